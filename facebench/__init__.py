@@ -1,0 +1,34 @@
+"""Evaluate and benchmark face generators.
+
+>>> import facebench
+>>> facebench.__version__
+'0.1.0'
+
+Everything below is loaded on first use, so that ``import facebench`` costs nothing:
+
+- :func:`facebench.evaluate`: score generators against a reference data set
+- :func:`facebench.load`: a sampler from an adapter's name and a path
+- :mod:`facebench.metrics`: the metrics as functions of arrays
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "evaluate": ("facebench.engine", "evaluate"),
+    "load": ("facebench.registry", "load"),
+    "metrics": ("facebench.metrics", None),
+}
+
+__all__ = ["__version__", "evaluate", "load", "metrics"]  # noqa: F822 - provided by __getattr__
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562)."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'facebench' has no attribute {name!r}")
+    module_name, attribute = _LAZY[name]
+    module = importlib.import_module(module_name)
+    return getattr(module, attribute) if attribute else module

@@ -1,0 +1,77 @@
+"""A prepared data set: a folder with a memory-mapped ``images.npy`` and its ``dataset.json``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from facebench.errors import BadInput
+from facebench.files import read_json
+from facebench.sampler import Images
+
+FORMAT = "facebench-dataset/1"
+Split = Literal["train", "holdout", "all"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split of a prepared data set. `images` is memory-mapped ``uint8`` of shape (n, 3, s, s)."""
+
+    name: str
+    images: np.ndarray
+    info: dict[str, Any]
+    """The content of ``dataset.json``."""
+    part: Split = "all"
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of ``images.npy``: of all splits, whichever this is."""
+        return str(self.info["digest"])
+
+    @property
+    def size(self) -> int:
+        """Height and width in pixels."""
+        return int(self.images.shape[-1])
+
+    def split(self, part: Split) -> "Dataset":
+        """Return the "train" or "holdout" split, or "all" images."""
+        first, last = self.info["splits"].get(part, (0, len(self)))
+        return replace(self, images=self.images[first:last], part=part)
+
+    def sample(self, seeds: Sequence[int]) -> Images:
+        """Return the images of indices `seeds`: a data set is a sampler of itself."""
+        return np.asarray(self.images[np.asarray(seeds, dtype=np.int64)])
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Open a prepared data set, or raise :class:`BadInput` saying how to make one."""
+    if not folder.exists():
+        raise BadInput(f"There is no data set {folder}: make it with facebench data prepare.")
+    if not (folder / "dataset.json").is_file():
+        raise BadInput(
+            f"{folder} is not a prepared data set (it has no dataset.json): "
+            f"run facebench data prepare {folder} OUT and name OUT instead."
+        )
+    info = read_json(folder / "dataset.json")
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        raise BadInput(f"{folder / 'dataset.json'} is not of the format {FORMAT}.")
+    return Dataset(folder.resolve().name, _open_images(folder / "images.npy", info), info)
+
+
+def _open_images(path: Path, info: dict[str, Any]) -> np.ndarray:
+    try:
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BadInput(f"{path} is damaged ({error}): prepare the data set again.") from error
+    expected = (info["count"], 3, info["size"], info["size"])
+    if images.dtype != np.uint8 or images.shape != expected:
+        raise BadInput(
+            f"{path} holds {images.dtype} {images.shape} where its dataset.json says "
+            f"uint8 {expected}: prepare the data set again."
+        )
+    return images

@@ -1,0 +1,34 @@
+"""Metrics as functions of arrays: features in, numbers out; no model, no file, no global state.
+
+Each is loaded on first use: the table of metrics must cost nothing to those who only read it.
+"""
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "density_coverage": "manifold",
+    "frechet_distance": "frechet",
+    "inception_score": "inception_score",
+    "kernel_distance": "kernel",
+    "lpips_diversity": "diversity",
+    "precision_recall": "manifold",
+}
+
+__all__ = [  # noqa: F822 - provided by __getattr__
+    "density_coverage",
+    "frechet_distance",
+    "inception_score",
+    "kernel_distance",
+    "lpips_diversity",
+    "precision_recall",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a metric on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'facebench.metrics' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"facebench.metrics.{_HOMES[name]}"), name)
+    globals()[name] = value  # a submodule of the same name must not shadow the function
+    return value

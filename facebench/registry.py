@@ -1,0 +1,51 @@
+"""Adapters, trainers and reporters are found by entry point and loaded on first use.
+
+Built-in ones enter by the same door as anyone's: a package that declares
+``[project.entry-points."facebench.adapters"]`` is on the list as soon as it is installed.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facebench.errors import BadInput
+
+if TYPE_CHECKING:
+    from facebench.sampler import Sampler
+
+
+def names(kind: str) -> list[str]:
+    """Return the sorted names registered for `kind`: "adapters", "trainers" or "reporters"."""
+    return sorted({entry.name for entry in _entries(kind)})
+
+
+def find(kind: str, name: str) -> Any:
+    """Load the object registered as `name`, or say what is missing and how to get it."""
+    for entry in _entries(kind):
+        if entry.name == name:
+            return _load(kind, entry)
+    raise BadInput(f"There is no {kind[:-1]} {name!r}; there are: {', '.join(names(kind))}.")
+
+
+def load(adapter: str, path: str | Path) -> "Sampler":
+    """Return the sampler that `adapter` makes of the model at `path`."""
+    factory: Callable[[Path], Sampler] = find("adapters", adapter)
+    return factory(Path(path))
+
+
+def _entries(kind: str) -> list[EntryPoint]:
+    return list(entry_points(group=f"facebench.{kind}"))
+
+
+def _load(kind: str, entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        home = entry.dist.name if entry.dist else entry.module
+        wanted = f"{home}[{entry.name}]" if home == "facebench" else home
+        raise BadInput(
+            f"The {kind[:-1]} {entry.name!r} needs the package {package!r}, which is not "
+            f"installed: pip install '{wanted}'"
+        ) from error

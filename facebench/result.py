@@ -1,0 +1,103 @@
+"""A Result: what one model scored, under which protocol, and how to get it again.
+
+Reports read Results and nothing else. A Result is one JSON file, ``results/NAME.json``.
+"""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facebench.errors import BadInput
+from facebench.files import read_json, write_json
+
+FORMAT = "facebench-result/1"
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number with what is known of its uncertainty."""
+
+    value: float
+    error: float | None = None
+    """Standard error, or None where none was estimated."""
+    reference: float | None = None
+    """The same statistic of the reference set, for metrics that are read against it."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything that makes two scores comparable; Results whose protocols differ never rank."""
+
+    dataset: str
+    dataset_digest: str
+    split: str
+    crop: str
+    size: int
+    filter: str
+    extractor: str
+    weights: dict[str, str]
+    """Name of each weight file used, to its sha256."""
+    precision: str
+    num: int
+    num_reference: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """The scores of one model."""
+
+    model: str
+    adapter: str
+    path: str
+    model_digest: str
+    first_seed: int
+    protocol: Protocol
+    metrics: dict[str, Value]
+    notes: tuple[str, ...] = ()
+    """What a reader must know beside the numbers, e.g. that weights were taken on trust."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time by phase."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Versions and device."""
+    command: str = ""
+    created: str = ""
+    """ISO 8601, UTC."""
+
+
+def write_result(result: Result, folder: Path) -> Path:
+    """Write `result` to ``folder/MODEL.json`` atomically and return that path."""
+    target = folder / f"{result.model}.json"
+    write_json(target, {"format": FORMAT, **asdict(result)})
+    return target
+
+
+def read_result(path: Path) -> Result:
+    """Read one Result, or raise :class:`BadInput` saying what is wrong with the file."""
+    record = read_json(path)
+    try:
+        if record.pop("format") != FORMAT:
+            raise ValueError(f"its format is not {FORMAT}")
+        return _result(record)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{path} is not a facebench Result: {error}.") from error
+
+
+def read_results(folder: Path) -> list[Result]:
+    """Read every Result of a results folder, in the order of their names."""
+    if not folder.is_dir():
+        raise BadInput(f"There is no results folder {folder}: make one with facebench eval.")
+    paths = sorted(p for p in folder.glob("*.json") if p.name != "leaderboard.json")
+    if not paths:
+        raise BadInput(f"{folder} holds no results: make one with facebench eval --out {folder}.")
+    return [read_result(path) for path in paths]
+
+
+def _result(record: dict[str, Any]) -> Result:
+    return Result(
+        **record
+        | {
+            "protocol": Protocol(**record["protocol"]),
+            "metrics": {key: Value(**value) for key, value in record["metrics"].items()},
+            "notes": tuple(record["notes"]),
+        }
+    )

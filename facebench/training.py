@@ -1,0 +1,100 @@
+"""What every trainer shares: the run's folder, its log, its progress bar and its options.
+
+A run is a folder: ``config.json`` (which adapter, every option, the data's digest),
+``metrics.jsonl`` (one line per logged step), ``samples/`` (grids) and the model file that the
+adapter loads.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from facebench.data.dataset import Dataset, open_dataset
+from facebench.errors import BadInput
+from facebench.files import atomic_path, read_json, write_json
+from facebench.grid import grid
+from facebench.sampler import Images
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def trainer_options(command: Command) -> Command:
+    """Add the options that every trainer has: ``--data``, ``--out`` and ``--seed``."""
+    folder = click.Path(path_type=Path)
+    for option in (
+        click.option("--seed", default=0, show_default=True, metavar="INT", help="Random seed."),
+        click.option(
+            "--out", type=folder, required=True, metavar="DIR", help="Folder of the run to write."
+        ),
+        click.option(
+            "--data", type=folder, required=True, metavar="DIR", help="Prepared data set to learn."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+class Run:
+    """The folder of one training run.
+
+    A finished run with the same configuration is not trained again (`finished` is true); one with
+    another configuration is never overwritten.
+    """
+
+    def __init__(self, folder: Path, adapter: str, model_file: str, dataset: Dataset, **options: Any):
+        """Open `folder` for a run of `adapter` that will end by writing `model_file`."""
+        self.folder = folder
+        self.model_path = folder / model_file
+        self.config = {"adapter": adapter, "data": dataset.digest, "size": dataset.size} | options
+        config_path = folder / "config.json"
+        if config_path.exists() and read_json(config_path) != self.config:
+            raise BadInput(
+                f"{folder} holds a run with other options or data: give another --out, or remove it."
+            )
+        write_json(config_path, self.config)
+        self.finished = self.model_path.exists()
+        if not self.finished:
+            (folder / "metrics.jsonl").write_text("")  # what an interrupted run left
+
+    def log(self, step: int, **values: float) -> None:
+        """Append one line to ``metrics.jsonl``."""
+        with (self.folder / "metrics.jsonl").open("a") as stream:
+            stream.write(json.dumps({"step": step} | values) + "\n")
+
+    def save_grid(self, name: str, images: Images) -> Path:
+        """Save `images` as the PNG grid ``samples/NAME.png``."""
+        target = self.folder / "samples" / f"{name}.png"
+        with atomic_path(target) as partial:
+            grid(images).save(partial)
+        return target
+
+
+def train_images(data: Path) -> Dataset:
+    """Return the training split of the prepared data set at `data`."""
+    dataset = open_dataset(data).split("train")
+    if len(dataset) < 2:
+        raise BadInput(f"{data} has {len(dataset)} training images; at least 2 are needed.")
+    return dataset
+
+
+def progress_bar() -> Progress:
+    """Return the progress bar of a training run; fields `note` show the losses."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
