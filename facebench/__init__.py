@@ -22,7 +22,7 @@ _LAZY = {
     "metrics": ("facebench.metrics", None),
 }
 
-__all__ = ["__version__", "evaluate", "load", "metrics"]  # noqa: F822 - provided by __getattr__
+__all__ = ["__version__", "evaluate", "load", "metrics"]
 
 
 def __getattr__(name: str) -> Any:

@@ -57,7 +57,7 @@ def latents(seeds: Sequence[int], dim: int) -> Float32[np.ndarray, "n d"]:
 def to_uint8(values: Float[np.ndarray, "*shape"], low: float, high: float) -> np.ndarray:
     """Map ``[low, high]`` to 0–255, rounding to nearest and clipping what lies outside.
 
-    >>> to_uint8(np.array([-1.0, 0.0, 1.0, 2.0]), -1, 1).tolist()
+    >>> to_uint8(np.array([-1.0, 0.0, 1.0, 2.0]), -1.0, 1.0).tolist()
     [0, 128, 255, 255]
     """
     if not np.isfinite(values).all():

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -52,11 +53,17 @@ class Run:
     another configuration is never overwritten.
     """
 
-    def __init__(self, folder: Path, adapter: str, model_file: str, dataset: Dataset, **options: Any):
+    def __init__(
+        self, folder: Path, adapter: str, model_file: str, dataset: Dataset, **options: Any
+    ):
         """Open `folder` for a run of `adapter` that will end by writing `model_file`."""
         self.folder = folder
         self.model_path = folder / model_file
-        self.config = {"adapter": adapter, "data": dataset.digest, "size": dataset.size} | options
+        self.config: dict[str, Any] = {
+            "adapter": adapter,
+            "data": dataset.digest,
+            "size": dataset.size,
+        } | options
         config_path = folder / "config.json"
         if config_path.exists() and read_json(config_path) != self.config:
             raise BadInput(
@@ -97,4 +104,5 @@ def progress_bar() -> Progress:
         TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        console=Console(stderr=True),
     )

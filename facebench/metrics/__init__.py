@@ -9,13 +9,13 @@ from typing import Any
 _HOMES = {
     "density_coverage": "manifold",
     "frechet_distance": "frechet",
-    "inception_score": "inception_score",
+    "inception_score": "inception",
     "kernel_distance": "kernel",
     "lpips_diversity": "diversity",
     "precision_recall": "manifold",
 }
 
-__all__ = [  # noqa: F822 - provided by __getattr__
+__all__ = [
     "density_coverage",
     "frechet_distance",
     "inception_score",
@@ -29,6 +29,4 @@ def __getattr__(name: str) -> Any:
     """Load a metric on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'facebench.metrics' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"facebench.metrics.{_HOMES[name]}"), name)
-    globals()[name] = value  # a submodule of the same name must not shadow the function
-    return value
+    return getattr(importlib.import_module(f"facebench.metrics.{_HOMES[name]}"), name)

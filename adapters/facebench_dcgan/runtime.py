@@ -1,0 +1,23 @@
+"""Keras, imported late, quietly and on the backend asked for."""
+
+import os
+import sys
+from types import ModuleType
+
+from facebench.errors import BadInput
+
+
+def import_keras(backend: str) -> ModuleType:
+    """Import Keras on `backend`, unless this process already runs it on another, and return it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else it takes the whole GPU
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = backend  # read once, when Keras is first imported
+    try:
+        import keras
+    except ModuleNotFoundError as error:
+        raise BadInput(
+            f"The DCGAN needs the package {error.name!r}, which is not installed: "
+            "pip install 'facebench[dcgan]'"
+        ) from error
+    return keras

@@ -1,0 +1,70 @@
+"""The sampler of a trained DCGAN, or of any Keras generator with outputs in [-1, 1]."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from facebench.errors import BadInput
+from facebench.files import read_json
+from facebench.sampler import Images, LatentSampler, to_uint8
+from facebench_dcgan.runtime import import_keras
+
+MODEL_FILE = "generator.keras"
+
+
+class DCGANSampler(LatentSampler):
+    """Decodes latents with the generator of a run folder, or with a ``.keras`` file itself.
+
+    The file runs on any backend of Keras: the run's own, else ``KERAS_BACKEND``, else TensorFlow.
+    """
+
+    def __init__(self, path: Path):
+        file = _model_file(path)
+        keras = import_keras(_backend(path))
+        try:
+            self.generator = keras.saving.load_model(file, compile=False, safe_mode=True)
+        except (KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise BadInput(f"{file} is not a model that Keras loads safely: {error}") from error
+        self.latent_dim = _latent_dim(self.generator, file)
+
+    def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
+        """Return the images of latents `z`, in one forward pass."""
+        return render(self.generator, z)
+
+
+def render(generator: Any, z: Float32[np.ndarray, "n d"]) -> Images:
+    """Return the images that a Keras `generator` makes of `z`, whatever the batch."""
+    pixels = to_uint8(generator.predict_on_batch(z), -1, 1)
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+
+def _model_file(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise BadInput(f"There is no run folder or .keras file {path}: run facebench train dcgan.")
+    if not (path / MODEL_FILE).is_file():
+        raise BadInput(
+            f"{path} holds no {MODEL_FILE}: its training has not finished; "
+            "run facebench train dcgan again."
+        )
+    return path / MODEL_FILE
+
+
+def _backend(path: Path) -> str:
+    recorded = read_json(path / "config.json") if (path / "config.json").is_file() else {}
+    return recorded.get("backend") or os.environ.get("KERAS_BACKEND") or "tensorflow"
+
+
+def _latent_dim(generator: Any, file: Path) -> int:
+    match generator.input_shape, generator.output_shape:
+        case (None, int(latent_dim)), (None, int(), int(), 3):
+            return latent_dim
+    raise BadInput(
+        f"{file} maps {generator.input_shape} to {generator.output_shape}, where a generator "
+        "maps (None, latent dimensions) to (None, height, width, 3)."
+    )

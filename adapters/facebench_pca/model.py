@@ -1,0 +1,80 @@
+"""The eigenface model: x = μ + Σ √λᵢ zᵢ vᵢ with z ~ N(0, I) (Turk & Pentland 1991).
+
+As a generator it is the maximum-likelihood Gaussian of the training images, cut to its leading
+directions; blurry, yet it covers the whole distribution (Richardson & Weiss 2018,
+arXiv:1805.12462), which makes it the baseline row of a leaderboard.
+"""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import Float32
+
+from facebench.errors import BadInput
+from facebench.files import atomic_path
+from facebench.sampler import Images, to_uint8
+
+# What a damaged npz makes numpy and zipfile raise; RuntimeError where a header byte asks for
+# encryption or an unknown compression.
+_DAMAGE = (EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Eigenfaces:
+    """Mean μ, orthonormal eigenvectors vᵢ and variances λᵢ of images as rows of p = 3·s·s pixels.
+
+    Pixels run from 0 to 255. The variances are over n, not n - 1: the maximum-likelihood ones.
+    """
+
+    mean: Float32[np.ndarray, " p"]
+    components: Float32[np.ndarray, "k p"]
+    variances: Float32[np.ndarray, " k"]
+
+    @property
+    def size(self) -> int:
+        """Height and width of the images in pixels."""
+        return round((len(self.mean) / 3) ** 0.5)
+
+    def expand(self, z: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, "n 3 s s"]:
+        """Return μ + Σ √λᵢ zᵢ vᵢ for each row of `z`, not yet clipped to 0 to 255."""
+        pixels = self.mean + (z * np.sqrt(self.variances)) @ self.components
+        return pixels.reshape(-1, 3, self.size, self.size)
+
+
+def render(model: Eigenfaces, z: Float32[np.ndarray, "n k"]) -> Images:
+    """Return the images of latents `z`, clipped to 0 to 255 and rounded."""
+    return to_uint8(model.expand(z), 0.0, 255.0)
+
+
+def save(model: Eigenfaces, path: Path) -> None:
+    """Write `model` to the npz file `path` atomically."""
+    with atomic_path(path) as partial:
+        np.savez(partial, size=model.size, **vars(model))
+
+
+def load(path: Path) -> Eigenfaces:
+    """Read and check what `save` wrote; nothing is unpickled."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return _checked(file)
+    except _DAMAGE as error:
+        raise BadInput(f"{path} is not an eigenface model, or damaged: {error}.") from error
+
+
+def _checked(arrays: Mapping[str, Any]) -> Eigenfaces:
+    k, p = arrays["components"].shape
+    shapes = {"mean": (p,), "components": (k, p), "variances": (k,)}
+    for name, shape in shapes.items():
+        array = arrays[name]
+        if array.dtype != np.float32 or array.shape != shape or not np.isfinite(array).all():
+            raise ValueError(f"its {name} are not finite float32 of shape {shape}")
+    if (arrays["variances"] < 0).any():
+        raise ValueError("it has negative variances")
+    if p != 3 * int(arrays["size"]) ** 2:
+        raise ValueError(f"its {p} pixels are no square RGB image")
+    return Eigenfaces(**{field.name: arrays[field.name] for field in fields(Eigenfaces)})

@@ -1,0 +1,3 @@
+"""A convolutional variational autoencoder in PyTorch."""
+
+from facebench_vae.sampler import VAESampler as VAESampler

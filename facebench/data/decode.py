@@ -1,0 +1,57 @@
+"""From any picture file to 8-bit RGB, in one stated way.
+
+- An EXIF orientation is applied; of an animation the first frame is taken.
+- Grey is repeated in three channels; a palette is looked up; transparency is laid over white.
+- CMYK, YCbCr, LAB and the like are converted by Pillow without a colour profile.
+- 16-bit grey is divided by 257 and rounded; 16-bit colour comes from Pillow as its high byte.
+- Floating-point and 32-bit pictures are refused: their range is nowhere stated.
+"""
+
+import io
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from facebench.errors import BadInput
+
+
+class Unreadable(BadInput):
+    """A picture that cannot be decoded; ``--skip-unreadable`` leaves such files out."""
+
+
+def decode(name: str, data: bytes) -> Image.Image:
+    """Return the picture in `data` as 8-bit RGB, or raise :class:`Unreadable` naming `name`."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns at 89 megapixels and refuses at twice that: no face data set needs either.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as image:
+                image.load()
+                return to_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise Unreadable(f"{name} is not a picture that Pillow can read.") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as error:
+        raise Unreadable(f"{name} cannot be decoded: {error}.") from error
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return `image` as 8-bit RGB in the way this module states.
+
+    >>> to_rgb(Image.new("LA", (1, 1), (0, 0))).getpixel((0, 0))
+    (255, 255, 255)
+    """
+    if image.mode.startswith("I;16"):
+        grey = np.rint(np.asarray(image, dtype=np.float32) / 257).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its pixels are of Pillow mode {image.mode!r}, whose range is not stated")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def to_array(image: Image.Image) -> np.ndarray:
+    """Return an RGB picture as ``uint8`` of shape (3, height, width)."""
+    return np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)

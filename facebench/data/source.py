@@ -1,0 +1,101 @@
+"""Picture files in a folder, a zip or a tar, read by name in sorted order."""
+
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from facebench.errors import BadInput
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+LARGEST_FILE = 256 << 20
+"""Bytes; a larger member of an archive is taken for a decompression bomb."""
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The picture files of one source: their sorted names and how to read one."""
+
+    path: Path
+    names: tuple[str, ...]
+    read: Callable[[str], bytes]
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        """Yield every file's name and bytes."""
+        return ((name, self.read(name)) for name in self.names)
+
+    def digest(self) -> str:
+        """Return a sha256 over names and contents: equal for a folder and a zip of it."""
+        total = sha256()
+        for name, data in self:
+            total.update(f"{PurePosixPath(name).name}\0{sha256(data).hexdigest()}\n".encode())
+        return total.hexdigest()
+
+
+def open_images(path: Path) -> ImageFiles:
+    """Open the folder, zip or tar at `path`, or raise :class:`BadInput`."""
+    if not path.exists():
+        raise BadInput(f"There is no file or folder {path}.")
+    files = _opener(path)(path)
+    if not files.names:
+        raise BadInput(f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
+    return files
+
+
+def _opener(path: Path) -> Callable[[Path], ImageFiles]:
+    if path.is_dir():
+        return _folder
+    if zipfile.is_zipfile(path):
+        return _zip
+    if tarfile.is_tarfile(path):
+        return _tar
+    raise BadInput(f"{path} is not a folder, a zip or a tar of pictures.")
+
+
+def _is_picture(name: str) -> bool:
+    path = PurePosixPath(name)
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return path.suffix.lower() in SUFFIXES and not hidden
+
+
+def _folder(path: Path) -> ImageFiles:
+    found = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+    return ImageFiles(
+        path, tuple(sorted(filter(_is_picture, found))), lambda name: (path / name).read_bytes()
+    )
+
+
+def _zip(path: Path) -> ImageFiles:
+    archive = zipfile.ZipFile(path)
+
+    def read(name: str) -> bytes:
+        _check_size(path, name, archive.getinfo(name).file_size)
+        try:
+            return archive.read(name)
+        except (zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
+            raise BadInput(f"{path}: {name} cannot be unpacked ({error}).") from error
+
+    return ImageFiles(path, tuple(sorted(filter(_is_picture, archive.namelist()))), read)
+
+
+def _tar(path: Path) -> ImageFiles:
+    archive = tarfile.open(path)
+    try:
+        members = {m.name: m for m in archive.getmembers() if m.isfile() and _is_picture(m.name)}
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise BadInput(f"{path} is damaged: {error}.") from error
+
+    def read(name: str) -> bytes:
+        _check_size(path, name, members[name].size)
+        stream = archive.extractfile(members[name])
+        assert stream is not None, "only regular files were listed"
+        return stream.read()
+
+    return ImageFiles(path, tuple(sorted(members)), read)
+
+
+def _check_size(path: Path, name: str, size: int) -> None:
+    if size > LARGEST_FILE:
+        raise BadInput(f"{path}: {name} unpacks to {size >> 20} MiB, too large for a picture.")

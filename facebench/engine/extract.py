@@ -1,0 +1,130 @@
+"""Every image once through every extractor that has not seen it yet, chunk by chunk.
+
+A chunk is the unit that is kept: a run that is killed repeats at most one.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from facebench.engine.sources import ImageSource
+from facebench.errors import BadInput, RowFailed
+from facebench.features.extractor import Extractor, Record
+from facebench.progress import Track, silent
+from facebench.sampler import Images
+from facebench.store import FeatureStore
+
+CHUNK = 256
+"""Images a record: 20 s of Inception on two cores, so that is what a killed run loses."""
+
+PREVIEW = 36
+"""Images kept for the sample grid, 6×6 as ever."""
+
+
+class Preview:
+    """Keeps the images themselves; asked for in the first chunk only."""
+
+    name = f"preview-{PREVIEW}"
+    weights: dict[str, str] = {}  # noqa: RUF012 - a constant of the contract
+    notes: tuple[str, ...] = ()
+
+    def extract(self, images: Images, batch_size: int) -> Record:
+        """Return the first images as they are."""
+        return {"images": images[:PREVIEW]}
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Consecutive seeds, the extractors to show them to, and the key of each one's record."""
+
+    seeds: range
+    extractors: Sequence[Extractor]
+    keys: Sequence[str]
+
+
+def extract(
+    source: ImageSource,
+    seeds: range,
+    extractors: Sequence[Extractor],
+    store: FeatureStore,
+    *,
+    size: int,
+    batch_size: int = 64,
+    device: str = "cpu",
+    track: Track = silent,
+    description: str = "",
+) -> dict[str, Record]:
+    """Return each extractor's record over all `seeds`, by the extractor's name.
+
+    Args:
+        source: where the images come from.
+        seeds: which images.
+        extractors: the networks.
+        store: what is there already is taken from it, and what is computed is kept in it.
+        size: the height and width in pixels that the images must have.
+        batch_size: images per call of the sampler and of a network; no result depends on it.
+        device: the device the networks are on, part of the records' keys.
+        track: progress display, in chunks.
+        description: what the progress display says.
+    """
+    chunks = list(_chunks(source, seeds, extractors, device))
+    records = [[store.load(key) for key in chunk.keys] for chunk in chunks]
+    unseen = [(c, row) for c, row in zip(chunks, records, strict=True) if None in row]
+    images = source.batches([part for c, _ in unseen for part in _split(c.seeds, batch_size)])
+    for chunk, row in track(unseen, description, len(unseen)):
+        parts = itertools.islice(images, len(_split(chunk.seeds, batch_size)))
+        whole = _joined(list(parts), chunk.seeds, size)
+        for i, extractor in enumerate(chunk.extractors):
+            if row[i] is None:
+                row[i] = extractor.extract(whole, batch_size)
+                store.save(chunk.keys[i], row[i])
+    return _merged(chunks, records)
+
+
+def _chunks(
+    source: ImageSource, seeds: range, extractors: Sequence[Extractor], device: str
+) -> Iterator[_Chunk]:
+    for part in _split(seeds, CHUNK):
+        shown = [*extractors, Preview()] if part.start == seeds.start else extractors
+        keys = [_key(source, part, extractor, device) for extractor in shown]
+        yield _Chunk(part, shown, keys)
+
+
+def _key(source: ImageSource, seeds: range, extractor: Extractor, device: str) -> str:
+    """Name everything that a record depends on."""
+    kind = device.partition(":")[0]
+    network = f"{extractor.name} {sorted(extractor.weights.items())} float32"
+    return f"{source.key} {seeds} {network} torch {torch.__version__} {kind}"
+
+
+def _split(seeds: range, length: int) -> list[range]:
+    return [seeds[start : start + length] for start in range(0, len(seeds), length)]
+
+
+def _joined(parts: list[Images], seeds: range, size: int) -> Images:
+    images = np.concatenate(parts) if parts else np.empty((0, 3, size, size), np.uint8)
+    if len(images) != len(seeds):
+        raise RowFailed(f"the sampler stopped after {len(images)} of {len(seeds)} images")
+    height, width = images.shape[2:]
+    if (height, width) != (size, size):
+        raise BadInput(
+            f"its images are {width}×{height} and the reference is {size}×{size}: give a "
+            f"reference of that size, made with facebench data prepare --size {width}."
+        )
+    return images
+
+
+def _merged(chunks: list[_Chunk], records: list[list[Record | None]]) -> dict[str, Record]:
+    """Concatenate the rows of every extractor's records."""
+    parts: dict[str, list[Record]] = {}
+    for chunk, row in zip(chunks, records, strict=True):
+        for extractor, record in zip(chunk.extractors, row, strict=True):
+            assert record is not None, "every record was loaded or computed"
+            parts.setdefault(extractor.name, []).append(record)
+    return {
+        name: {key: np.concatenate([part[key] for part in all_parts]) for key in all_parts[0]}
+        for name, all_parts in parts.items()
+    }

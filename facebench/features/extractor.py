@@ -1,0 +1,62 @@
+"""The extractor contract, and what extractors share."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+Record = dict[str, np.ndarray]
+"""Named arrays, one row per image or, for moments, one row per chunk; rows are concatenated."""
+
+
+class Extractor(Protocol):
+    """A network with its preprocessing."""
+
+    name: str
+    """As on the command line and in the protocol, e.g. "inception@768"."""
+    weights: dict[str, str]
+    """Each weight file's name and sha256."""
+    notes: tuple[str, ...]
+    """What a reader of the numbers must know, e.g. that weights were taken on trust."""
+
+    def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
+        """Return the features of `images`, `batch_size` at a time."""
+        ...
+
+
+def batches(
+    images: UInt8[np.ndarray, "n 3 h w"], batch_size: int, device: str
+) -> Iterator[torch.Tensor]:
+    """Yield `images` in batches on `device`, still ``uint8``: a byte a value crosses the bus."""
+    for start in range(0, len(images), batch_size):
+        batch = np.array(images[start : start + batch_size])  # torch wants memory it may write to
+        yield torch.from_numpy(batch).to(device)
+
+
+def in_batches(
+    network: Callable[[torch.Tensor], tuple[torch.Tensor, ...]],
+    images: UInt8[np.ndarray, "n 3 h w"],
+    batch_size: int,
+    device: str,
+) -> list[np.ndarray]:
+    """Return each of `network`'s outputs over all images, computed in exact float32."""
+    with torch.inference_mode(), exact_float32():
+        outputs = [
+            [o.cpu() for o in network(batch)] for batch in batches(images, batch_size, device)
+        ]
+    return [torch.cat(parts).numpy() for parts in zip(*outputs, strict=True)]
+
+
+class exact_float32:
+    """Switch TF32 off while it is entered, and restore what the user had set."""
+
+    def __enter__(self) -> None:
+        """Remember the user's settings."""
+        self._before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+    def __exit__(self, *_: object) -> None:
+        """Restore them."""
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = self._before

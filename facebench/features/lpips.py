@@ -1,0 +1,70 @@
+"""LPIPS as an embedding: a squared distance between vectors, so all pairs cost one pass.
+
+LPIPS(x, y) = Σₗ wₗ·‖φₗ(x) − φₗ(y)‖² averaged over positions, with w ≥ 0 (Zhang et al. 2018,
+arXiv:1801.03924, equation 1). With e(x) = the features φₗ(x) scaled by √(wₗ / positions), it is
+‖e(x) − e(y)‖². Networks and linear weights are those of the `lpips` package, version 0.1.
+"""
+
+import warnings
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from facebench.errors import BadInput
+from facebench.features.extractor import Record, batches, exact_float32
+from facebench.features.fidelity import load_state, trust_notes
+from facebench.metrics.diversity import PairMoments
+from facebench.weights import WeightFile, WeightSource
+
+
+class LPIPSFeatures:
+    """The moments over which the mean LPIPS of all pairs is exact."""
+
+    name = "lpips-alex-v0.1"
+
+    def __init__(self, weights: WeightSource, device: str):
+        """Load AlexNet's features from `weights`; the linear layers come with `lpips`."""
+        file = weights.find("alexnet")
+        self.weights = {file.name: file.sha256}
+        self.notes = trust_notes(file)
+        self._device = device
+        self._lpips = _lpips(file).to(device)
+
+    def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
+        """Return the :class:`~facebench.metrics.diversity.PairMoments` of `images` as arrays."""
+        moments = [PairMoments.of(self.embed(b)) for b in batches(images, batch_size, self._device)]
+        return PairMoments.merge(moments).arrays()
+
+    @torch.inference_mode()
+    def embed(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+        """Return e(x) of each image at its own size; ‖e(x) − e(y)‖² is LPIPS(x, y)."""
+        with exact_float32():
+            scaled = self._lpips.scaling_layer(images.to(torch.float32) / 127.5 - 1)
+            layers = zip(self._lpips.net(scaled), self._lpips.lins, strict=True)
+            return torch.cat([_embed_layer(phi, lin) for phi, lin in layers], 1)
+
+
+def _embed_layer(phi: Float[Tensor, "n c h w"], lin: nn.Module) -> Float[Tensor, "n d"]:
+    unit = phi / (phi.square().sum(1, keepdim=True).sqrt() + 1e-10)  # as lpips.normalize_tensor
+    weight = lin.model[-1].weight  # type: ignore[union-attr, index]  # 1×c×1×1, never negative
+    return (unit * (weight / phi[0, 0].numel()).sqrt()).flatten(1)
+
+
+def _lpips(file: WeightFile) -> nn.Module:
+    import lpips
+
+    with warnings.catch_warnings():  # lpips 0.1.4 asks torchvision in a way of before 0.13
+        warnings.filterwarnings("ignore", "The parameter 'pretrained' is deprecated")
+        warnings.filterwarnings("ignore", "Arguments other than a weight enum")
+        network = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
+    state = {k: v for k, v in load_state(file).items() if k.startswith("features.")}
+    # lpips cuts torchvision's `features` into slices but keeps their numbers as names.
+    for target, tensor in network.net.named_parameters():
+        layer = ".".join(target.split(".")[1:])
+        try:
+            tensor.data.copy_(state[f"features.{layer}"])
+        except (KeyError, RuntimeError) as error:
+            raise BadInput(f"{file.path} holds no AlexNet: {error}.") from error
+    return network.requires_grad_(False).eval()

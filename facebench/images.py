@@ -1,0 +1,86 @@
+"""The ``images:`` adapter: somebody's folder, zip, tar, npz or npy of pictures as a sampler.
+
+Seed *i* is picture *i* in the order of the names, at its own size; nothing is resized here.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from facebench.data.decode import decode, to_array
+from facebench.data.source import open_images
+from facebench.errors import BadInput
+from facebench.sampler import Images
+
+
+class ImageFilesSampler:
+    """Pictures that somebody already drew; ``len()`` tells how many there are."""
+
+    def __init__(self, path: Path):
+        """Open a folder, zip or tar of pictures, or an npz or npy array of them."""
+        self.path = path
+        if not path.exists():
+            raise BadInput(f"There is no file or folder {path}.")
+        opener = _open_array if path.suffix in (".npy", ".npz") else _open_files
+        self._count, self._read = opener(path)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def sample(self, seeds: Sequence[int]) -> Images:
+        """Return pictures number `seeds`; all must be of one size."""
+        beyond = max(seeds, default=-1)
+        if beyond >= len(self) or min(seeds, default=0) < 0:
+            raise BadInput(
+                f"{self.path} holds {len(self)} pictures, and number {beyond + 1} was asked for: "
+                f"give --num {len(self)} or fewer."
+            )
+        images = [self._read(seed) for seed in seeds]
+        sizes = sorted({image.shape[1:] for image in images})
+        if len(sizes) > 1:
+            shown = ", ".join(f"{width}×{height}" for height, width in sizes[:3])
+            raise BadInput(
+                f"{self.path} holds pictures of different sizes ({shown}): "
+                "make them one size with facebench data prepare."
+            )
+        return np.stack(images)
+
+
+Reader = tuple[int, Callable[[int], np.ndarray]]
+"""How many pictures there are, and how to read one as ``uint8`` (3, h, w)."""
+
+
+def _open_files(path: Path) -> Reader:
+    files = open_images(path)
+
+    def read(index: int) -> np.ndarray:
+        name = files.names[index]
+        return to_array(decode(f"{path}: {name}", files.read(name)))
+
+    return len(files.names), read
+
+
+def _open_array(path: Path) -> Reader:
+    array = _load_array(path)
+    if array.dtype != np.uint8 or array.ndim != 4 or 3 not in (array.shape[1], array.shape[3]):
+        raise BadInput(
+            f"{path} holds {array.dtype} of shape {array.shape}, "
+            "where uint8 of shape (n, 3, h, w) or (n, h, w, 3) is needed."
+        )
+    if array.shape[1] != 3:
+        array = array.transpose(0, 3, 1, 2)
+    return len(array), array.__getitem__
+
+
+def _load_array(path: Path) -> np.ndarray:
+    try:
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            if len(loaded.files) != 1:
+                raise BadInput(f"{path} holds {len(loaded.files)} arrays: leave one, the pictures.")
+            return loaded[loaded.files[0]]
+    except (OSError, ValueError, EOFError) as error:
+        raise BadInput(f"{path} is not a readable array of pictures: {error}.") from error

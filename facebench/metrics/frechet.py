@@ -1,0 +1,128 @@
+"""Fréchet distance between Gaussians fitted to two feature sets (Heusel et al. 2017, 1706.08500).
+
+    ‖μ₁ - μ₂‖² + tr Σ₁ + tr Σ₂ - 2 tr √(Σ₁Σ₂)
+
+Covariances are over N - 1, as in pytorch-fid and torch-fidelity (StyleGAN3 takes N); at full rank
+the value agrees with torch-fidelity's to rounding. The product Σ₁Σ₂ is never formed: its computed
+root is complex or NaN at low rank. For any factors Σ = A Aᵀ the last trace is the nuclear norm, the
+sum of the singular values, of A₁ᵀA₂: real at any N, and accurate to rounding.
+"""
+
+from dataclasses import dataclass
+from functools import reduce
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from facebench.errors import BadInput
+from facebench.metrics.arrays import Features, as_features, as_pair
+
+_CHUNK = 4096  # rows centred at a time
+
+
+def frechet_distance(real: Features, fake: Features) -> float:
+    """Return the Fréchet distance of features (n, d) and (m, d), in squared feature units.
+
+    Raises:
+        BadInput: for fewer than 2 samples a side, unequal widths, or values that are not finite.
+    """
+    x, y = as_pair(real, fake, minimum=2)
+    return _distance(_fit(x), _fit(y))
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Count, mean and scatter Σ(x - μ)(x - μ)ᵀ of features in float64: all a Gaussian needs.
+
+    Moments of parts `merge` into the moments of the whole, in any order, equal up to rounding.
+    """
+
+    count: int
+    mean: Float64[Tensor, " d"]
+    scatter: Float64[Tensor, "d d"]
+
+    @classmethod
+    def of(cls, features: Features) -> "Moments":
+        """Return the moments of features (n, d), n ≥ 1.
+
+        Each chunk is centred before it is squared, so a mean far from zero costs no digits.
+        """
+        chunks = torch.split(as_features(features), _CHUNK)
+        return reduce(cls.merge, map(_chunk_moments, chunks))
+
+    def merge(self, other: "Moments") -> "Moments":
+        """Return the moments of both sets together (Chan, Golub & LeVeque 1979)."""
+        _require_equal_widths(self, other)
+        count = self.count + other.count
+        delta = other.mean - self.mean
+        mean = self.mean + delta * (other.count / count)
+        between = torch.outer(delta, delta) * (self.count * other.count / count)
+        return Moments(count, mean, self.scatter + other.scatter + between)
+
+    __add__ = merge
+
+    @property
+    def covariance(self) -> Float64[Tensor, "d d"]:
+        """The unbiased covariance, over count - 1."""
+        if self.count < 2:
+            raise BadInput("A covariance needs at least 2 samples, not 1: add some.")
+        return self.scatter / (self.count - 1)
+
+
+def frechet_from_moments(a: Moments, b: Moments) -> float:
+    """Return the Fréchet distance of two sets of which only the moments are known.
+
+    For count ≤ d, `frechet_distance` of the features themselves is much faster.
+    """
+    _require_equal_widths(a, b)
+    return _distance(_Gaussian(a.mean, _root(a.covariance)), _Gaussian(b.mean, _root(b.covariance)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Gaussian:
+    mean: Float64[Tensor, " d"]
+    root: Float64[Tensor, "d r"]
+    """Any A with Σ = A Aᵀ."""
+
+
+def _fit(features: Float64[Tensor, "n d"]) -> _Gaussian:
+    count, width = features.shape
+    if count > width:
+        moments = Moments.of(features)
+        return _Gaussian(moments.mean, _root(moments.covariance))
+    mean = features.mean(0)  # few samples, once centred, are a root as they stand
+    return _Gaussian(mean, (features - mean).T / (count - 1) ** 0.5)
+
+
+def _root(covariance: Float64[Tensor, "d d"]) -> Float64[Tensor, "d r"]:
+    """Return A with Σ = A Aᵀ: by Cholesky, or from the eigenvectors where Σ is singular."""
+    root, failed = torch.linalg.cholesky_ex(covariance)
+    if not failed:
+        return root
+    values, vectors = torch.linalg.eigh(covariance)
+    # Directions without variance hold only rounding, which the square root would magnify.
+    kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
+    return vectors[:, kept] * values[kept].sqrt()
+
+
+def _distance(a: _Gaussian, b: _Gaussian) -> float:
+    shift = (a.mean - b.mean).square().sum()
+    variance = a.root.square().sum() + b.root.square().sum()
+    root_trace = torch.linalg.svdvals(a.root.T @ b.root).sum()
+    # Equal sets may round to just below 0, where no squared distance lies.
+    return max(0.0, float(shift + variance - 2 * root_trace))
+
+
+def _chunk_moments(chunk: Float64[Tensor, "n d"]) -> Moments:
+    mean = chunk.mean(0)
+    centred = chunk - mean
+    return Moments(len(chunk), mean, centred.T @ centred)
+
+
+def _require_equal_widths(a: Moments, b: Moments) -> None:
+    if len(a.mean) != len(b.mean):
+        raise BadInput(
+            f"Moments of {len(a.mean)} and of {len(b.mean)} features do not go together: "
+            "compute both with one extractor."
+        )

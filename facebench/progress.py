@@ -1,0 +1,22 @@
+"""Progress bars on standard error, so that standard output stays the command's answer."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+Track = Callable[..., Iterable[Any]]
+"""``track(iterable, description, total) -> iterable``, showing progress or not."""
+
+
+def silent(
+    items: Iterable[Any], description: str = "", total: float | None = None
+) -> Iterable[Any]:
+    """Show nothing."""
+    return items
+
+
+def bar(items: Iterable[Any], description: str = "", total: float | None = None) -> Iterable[Any]:
+    """Show a progress bar on standard error; it leaves no trace when done."""
+    return track(items, description, total, console=Console(stderr=True), transient=True)

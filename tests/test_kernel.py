@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+from torch_fidelity.metric_kid import kid_features_to_metric
+
+from facebench.errors import BadInput
+from facebench.metrics import kernel_distance
+from facebench.metrics.kernel import kernel_distances
+
+
+def normal(n: int, d: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((n, d))
+
+
+def oracle(x: np.ndarray, y: np.ndarray) -> float:
+    """Unbiased MMD² pair by pair."""
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> float:
+        return float((a @ b / len(a) + 1) ** 3)
+
+    def within(s: np.ndarray) -> float:
+        return float(np.mean([kernel(a, b) for i, a in enumerate(s) for b in np.delete(s, i, 0)]))
+
+    return within(x) + within(y) - 2 * float(np.mean([kernel(a, b) for a in x for b in y]))
+
+
+def published(fake: np.ndarray, real: np.ndarray, **options: int) -> dict[str, float]:
+    return kid_features_to_metric(
+        torch.from_numpy(fake), torch.from_numpy(real), verbose=False, **options
+    )
+
+
+def test_agrees_with_the_slow_oracle() -> None:
+    x, y = normal(12, 5), normal(12, 5, seed=1) + 0.5
+    assert kernel_distance(x, y, subset_size=12) == pytest.approx(oracle(x, y), rel=1e-12)
+
+
+def test_point_masses_have_the_closed_form() -> None:
+    # x = 0 and y = s·1: k(x, x) = k(x, y) = 1 and k(y, y) = (s² + 1)³
+    x, y = np.zeros((5, 7)), np.full((5, 7), 2.0)
+    assert kernel_distance(x, y, subset_size=5) == pytest.approx(5**3 - 1, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "seed"), [(200, 150, 2020), (100, 150, 7), (150, 100, 7), (800, 600, 7)]
+)
+def test_equals_torch_fidelity_with_the_same_seed_and_subsets(n: int, m: int, seed: int) -> None:
+    real, fake = normal(n, 32), normal(m, 32, seed=1) * 1.2
+    values = kernel_distances(real, fake, subsets=20, subset_size=100, seed=seed)
+    theirs = published(fake, real, kid_subsets=20, kid_subset_size=100, rng_seed=seed)
+    assert values.mean() == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-10)
+    assert values.std() == pytest.approx(theirs["kernel_inception_distance_std"], rel=1e-9)
+
+
+def test_equals_torch_fidelitys_float32() -> None:
+    real = np.maximum(normal(300, 64), 0).astype(np.float32)
+    fake = np.maximum(normal(300, 64, seed=1) + 0.2, 0).astype(np.float32)
+    theirs = published(fake, real, kid_subsets=20, kid_subset_size=100)
+    assert kernel_distance(real, fake, subsets=20, subset_size=100) == pytest.approx(
+        theirs["kernel_inception_distance_mean"], rel=1e-4
+    )
+
+
+def test_one_draw_stands_for_all_where_each_is_the_whole_set() -> None:
+    x, y = normal(50, 8), normal(50, 8, seed=1)
+    values = kernel_distances(x, y, subset_size=50)
+    theirs = published(y, x, kid_subsets=3, kid_subset_size=50)
+    assert values.shape == (1,)
+    assert values[0] == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-10)
+
+
+def test_is_unbiased_between_equal_distributions() -> None:
+    values = [
+        kernel_distance(normal(20, 4, seed), normal(20, 4, seed + 1000), subset_size=20)
+        for seed in range(400)
+    ]
+    assert min(values) < 0 < max(values)
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(400)
+
+
+def test_the_seed_decides_the_subsets() -> None:
+    x, y = normal(60, 8), normal(60, 8, seed=1)
+    first, again, other = (kernel_distances(x, y, 5, 20, seed) for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert (first != other).all()
+
+
+@pytest.mark.parametrize(
+    ("fake", "subsets", "size", "message"),
+    [
+        (normal(9, 4), 100, 10, "generated features hold 9 samples where at least 10"),
+        (normal(99, 4), 0, 10, "0 subsets of 10"),
+        (normal(99, 4), 100, 1, "100 subsets of 1"),
+        (normal(99, 3), 100, 10, "4 columns and the generated ones 3"),
+    ],
+)
+def test_unusable_input_is_named(fake: np.ndarray, subsets: int, size: int, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        kernel_distance(normal(99, 4), fake, subsets, size)
