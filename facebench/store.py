@@ -5,7 +5,6 @@ digest, the seeds, the network, its weights and its precision, so that it cannot
 are safetensors files, written whole; a damaged one is computed again.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -43,11 +42,3 @@ class FeatureStore:
             save_file(
                 {k: np.ascontiguousarray(v) for k, v in record.items()}, partial, {"key": key}
             )
-
-    def get(self, key: str, compute: Callable[[], Record]) -> Record:
-        """Return the record called `key`, computed and kept if it is not there."""
-        found = self.load(key)
-        if found is None:
-            found = compute()
-            self.save(key, found)
-        return found

@@ -67,7 +67,8 @@ class Run:
         config_path = folder / "config.json"
         if config_path.exists() and read_json(config_path) != self.config:
             raise BadInput(
-                f"{folder} holds a run with other options or data: give another --out, or remove it."
+                f"{folder} holds a run with other options or data: "
+                "give another --out, or remove it."
             )
         write_json(config_path, self.config)
         self.finished = self.model_path.exists()

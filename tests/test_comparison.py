@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from facebench.metrics.inception_score import inception_score
 
 from facebench.errors import BadInput
 from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.metrics.diversity import PairMoments
 from facebench.metrics.frechet import frechet_distance
+from facebench.metrics.inception import inception_score
 from facebench.metrics.kernel import kernel_distances
 from facebench.metrics.manifold import density_coverage, precision_recall
 from facebench.metrics.table import METRICS

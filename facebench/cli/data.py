@@ -16,17 +16,14 @@ def data() -> None:
     """Make data sets to train on and compare with."""
 
 
-def _size_option(help_text: str):  # type: ignore[no-untyped-def]  # click's decorators are untyped
-    return click.option(
-        "--size",
-        default=64,
-        show_default=True,
-        type=click.IntRange(8, 1024),
-        metavar="PIXELS",
-        help=help_text,
-    )
-
-
+_size_option = click.option(
+    "--size",
+    default=64,
+    show_default=True,
+    type=click.IntRange(8, 1024),
+    metavar="PIXELS",
+    help="Height and width.",
+)
 _holdout_option = click.option(
     "--holdout",
     type=click.IntRange(0),
@@ -45,7 +42,7 @@ _holdout_option = click.option(
     type=click.Choice(PRESETS),
     help="What to cut out: a CelebA preset, or none for a centre square.",
 )
-@_size_option("Height and width.")
+@_size_option
 @_holdout_option
 @click.option("--skip-unreadable", is_flag=True, help="Leave out what cannot be decoded.")
 def prepare(
@@ -82,7 +79,7 @@ def prepare(
 @click.option(
     "--num", default=2500, show_default=True, type=click.IntRange(2), help="Faces to render."
 )
-@_size_option("Height and width.")
+@_size_option
 @_holdout_option
 @click.option("--seed", default=0, show_default=True, metavar="INT", help="Seed of the first face.")
 def synth(out: Path, num: int, size: int, holdout: int | None, seed: int) -> None:

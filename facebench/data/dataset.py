@@ -17,7 +17,7 @@ Split = Literal["train", "holdout", "all"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split of a prepared data set. `images` is memory-mapped ``uint8`` of shape (n, 3, s, s)."""
+    """One split of a prepared data set; `images` is memory-mapped ``uint8`` (n, 3, s, s)."""
 
     name: str
     images: np.ndarray

@@ -24,7 +24,7 @@ def decode(name: str, data: bytes) -> Image.Image:
     """Return the picture in `data` as 8-bit RGB, or raise :class:`Unreadable` naming `name`."""
     try:
         with warnings.catch_warnings():
-            # Pillow warns at 89 megapixels and refuses at twice that: no face data set needs either.
+            # Pillow warns at 89 megapixels and refuses twice that: no face data set needs either.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as image:
                 image.load()

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 
 def create(name: str, weights: "WeightSource", device: str) -> "Extractor":
-    """Return the extractor called `name`: ``inception``, ``inception@LAYER``, ``random``, or any of
-    torch-fidelity's by its own name.
+    """Return the extractor called `name`.
+
+    ``inception``, ``inception@LAYER``, ``random``, or any of torch-fidelity's by its own name.
     """
     network, _, layer = name.partition("@")
     if network == "random" and not layer:

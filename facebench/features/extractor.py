@@ -1,6 +1,7 @@
 """The extractor contract, and what extractors share."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -49,14 +50,13 @@ def in_batches(
     return [torch.cat(parts).numpy() for parts in zip(*outputs, strict=True)]
 
 
-class exact_float32:
-    """Switch TF32 off while it is entered, and restore what the user had set."""
-
-    def __enter__(self) -> None:
-        """Remember the user's settings."""
-        self._before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-
-    def __exit__(self, *_: object) -> None:
-        """Restore them."""
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = self._before
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Switch TF32 off, and restore what the user had set."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

@@ -6,6 +6,7 @@ arXiv:1801.03924, equation 1). With e(x) = the features φₗ(x) scaled by √(w
 """
 
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ class LPIPSFeatures:
         self.weights = {file.name: file.sha256}
         self.notes = trust_notes(file)
         self._device = device
-        self._lpips = _lpips(file).to(device)
+        self._lpips: Any = _lpips(file).to(device)
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return the :class:`~facebench.metrics.diversity.PairMoments` of `images` as arrays."""
@@ -46,9 +47,9 @@ class LPIPSFeatures:
             return torch.cat([_embed_layer(phi, lin) for phi, lin in layers], 1)
 
 
-def _embed_layer(phi: Float[Tensor, "n c h w"], lin: nn.Module) -> Float[Tensor, "n d"]:
+def _embed_layer(phi: Float[Tensor, "n c h w"], lin: Any) -> Float[Tensor, "n d"]:
     unit = phi / (phi.square().sum(1, keepdim=True).sqrt() + 1e-10)  # as lpips.normalize_tensor
-    weight = lin.model[-1].weight  # type: ignore[union-attr, index]  # 1×c×1×1, never negative
+    weight = lin.model[-1].weight  # 1×c×1×1, never negative
     return (unit * (weight / phi[0, 0].numel()).sqrt()).flatten(1)
 
 

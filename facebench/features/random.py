@@ -7,6 +7,7 @@ blurred images and other distributions rightly, but hardly sees pixel noise, and
 are on a scale of their own: they are never called FID.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -25,12 +26,14 @@ class RandomFeatures:
     """Features of a random network, the same on every machine."""
 
     name = "random"
-    notes = ("random features: fine for comparing models here, no substitute for FID",)
+    notes: tuple[str, ...] = (
+        "random features: fine for comparing models here, no substitute for FID",
+    )
 
     def __init__(self, device: str):
         """Draw the network's weights (NumPy's Philox, key 0) onto `device`."""
         rng = np.random.Generator(np.random.Philox(key=0))
-        pairs = zip(CHANNELS, CHANNELS[1:], strict=False)
+        pairs = itertools.pairwise(CHANNELS)
         self.weights: dict[str, str] = {}
         self._device = device
         self._kernels = [
