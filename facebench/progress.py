@@ -11,12 +11,14 @@ Track = Callable[..., Iterable[Any]]
 
 
 def silent(
-    items: Iterable[Any], description: str = "", total: float | None = None
+    items: Iterable[Any], description: str = "", total: int | float | None = None
 ) -> Iterable[Any]:
     """Show nothing."""
     return items
 
 
-def bar(items: Iterable[Any], description: str = "", total: float | None = None) -> Iterable[Any]:
+def bar(
+    items: Iterable[Any], description: str = "", total: int | float | None = None
+) -> Iterable[Any]:
     """Show a progress bar on standard error; it leaves no trace when done."""
     return track(items, description, total, console=Console(stderr=True), transient=True)

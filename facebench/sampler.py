@@ -54,7 +54,9 @@ def latents(seeds: Sequence[int], dim: int) -> Float32[np.ndarray, "n d"]:
     return np.stack(rows) if rows else np.empty((0, dim), np.float32)
 
 
-def to_uint8(values: Float[np.ndarray, "*shape"], low: float, high: float) -> np.ndarray:
+def to_uint8(
+    values: Float[np.ndarray, "*shape"], low: int | float, high: int | float
+) -> np.ndarray:
     """Map ``[low, high]`` to 0–255, rounding to nearest and clipping what lies outside.
 
     >>> to_uint8(np.array([-1.0, 0.0, 1.0, 2.0]), -1.0, 1.0).tolist()

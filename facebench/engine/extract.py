@@ -104,7 +104,7 @@ def _split(seeds: range, length: int) -> list[range]:
     return [seeds[start : start + length] for start in range(0, len(seeds), length)]
 
 
-def _joined(parts: list[Images], seeds: range, size: int) -> Images:
+def _joined(parts: list[np.ndarray], seeds: range, size: int) -> Images:
     images = np.concatenate(parts) if parts else np.empty((0, 3, size, size), np.uint8)
     if len(images) != len(seeds):
         raise RowFailed(f"the sampler stopped after {len(images)} of {len(seeds)} images")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset
@@ -26,6 +26,7 @@ from facebench.spec import Model
 Seeds = Sequence[int]
 
 
+@runtime_checkable
 class ImageSource(Protocol):
     """Images by seed."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ Record = dict[str, np.ndarray]
 """Named arrays, one row per image or, for moments, one row per chunk; rows are concatenated."""
 
 
+@runtime_checkable
 class Extractor(Protocol):
     """A network with its preprocessing."""
 
@@ -52,11 +53,17 @@ def in_batches(
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Switch TF32 off, and restore what the user had set."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    """Switch TF32 and bfloat16 off in float32 arithmetic, and restore what the user had set.
+
+    By the switches of torch 2.9: the older ones cannot be read once a user has set these.
+    """
+    cuda, mkldnn = torch.backends.cuda, torch.backends.mkldnn
+    switches: Any = (cuda.matmul, torch.backends.cudnn.conv, mkldnn.matmul, mkldnn.conv)
+    before = [switch.fp32_precision for switch in switches]
     try:
+        for switch in switches:
+            switch.fp32_precision = "ieee"
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+        for switch, precision in zip(switches, before, strict=True):
+            switch.fp32_precision = precision

@@ -48,7 +48,7 @@ class FidelityFeatures:
         file = _find(network, weights)
         self.weights = {file.name: file.sha256} if file else {}
         self.notes = trust_notes(file) if file else ("weights loaded by torch-fidelity itself",)
-        module = kind(network, [layer, *logits], **_options(file))
+        module = _load(network, kind, [layer, *logits], file)
         if network == "inception":
             _fold_batch_norms(module)
         self._network = module.to(device=device, memory_format=torch.channels_last)
@@ -66,16 +66,34 @@ def trust_notes(file: WeightFile) -> tuple[str, ...]:
     return (f"weights {file.name} taken on trust: sha256 {file.sha256[:12]}… is not the known one",)
 
 
-def load_state(file: WeightFile) -> dict[str, Any]:
+def load_state(file: WeightFile) -> dict[str, torch.Tensor]:
     """Return the tensors of a weight file; nothing in it is executed."""
     try:
         state = torch.load(file.path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged or hostile file provokes
-        reason = str(error).partition("\n")[0]
-        raise BadInput(f"{file.path} is not a file of tensors: {reason}") from error
-    if not isinstance(state, dict):
-        raise BadInput(f"{file.path} holds a {type(state).__name__}, not named tensors.")
+        raise BadInput(
+            f"{file.path} is damaged or holds more than tensors: "
+            "give a state dict as torch.save writes it."
+        ) from error
+    if not isinstance(state, dict) or not all(_is_named_tensor(item) for item in state.items()):
+        raise BadInput(f"{file.path} does not hold named tensors: give a network's state dict.")
     return state
+
+
+def _is_named_tensor(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)
+
+
+def _load(network: str, kind: Any, layers: list[str], file: WeightFile | None) -> nn.Module:
+    """Return torch-fidelity's `network`, which raises whatever its weights' names provoke."""
+    try:
+        return kind(network, layers, **_options(file))
+    except (OSError, RuntimeError) as error:
+        if file is None:
+            message = f"torch-fidelity could not load the weights of {network}: {error}."
+        else:
+            message = f"{file.path} does not fit {network}: give {MANIFEST[network].url}."
+        raise BadInput(message) from error
 
 
 def _find(network: str, weights: WeightSource) -> WeightFile | None:

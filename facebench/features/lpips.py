@@ -60,12 +60,11 @@ def _lpips(file: WeightFile) -> nn.Module:
         warnings.filterwarnings("ignore", "The parameter 'pretrained' is deprecated")
         warnings.filterwarnings("ignore", "Arguments other than a weight enum")
         network = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
-    state = {k: v for k, v in load_state(file).items() if k.startswith("features.")}
+    state = load_state(file)
     # lpips cuts torchvision's `features` into slices but keeps their numbers as names.
     for target, tensor in network.net.named_parameters():
-        layer = ".".join(target.split(".")[1:])
-        try:
-            tensor.data.copy_(state[f"features.{layer}"])
-        except (KeyError, RuntimeError) as error:
-            raise BadInput(f"{file.path} holds no AlexNet: {error}.") from error
+        name = f"features.{target.partition('.')[2]}"
+        if name not in state or state[name].shape != tensor.shape:
+            raise BadInput(f"{file.path} holds no AlexNet: {name} is missing or misshapen.")
+        tensor.data.copy_(state[name])
     return network.requires_grad_(False).eval()

@@ -1,0 +1,35 @@
+# Everything runs in a virtual environment of its own, made once and again when pyproject.toml changes.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test slow lint types wheel clean
+
+demo: $(INSTALLED)        ## render faces, train three models small, draw the board
+	$(BIN)/facebench demo
+
+test: $(INSTALLED)        ## the whole suite but the simulations marked slow
+	$(BIN)/pytest -m "not slow"
+
+slow: $(INSTALLED)        ## what takes minutes
+	$(BIN)/pytest -m slow
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+wheel: $(INSTALLED)       ## a wheel built from the sdist must hold everything
+	$(BIN)/python tests/check_wheel.py
+
+clean:
+	rm -rf $(VENV) build dist demo
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@

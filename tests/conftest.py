@@ -1,0 +1,54 @@
+"""Fixtures that every test module may ask for."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facebench.data.dataset import Dataset, open_dataset
+from facebench.data.prepare import synthesize
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep tests out of the user's cache, and the user's weights out of tests."""
+    monkeypatch.setenv("FACEBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("FACEBENCH_WEIGHTS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Give the folder of real faces, weights and samples; skip where there is none."""
+    given = os.environ.get("FACEBENCH_SHARED")
+    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"needs the real data of {folder}; FACEBENCH_SHARED may name another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a prepared data set of 24 rendered faces, 32×32, the last 8 held out: read only."""
+    folder = tmp_path_factory.mktemp("data") / "tiny"
+    synthesize(folder, num=24, size=32, holdout=8)
+    return folder
+
+
+@pytest.fixture
+def tiny_dataset(tiny_folder: Path) -> Dataset:
+    """Give the opened `tiny_folder`, all of its splits."""
+    return open_dataset(tiny_folder)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Give a folder of five 20×20 pictures of noise, one in a folder of its own."""
+    folder = tmp_path / "pictures"
+    (folder / "nested").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.PNG", "d.bmp", "e.tiff", "nested/c.webp"):
+        noise = Image.fromarray(rng.integers(0, 256, (20, 20, 3), dtype=np.uint8))
+        noise.save(folder / name, lossless=True)
+    return folder

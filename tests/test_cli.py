@@ -1,0 +1,173 @@
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from facebench.cli import cli
+
+
+def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from _commands(below, (*path, name))
+
+
+def _facebench(
+    *words: object, cwd: Path | None = None, cache: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    if cache:
+        environment["FACEBENCH_CACHE"] = str(cache)
+    command = [sys.executable, "-m", "facebench", *map(str, words)]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("path", list(_commands(cli)), ids=" ".join)
+def test_every_command_has_help_that_says_something(path: tuple[str, ...]) -> None:
+    answer = CliRunner().invoke(cli, [*path, "--help"])
+    assert answer.exit_code == 0
+    assert "\\b" not in answer.output
+    assert len(answer.output.splitlines()) > 5
+
+
+@pytest.mark.parametrize("path", [("data", "prepare"), ("train", "vae"), ("eval",)], ids=" ".join)
+def test_the_main_commands_show_worked_examples(path: tuple[str, ...]) -> None:
+    output = CliRunner().invoke(cli, [*path, "--help"]).output
+    assert f"facebench {' '.join(path)} " in output.partition("Example")[2]
+
+
+def test_tables_of_what_is_there() -> None:
+    for words, expected in (
+        (["adapters"], {"dcgan", "images", "pca", "vae", "facebench train dcgan"}),
+        (["metrics"], {"fid", "lpips_diversity", "coverage"}),
+        (["weights"], {"inception", "alexnet", "not here"}),
+    ):
+        answer = CliRunner().invoke(cli, words)
+        assert answer.exit_code == 0
+        assert all(each in answer.output for each in expected)
+
+
+BAD_INPUT = [
+    (["data", "prepare", "nowhere", "out"], "There is no file or folder nowhere."),
+    (["data", "prepare", "empty", "out"], "empty holds no pictures"),
+    (["data", "prepare", "pictures", "out"], "bad.jpg cannot be decoded"),
+    (["train", "pca", "--data", "nowhere", "--out", "run"], "There is no data set nowhere"),
+    (["train", "vae", "--data", "empty", "--out", "run"], "not a prepared data set"),
+    (["eval", "--models", "dcgan", "--reference", "empty"], "facebench train dcgan"),
+    (["eval", "--models", "a=odd:empty", "--reference", "empty"], "no adapter 'odd'"),
+    (["eval", "--models", "a=images:pictures", "--reference", "empty"], "facebench data prepare"),
+    (["eval", "--models", "a=pictures", "--reference", "tiny"], "say which adapter opens it"),
+    (["eval", "--models", ",", "--reference", "tiny"], "names no model"),
+    (
+        ["eval", "--models", "a=images:two", "--reference", "tiny", "--extractor", "random"],
+        "pictures of different sizes",
+    ),
+    (
+        ["eval", "--models", "a=images:two", "--reference", "tiny", "--weights", "inception=no"],
+        "There is no weight file no.",
+    ),
+    (["report", "nowhere"], "There is no results folder nowhere"),
+    (["report", "empty"], "empty holds no results"),
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
+    """Give a folder with things that are wrong in one way each."""
+    from PIL import Image
+
+    place = tmp_path_factory.mktemp("place")
+    for name in ("empty", "pictures", "two"):
+        (place / name).mkdir()
+    (place / "tiny").symlink_to(tiny_folder)
+    Image.new("RGB", (40, 40)).save(place / "pictures" / "good.jpg")
+    data = (place / "pictures" / "good.jpg").read_bytes()
+    (place / "pictures" / "bad.jpg").write_bytes(data[: len(data) // 2])
+    for number in range(8):
+        Image.new("RGB", (32, 32 + number)).save(place / "two" / f"{number}.png")
+    return place
+
+
+@pytest.mark.parametrize(("words", "says"), BAD_INPUT, ids=lambda value: str(value)[:60])
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    words: list[str], says: str, place: Path, tmp_path: Path
+) -> None:
+    before = sorted(place.iterdir())
+    answer = _facebench(*words, cwd=place, cache=tmp_path)
+    assert answer.returncode == 2, answer.stderr
+    assert "Traceback" not in answer.stderr
+    (line,) = [line for line in answer.stderr.splitlines() if line.startswith("Error: ")]
+    assert says in line
+    assert [path for path in sorted(place.iterdir()) if path.name != "results"] == before
+
+
+def test_the_whole_road_on_rendered_faces(tmp_path: Path, shared: Path) -> None:
+    def run(*words: object) -> str:
+        answer = _facebench(*words, cwd=tmp_path, cache=tmp_path / "cache")
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    run("data", "synth", "faces", "--num", 60, "--size", 32, "--holdout", 20)
+    run("train", "pca", "--data", "faces", "--out", "runs/pca", "--components", 16)
+    run("train", "vae", "--data", "faces", "--out", "runs/vae", "--steps", 4, "--width", 4)
+    run("train", "dcgan", "--data", "faces", "--out", "runs/dcgan", "--steps", 4, "--width", 4)
+    weights = shared / "weights"
+    offline = [
+        *("--weights", f"inception={weights / 'inception_parity.pth'}"),
+        *("--weights", f"alexnet={weights / 'alexnet_features.pth'}", "--trust-weights"),
+    ]
+    common = ["--reference", "faces", "--num", 20, "--out", "results", *offline]
+    run("eval", "--models", "dcgan,vae,pca", *common)
+    run("data", "synth", "more", "--num", 20, "--size", 32, "--seed", 1000)
+    printed = run("eval", "--models", "theirs=images:more/images.npy", *common)
+
+    assert "theirs" in printed
+    assert "taken on trust" in " ".join(printed.split())
+    with (tmp_path / "results" / "leaderboard.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["model"] for row in rows} == {"dcgan", "vae", "pca", "theirs"}
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4"]
+    assert rows[0]["model"] == "theirs"
+    assert list(rows[0])[:5] == ["rank", "model", "adapter", "n", "fid"]
+    distances = [float(row["fid"]) for row in rows]
+    assert distances == sorted(distances)
+    page = (tmp_path / "results" / "leaderboard.html").read_text(encoding="utf-8")
+    assert page.count("data:image/") == 5
+    assert "trust" in page
+    result = json.loads((tmp_path / "results" / "dcgan.json").read_text(encoding="utf-8"))
+    assert result["command"].startswith("facebench eval --models dcgan,vae,pca")
+    csv_before = (tmp_path / "results" / "leaderboard.csv").read_bytes()
+    run("report", "results")
+    assert (tmp_path / "results" / "leaderboard.csv").read_bytes() == csv_before
+
+
+def test_a_model_that_is_not_trained_is_exit_code_2_and_the_others_are_finished(
+    tmp_path: Path, tiny_folder: Path
+) -> None:
+    run, unfinished = tmp_path / "run", tmp_path / "unfinished"
+    _facebench("train", "pca", "--data", tiny_folder, "--out", run, "--components", 4)
+    unfinished.mkdir()
+    (unfinished / "config.json").write_text('{"adapter": "vae"}', encoding="utf-8")
+    answer = _facebench(
+        *("eval", "--models", f"a={unfinished},b={run}", "--reference", tiny_folder),
+        *("--extractor", "random", "--out", tmp_path / "results"),
+        cache=tmp_path / "cache",
+    )
+    assert answer.returncode == 2
+    assert "Error: a: " in answer.stderr
+    assert "facebench train vae again" in answer.stderr
+    assert (tmp_path / "results" / "b.json").is_file()
+    assert not (tmp_path / "results" / "a.json").exists()

@@ -1,0 +1,306 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from safetensors.numpy import save_file
+
+from facebench.engine import evaluate
+from facebench.engine.extract import CHUNK, PREVIEW, extract
+from facebench.engine.setting import choose_metrics
+from facebench.engine.sources import ModelSource
+from facebench.errors import BadInput, RowFailed
+from facebench.paths import cache_folder
+from facebench.result import read_result
+from facebench.sampler import Images
+from facebench.spec import Model
+from facebench.store import FeatureStore
+from facebench_pca.train import command as train_pca
+
+HOSTILE = """
+import os, sys
+import numpy as np
+from facebench.errors import BadInput
+
+class Sampler:
+    def __init__(self, path):
+        self.kind = path.name
+        if self.kind == "refuses":
+            raise BadInput("the model file is empty.")
+        print("hello from a model")
+
+    def sample(self, seeds):
+        images = np.zeros((len(seeds), 3, 32, 32), np.uint8)
+        if self.kind == "raises": raise KeyError("no such layer")
+        if self.kind == "dies": os._exit(7)
+        if self.kind == "quits": sys.exit(0)
+        if self.kind == "floats": return images / 255
+        if self.kind == "grey": return images[:, :1]
+        if self.kind == "short": return images[1:]
+        if self.kind == "small": return images[:, :, ::2, ::2]
+        return images
+"""
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Install a plug-in adapter whose samplers misbehave as their path is called."""
+    site = tmp_path / "site"
+    info = site / "hostile-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "hostile.py").write_text(HOSTILE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[facebench.adapters]\nhostile = hostile:Sampler\n")
+    monkeypatch.syspath_prepend(str(site))
+    models = tmp_path / "models"
+    models.mkdir()
+    return models
+
+
+@pytest.fixture(scope="module")
+def pca_run(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "pca"
+    arguments = ["--data", str(tiny_folder), "--out", str(run), "--components", "8"]
+    assert CliRunner().invoke(train_pca, arguments).exit_code == 0
+    return run
+
+
+def _failure(kind: str, models: Path, reference: Path) -> Exception:
+    (models / kind).touch()
+    model = Model(kind, "hostile", models / kind)
+    evaluation = evaluate([model], reference, extractor="random", num=8)
+    assert not evaluation.results
+    return evaluation.failures[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("raises", "KeyError: 'no such layer'"),
+        ("dies", "its process died"),
+        ("quits", "its process died"),
+        ("floats", "float64 where uint8"),
+        ("grey", r"shape \(8, 1, 32, 32\) for 8 seeds"),
+        ("short", r"shape \(7, 3, 32, 32\) for 8 seeds"),
+    ],
+)
+def test_a_sampler_that_misbehaves_is_a_failed_row(
+    kind: str, says: str, hostile: Path, tiny_folder: Path
+) -> None:
+    error = _failure(kind, hostile, tiny_folder)
+    assert isinstance(error, RowFailed)
+    with pytest.raises(RowFailed, match=says):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"), [("refuses", "the model file is empty"), ("small", "16×16 .* 32×32")]
+)
+def test_a_model_that_does_not_fit_is_bad_input(
+    kind: str, says: str, hostile: Path, tiny_folder: Path
+) -> None:
+    with pytest.raises(BadInput, match=says):
+        raise _failure(kind, hostile, tiny_folder)
+
+
+def test_the_other_rows_are_finished(
+    hostile: Path, pca_run: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    (hostile / "dies").touch()
+    out = tmp_path / "results"
+    models = f"bad=hostile:{hostile / 'dies'},pca={pca_run}"
+    evaluation = evaluate(models, tiny_folder, extractor="random", out=out)
+    assert list(evaluation.failures) == ["bad"]
+    assert [result.model for result in evaluation.results] == ["pca"]
+    assert read_result(out / "pca.json") == evaluation.results[0]
+    assert not (out / "bad.json").exists()
+    assert (out / "samples" / "pca.png").is_file()
+
+
+def test_a_failed_row_is_exit_code_1_and_what_a_model_prints_is_no_answer(
+    hostile: Path, pca_run: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    (hostile / "raises").touch()
+    models = f"bad=hostile:{hostile / 'raises'},pca={pca_run}"
+    words = ["eval", "--models", models, "--reference", tiny_folder, "--extractor", "random"]
+    answer = subprocess.run(
+        [sys.executable, "-m", "facebench", *words, "--out", tmp_path / "results"],
+        env=os.environ | {"PYTHONPATH": str(hostile.parent / "site")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert "Error: bad: KeyError: 'no such layer'" in answer.stderr
+    assert "hello from a model" in answer.stderr
+    assert "hello" not in answer.stdout
+    assert (tmp_path / "results" / "leaderboard.html").is_file()
+
+
+def test_scores_do_not_depend_on_the_batch_size(
+    pca_run: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scores = []
+    for batch_size in (1, 7, 64):
+        monkeypatch.setenv("FACEBENCH_CACHE", str(tmp_path / str(batch_size)))
+        found = evaluate(
+            f"pca={pca_run}", tiny_folder, num=20, extractor="random", batch_size=batch_size
+        )
+        scores.append([value.value for value in found.results[0].metrics.values()])
+    np.testing.assert_allclose(scores[1:], [scores[0]] * 2, rtol=1e-5, atol=1e-7)
+
+
+def test_a_second_evaluation_draws_nothing_and_scores_the_same(
+    pca_run: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = evaluate(f"pca={pca_run}", tiny_folder, extractor="random", out=tmp_path / "a")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a sampler was started")
+
+    monkeypatch.setattr("facebench.engine.sources.DataLoader", refuse)
+    again = evaluate(f"pca={pca_run}", tiny_folder, extractor="random", out=tmp_path / "b")
+    assert again.results[0].metrics == first.results[0].metrics
+    grids = [(tmp_path / each / "samples" / "pca.png").read_bytes() for each in "ab"]
+    assert grids[0] == grids[1]
+
+
+def test_another_model_file_is_not_taken_for_the_first(
+    pca_run: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(pca_run, other)
+    arrays = dict(np.load(other / "model.npz"))
+    arrays["mean"] = arrays["mean"] * 0.5
+    np.savez(other / "model.npz", **arrays)
+    found = evaluate(f"one={pca_run},two={other}", tiny_folder, extractor="random").results
+    assert found[0].metrics["fd_random"] != found[1].metrics["fd_random"]
+
+
+def test_adding_a_metric_keeps_the_earlier_ones(
+    pca_run: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    for key in ("fid", "recall"):
+        evaluate(
+            f"pca={pca_run}", tiny_folder, extractor="random", out=tmp_path / "r", metrics=[key]
+        )
+    assert set(read_result(tmp_path / "r" / "pca.json").metrics) == {"fd_random", "recall"}
+
+
+def test_a_row_of_another_protocol_is_not_overwritten(
+    pca_run: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    evaluate(f"pca={pca_run}", tiny_folder, extractor="random", out=tmp_path / "r")
+    before = (tmp_path / "r" / "pca.json").read_bytes()
+    with pytest.raises(BadInput, match=r"another protocol \(num 8, not 7\)"):
+        evaluate(f"pca={pca_run}", tiny_folder, extractor="random", num=7, out=tmp_path / "r")
+    assert (tmp_path / "r" / "pca.json").read_bytes() == before
+
+
+def test_random_features_are_never_called_fid(pca_run: Path, tiny_folder: Path) -> None:
+    (result,) = evaluate(f"pca={pca_run}", tiny_folder, extractor="random").results
+    assert list(result.metrics)[:2] == ["fd_random", "kd_random"]
+    assert result.protocol.extractor == "random"
+    assert any("no substitute for FID" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"num": 5}, r"precision needs at least 6 images a side and --num gives 5"),
+        ({"metrics": ["fid", "beauty"]}, "no metric 'beauty'"),
+        ({"metrics": ["is"]}, "is needs the extractor inception, not random"),
+        ({"device": "cuda:99"}, "device 'cuda:99' cannot be used"),
+        ({"extractor": "resnet"}, "no extractor 'resnet'; there are: random, inception"),
+    ],
+)
+def test_what_concerns_all_rows_is_refused_before_anything_is_computed(
+    options: dict[str, object], says: str, pca_run: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    arguments: dict[str, object] = {"extractor": "random", "out": tmp_path / "r"} | options
+    with pytest.raises(BadInput, match=says):
+        evaluate(f"pca={pca_run}", tiny_folder, **arguments)  # type: ignore[arg-type]
+    assert not (tmp_path / "r").exists()
+
+
+def test_every_metric_is_chosen_for_inception() -> None:
+    assert {"is", "lpips_diversity", "fid"} <= {
+        row.key for row in choose_metrics("inception", None)
+    }
+
+
+class _Counting:
+    """An image source in this process that counts what is drawn from it."""
+
+    key = "counting"
+
+    def __init__(self) -> None:
+        self.drawn: list[int] = []
+
+    def batches(self, seeds):  # type: ignore[no-untyped-def]  # any sequence of ranges
+        for batch in seeds:
+            self.drawn += batch
+            yield np.stack([np.full((3, 4, 4), seed % 251, np.uint8) for seed in batch])
+
+
+class _Means:
+    """An extractor of one feature, the image's mean; it can break at a given call."""
+
+    name = "means"
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, breaks_at: int | None = None) -> None:
+        self.weights: dict[str, str] = {}
+        self.calls_left = breaks_at
+
+    def extract(self, images: Images, batch_size: int) -> dict[str, np.ndarray]:
+        if self.calls_left is not None:
+            self.calls_left -= 1
+            if self.calls_left < 0:
+                raise KeyboardInterrupt
+        return {"features": images.mean((1, 2, 3), dtype=np.float32)[:, None]}
+
+
+def test_an_interrupted_extraction_repeats_at_most_one_chunk() -> None:
+    store, seeds = FeatureStore(cache_folder()), range(3 * CHUNK + 5)
+    with pytest.raises(KeyboardInterrupt):
+        extract(_Counting(), seeds, [_Means(breaks_at=2)], store, size=4)
+    source = _Counting()
+    records = extract(source, seeds, [_Means()], store, size=4)
+    assert source.drawn == list(range(2 * CHUNK, len(seeds)))
+    expected = np.array([seed % 251 for seed in seeds], np.float32)
+    np.testing.assert_array_equal(records["means"]["features"][:, 0], expected)
+    assert records[f"preview-{PREVIEW}"]["images"].shape == (PREVIEW, 3, 4, 4)
+
+
+def test_a_damaged_record_is_computed_again() -> None:
+    store = FeatureStore(cache_folder())
+    extract(_Counting(), range(10), [_Means()], store, size=4)
+    for path in store.folder.rglob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-3])
+    source = _Counting()
+    records = extract(source, range(10), [_Means()], store, size=4)
+    assert source.drawn == list(range(10))
+    assert records["means"]["features"].shape == (10, 1)
+
+
+def test_other_weights_are_another_record(tmp_path: Path) -> None:
+    store, changed = FeatureStore(tmp_path), _Means()
+    changed.weights = {"means": "0123"}
+    extract(_Counting(), range(10), [_Means()], store, size=4)
+    source = _Counting()
+    extract(source, range(10), [changed], store, size=4)
+    assert source.drawn == list(range(10))
+
+
+def test_the_source_of_a_model_tells_files_apart(tmp_path: Path) -> None:
+    save_file({"a": np.zeros(3)}, tmp_path / "m")
+    first = Model("m", "vae", tmp_path / "m").digest()
+    save_file({"a": np.ones(3)}, tmp_path / "m")
+    second = Model("m", "vae", tmp_path / "m").digest()
+    model = Model("m", "vae", tmp_path / "m")
+    assert ModelSource(model, first).key != ModelSource(model, second).key
