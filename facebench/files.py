@@ -64,9 +64,13 @@ def write_json(target: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read JSON, with a sentence instead of a traceback when it is not."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} is not readable as JSON: {error}.") from error
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def file_digest(path: Path, progress: Callable[[int], object] = lambda _: None) -> str:

@@ -116,7 +116,7 @@ def test_the_source_digest_sees_every_change(pictures: Path, change: str) -> Non
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no file or folder .*nowhere"):
+    with pytest.raises(BadInput, match=r"no file or folder .*nowhere"):
         open_images(tmp_path / "nowhere")
 
 
@@ -148,9 +148,11 @@ def read_all(path: Path) -> None:
     list(open_images(path))
 
 
-@pytest.mark.parametrize("offset", [34, 60, 100, 300, 700])
-def test_a_damaged_zip_is_refused(pictures: Path, offset: int) -> None:
-    archive = packed(pictures, "zip")
+@pytest.mark.parametrize("offset", [34, 40, 60, 100, 180, -60, -10])
+def test_a_damaged_zip_is_refused(tmp_path: Path, offset: int) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.bmp").write_bytes(encoded(plain("L", 0).resize((400, 400)), "BMP"))
+    archive = packed(tmp_path / "in", "zip")
     flip(archive, offset)
     with pytest.raises(BadInput, match=r"packed\.zip"):
         read_all(archive)
@@ -164,7 +166,7 @@ def test_an_encrypted_zip_is_refused(pictures: Path) -> None:
         read_all(archive)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("share", [0.21, 0.43, 0.63])
 @pytest.mark.parametrize("kind", ["tar", "tgz"])
 def test_a_cut_off_tar_is_refused(pictures: Path, kind: str, share: float) -> None:
     archive = packed(pictures, kind)
@@ -299,20 +301,14 @@ def test_a_range_that_is_nowhere_stated_is_refused(mode: str) -> None:
         decode("x.tiff", encoded(plain(mode, 1), "TIFF"))
 
 
-def broken_exif() -> bytes:
-    """An orientation stored as text, which Pillow trips over when it takes the tag away."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    data = bytearray(encoded(plain("RGB", 0), "JPEG", exif=exif))
-    return bytes(data)
-
-
 @pytest.mark.parametrize(
     ("data", "why"),
     [
         pytest.param(b"", "not a picture", id="zero bytes"),
         pytest.param(b"<html>Not found</html>", "not a picture", id="a web page"),
-        pytest.param(encoded(plain("RGB", 0))[:60], "cannot be decoded", id="cut PNG"),
+        pytest.param(
+            encoded(Image.effect_noise((99, 99), 50))[:5000], "cannot be decoded", id="cut PNG"
+        ),
         pytest.param(png(10_000, 9_000, 1, 0), "decompression bomb", id="bomb, small"),
         pytest.param(png(90_000, 90_000, 8, 2), "decompression bomb", id="bomb, large"),
     ],
@@ -489,8 +485,9 @@ def test_celeba_is_cropped_and_resized_as_stated(shared: Path, tmp_path: Path) -
             exact = photograph.resize((64, 64), Image.Resampling.LANCZOS, box=(0, 7.5, 89, 96.5))
             values = np.asarray(photograph, np.float64)
         np.testing.assert_array_equal(image, to_array(exact))
-        slow = np.einsum("yh,xw,hwc->cyx", rows, columns, values).clip(0, 255)
-        assert np.abs(image - slow).max() <= 2  # Pillow rounds to 8 bits between its two passes
+        wide = np.rint(np.einsum("xw,hwc->hxc", columns, values)).clip(0, 255)
+        slow = np.rint(np.einsum("yh,hxc->cyx", rows, wide)).clip(0, 255)
+        assert np.abs(image - slow).max() <= 1
 
 
 # --- Rendering ---------------------------------------------------------------------------------
@@ -530,7 +527,7 @@ def test_a_split_of_a_split_is_taken_from_the_whole(tiny_dataset: Dataset) -> No
 
 def test_a_missing_split_is_refused(tiny_dataset: Dataset) -> None:
     info = tiny_dataset.info | {"splits": {"train": [0, 24]}}
-    with pytest.raises(BadInput, match="no split 'holdout'.* train"):
+    with pytest.raises(BadInput, match=r"no split 'holdout'.* train"):
         replace(tiny_dataset, info=info).split("holdout")
 
 

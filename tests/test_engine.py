@@ -126,9 +126,9 @@ def test_a_failed_row_is_exit_code_1_and_what_a_model_prints_is_no_answer(
 ) -> None:
     (hostile / "raises").touch()
     models = f"bad=hostile:{hostile / 'raises'},pca={pca_run}"
-    words = ["eval", "--models", models, "--reference", tiny_folder, "--extractor", "random"]
+    words = ["eval", "--models", models, "--reference", str(tiny_folder), "--extractor", "random"]
     answer = subprocess.run(
-        [sys.executable, "-m", "facebench", *words, "--out", tmp_path / "results"],
+        [sys.executable, "-m", "facebench", *words, "--out", str(tmp_path / "results")],
         env=os.environ | {"PYTHONPATH": str(hostile.parent / "site")},
         capture_output=True,
         text=True,

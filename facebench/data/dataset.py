@@ -1,9 +1,10 @@
 """A prepared data set: a folder with a memory-mapped ``images.npy`` and its ``dataset.json``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from facebench.sampler import Images
 
 FORMAT = "facebench-dataset/1"
 Split = Literal["train", "holdout", "all"]
+_INFO = {"count": int, "size": int, "digest": str, "crop": str, "filter": str, "splits": dict}
+"""What readers need of ``dataset.json``, and its types."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Dataset:
     info: dict[str, Any]
     """The content of ``dataset.json``."""
     part: Split = "all"
+    whole: np.ndarray | None = field(default=None, repr=False)
+    """The images of all splits, where `images` is only one of them."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -40,8 +45,14 @@ class Dataset:
 
     def split(self, part: Split) -> "Dataset":
         """Return the "train" or "holdout" split, or "all" images."""
-        first, last = self.info["splits"].get(part, (0, len(self)))
-        return replace(self, images=self.images[first:last], part=part)
+        whole = self.images if self.whole is None else self.whole
+        splits = {"all": (0, len(whole))} | self.info["splits"]
+        if part not in splits:
+            raise BadInput(
+                f"The data set {self.name} has no split {part!r}; there are: {', '.join(splits)}."
+            )
+        first, last = splits[part]
+        return replace(self, images=whole[first:last], part=part, whole=whole)
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of indices `seeds`: a data set is a sampler of itself."""
@@ -57,16 +68,34 @@ def open_dataset(folder: Path) -> Dataset:
             f"{folder} is not a prepared data set (it has no dataset.json): "
             f"run facebench data prepare {folder} OUT and name OUT instead."
         )
-    info = read_json(folder / "dataset.json")
-    if not isinstance(info, dict) or info.get("format") != FORMAT:
-        raise BadInput(f"{folder / 'dataset.json'} is not of the format {FORMAT}.")
+    info = _read_info(folder / "dataset.json")
     return Dataset(folder.resolve().name, _open_images(folder / "images.npy", info), info)
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    info = read_json(path)
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        raise BadInput(f"{path} is not of the format {FORMAT}.")
+    wrong = [key for key, kind in _INFO.items() if not isinstance(info.get(key), kind)]
+    if not wrong and not all(_is_span(span, info["count"]) for span in info["splits"].values()):
+        wrong = ["splits"]
+    if wrong:
+        raise BadInput(f"{path} is damaged at {wrong[0]!r}: prepare the data set again.")
+    return info
+
+
+def _is_span(span: Any, count: int) -> bool:
+    match span:
+        case [int(first), int(last)]:
+            return 0 <= first <= last <= count
+        case _:
+            return False
 
 
 def _open_images(path: Path, info: dict[str, Any]) -> np.ndarray:
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise BadInput(f"{path} is damaged ({error}): prepare the data set again.") from error
     expected = (info["count"], 3, info["size"], info["size"])
     if images.dtype != np.uint8 or images.shape != expected:

@@ -8,12 +8,16 @@
 """
 
 import io
+import struct
 import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facebench.errors import BadInput
+
+
+_TOO_LARGE = Image.DecompressionBombError, Image.DecompressionBombWarning
 
 
 class Unreadable(BadInput):
@@ -31,7 +35,7 @@ def decode(name: str, data: bytes) -> Image.Image:
                 return to_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
         raise Unreadable(f"{name} is not a picture that Pillow can read.") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, *_TOO_LARGE) as error:
         raise Unreadable(f"{name} cannot be decoded: {error}.") from error
 
 

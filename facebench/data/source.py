@@ -1,7 +1,10 @@
 """Picture files in a folder, a zip or a tar, read by name in sorted order."""
 
+import lzma
 import tarfile
+import weakref
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -68,13 +71,16 @@ def _folder(path: Path) -> ImageFiles:
 
 
 def _zip(path: Path) -> ImageFiles:
-    archive = zipfile.ZipFile(path)
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, ValueError, OSError) as error:
+        raise BadInput(f"{path} is damaged: {error}.") from error
 
     def read(name: str) -> bytes:
         _check_size(path, name, archive.getinfo(name).file_size)
         try:
             return archive.read(name)
-        except (zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
             raise BadInput(f"{path}: {name} cannot be unpacked ({error}).") from error
 
     return ImageFiles(path, tuple(sorted(filter(_is_picture, archive.namelist()))), read)
@@ -84,7 +90,10 @@ def _tar(path: Path) -> ImageFiles:
     archive = tarfile.open(path)
     try:
         members = {m.name: m for m in archive.getmembers() if m.isfile() and _is_picture(m.name)}
-    except (tarfile.TarError, EOFError, OSError) as error:
+        while archive.fileobj.read(1 << 20):  # a compressed tar ends with its checksum
+            pass
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        archive.close()
         raise BadInput(f"{path} is damaged: {error}.") from error
 
     def read(name: str) -> bytes:
@@ -93,7 +102,9 @@ def _tar(path: Path) -> ImageFiles:
         assert stream is not None, "only regular files were listed"
         return stream.read()
 
-    return ImageFiles(path, tuple(sorted(members)), read)
+    files = ImageFiles(path, tuple(sorted(members)), read)
+    weakref.finalize(files, archive.close)
+    return files
 
 
 def _check_size(path: Path, name: str, size: int) -> None:

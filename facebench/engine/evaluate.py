@@ -34,7 +34,7 @@ def evaluate(
     reference: Path | str,
     *,
     num: int | None = None,
-    out: Path | None = None,
+    out: Path | str | None = None,
     extractor: str = "inception",
     metrics: Sequence[str] | None = None,
     split: Split = "holdout",
@@ -72,6 +72,7 @@ def evaluate(
         BadInput: for what concerns all rows: the models' names and paths, the reference, the
             weights, the options.
     """
+    out = Path(out) if out else None
     chosen = parse_models(models) if isinstance(models, str) else list(models)
     setting = make_setting(
         open_dataset(Path(reference)).split(split),
@@ -84,28 +85,28 @@ def evaluate(
         device=device,
         track=track,
     )
-    for model in chosen:
-        _earlier(model.name, setting, out)  # refused now rather than after an hour
-    real = setting.see_reference()
     if out:
-        data = setting.dataset
-        _save_preview(out, f"reference-{data.digest[:12]}-{data.part}", real.preview)
+        for model in chosen:
+            _earlier(model.name, setting, out)  # refused now rather than after an hour
+    real = setting.see_reference()
 
     results: list[Result] = []
     failures: dict[str, Exception] = {}
     for model in chosen:
         try:
-            result = _row(model, setting, real, out, command)
+            result, preview = _score(model, setting, real, command)
         except (BadInput, RowFailed) as error:
             failures[model.name] = error
-        else:
-            results.append(result)
-            announce(result)
+            continue
+        if out:
+            result = _keep(result, preview, setting, real, out)
+        results.append(result)
+        announce(result)
     return Evaluation(results, failures)
 
 
-def _row(model: Model, setting: Setting, real: Seen, out: Path | None, command: str) -> Result:
-    """Score one model and write what is known of it."""
+def _score(model: Model, setting: Setting, real: Seen, command: str) -> tuple[Result, Images]:
+    """Return one model's Result, and its first images."""
     started = time.monotonic()
     digest = model.digest()
     fake = setting.see(ModelSource(model, digest), setting.seeds, model.name)
@@ -126,18 +127,23 @@ def _row(model: Model, setting: Setting, real: Seen, out: Path | None, command: 
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    if not out:
-        return result
-    result = _with_earlier_metrics(result, _earlier(model.name, setting, out))
-    _save_preview(out, model.name, fake.preview)
+    return result, fake.preview
+
+
+def _keep(result: Result, preview: Images, setting: Setting, real: Seen, out: Path) -> Result:
+    """Write a Result and its sample grid beside the reference's; return it as written."""
+    result = _with_earlier_metrics(result, _earlier(result.model, setting, out))
+    data = setting.dataset
+    _save_preview(out, f"reference-{data.digest[:12]}-{data.part}", real.preview)
+    _save_preview(out, result.model, preview)
     write_result(result, out)
     return result
 
 
-def _earlier(name: str, setting: Setting, out: Path | None) -> Result | None:
+def _earlier(name: str, setting: Setting, out: Path) -> Result | None:
     """Return what `out` already holds of a model; under another protocol it must not be lost."""
-    path = out / f"{name}.json" if out else None
-    if path is None or not path.exists():
+    path = out / f"{name}.json"
+    if not path.exists():
         return None
     result = read_result(path)
     if result.protocol != setting.protocol:

@@ -51,8 +51,9 @@ class Setting:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the networks want said beside every number."""
-        return tuple(note for extractor in self.extractors for note in extractor.notes)
+        """What networks and metrics want said beside the numbers."""
+        networks = (note for extractor in self.extractors for note in extractor.notes)
+        return *networks, *(row.note for row in self.metrics if row.note)
 
     @property
     def protocol(self) -> Protocol:

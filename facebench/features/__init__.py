@@ -14,15 +14,15 @@ def create(name: str, weights: "WeightSource", device: str) -> "Extractor":
 
     ``inception``, ``inception@LAYER``, ``random``, or any of torch-fidelity's by its own name.
     """
-    network, _, layer = name.partition("@")
-    if network == "random" and not layer:
+    if name == "random":
         from facebench.features.random import RandomFeatures
 
         return RandomFeatures(device)
     from facebench.features.fidelity import FidelityFeatures, networks
 
+    network, _, layer = name.partition("@")
     if network not in networks():
         raise BadInput(
-            f"There is no extractor {network!r}; there are: random, {', '.join(networks())}."
+            f"There is no extractor {name!r}; there are: random, {', '.join(networks())}."
         )
     return FidelityFeatures(network, layer, weights, device)

@@ -19,6 +19,9 @@ from facebench.features.fidelity import load_state, trust_notes
 from facebench.metrics.diversity import PairMoments
 from facebench.weights import WeightFile, WeightSource
 
+SMALLEST = 31
+"""Pixels a side: of fewer, AlexNet's strides leave nothing for its second pooling."""
+
 
 class LPIPSFeatures:
     """The moments over which the mean LPIPS of all pairs is exact."""
@@ -41,6 +44,12 @@ class LPIPSFeatures:
     @torch.inference_mode()
     def embed(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         """Return e(x) of each image at its own size; ‖e(x) − e(y)‖² is LPIPS(x, y)."""
+        height, width = images.shape[2:]
+        if min(height, width) < SMALLEST:
+            raise BadInput(
+                f"LPIPS needs images of {SMALLEST} pixels a side or more, not {width}×{height}: "
+                "leave lpips_diversity out."
+            )
         with exact_float32():
             scaled = self._lpips.scaling_layer(images.to(torch.float32) / 127.5 - 1)
             layers = zip(self._lpips.net(scaled), self._lpips.lins, strict=True)

@@ -26,6 +26,8 @@ class Metric:
     """One sentence for a reader who has never heard of it."""
     caution: str = ""
     """Its known failure mode."""
+    note: str = ""
+    """What must stand beside its every value, not in a footnote."""
     needs: Literal["features", "logits", "lpips"] = "features"
     minimum: int = 2
     """The fewest images a side it is defined for."""
@@ -78,7 +80,8 @@ _ROWS = (
         "Salimans et al. 2016, arXiv:1606.03498",
         "Whether an ImageNet classifier is sure of each image and sees many classes; it never "
         "looks at the real images.",
-        "Uninformative on faces: every model sits near 2.7.",
+        "Sees ImageNet's classes, of which a face is none.",
+        note="IS is uninformative on faces: every model sits near 2.7",
         needs="logits",
         minimum=10,
     ),
