@@ -3,8 +3,10 @@
 Seed *i* is picture *i* in the order of the names, at its own size; nothing is resized here.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -75,12 +77,13 @@ def _open_array(path: Path) -> Reader:
 
 def _load_array(path: Path) -> np.ndarray:
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            if len(loaded.files) != 1:
-                raise BadInput(f"{path} holds {len(loaded.files)} arrays: leave one, the pictures.")
-            return loaded[loaded.files[0]]
-    except (OSError, ValueError, EOFError) as error:
+        if path.suffix == ".npy":
+            return np.lib.format.open_memmap(path, mode="r")
+        with ZipFile(path) as archive:
+            members = archive.namelist()
+            if len(members) != 1:
+                raise BadInput(f"{path} holds {len(members)} arrays: leave one, the pictures.")
+            with archive.open(members[0]) as stream:
+                return np.lib.format.read_array(stream, allow_pickle=False)
+    except (OSError, ValueError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
         raise BadInput(f"{path} is not a readable array of pictures: {error}.") from error

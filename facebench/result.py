@@ -3,6 +3,7 @@
 Reports read Results and nothing else. A Result is one JSON file, ``results/NAME.json``.
 """
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,14 @@ def _result(record: dict[str, Any]) -> Result:
         **record
         | {
             "protocol": Protocol(**record["protocol"]),
-            "metrics": {key: Value(**value) for key, value in record["metrics"].items()},
+            "metrics": {key: _value(key, value) for key, value in record["metrics"].items()},
             "notes": tuple(record["notes"]),
         }
     )
+
+
+def _value(key: str, record: dict[str, Any]) -> Value:
+    for number in record.values():
+        if number is not None and not (isinstance(number, int | float) and math.isfinite(number)):
+            raise ValueError(f"{number!r} is no value of {key}")
+    return Value(**record)

@@ -44,6 +44,8 @@ def _parse(text: str) -> Model:
             f"{name!r} cannot name a model: use letters, digits, '.', '_', '+' and '-', "
             "as in NAME=ADAPTER:PATH."
         )
+    if equals and not target.rpartition(":")[2]:
+        raise BadInput(f"--models says {text!r} but no path: give NAME=PATH or NAME=ADAPTER:PATH.")
     adapter, path = _split(target) if equals else ("", RUNS / name)
     if not path.exists():
         raise BadInput(f"There is no model {name!r} at {path}: {_way_out(name, bool(equals))}.")

@@ -40,5 +40,5 @@ class FeatureStore:
         """Keep `record` under `key`."""
         with atomic_path(self.path(key)) as partial:
             save_file(
-                {k: np.ascontiguousarray(v) for k, v in record.items()}, partial, {"key": key}
+                {k: np.asarray(v, order="C") for k, v in record.items()}, partial, {"key": key}
             )

@@ -6,10 +6,10 @@ file of the user's own with another one is accepted only on trust, and every Res
 """
 
 import os
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from types import MappingProxyType
 
@@ -92,13 +92,15 @@ class WeightSource:
 
     def find(self, name: str) -> WeightFile:
         """Return the file of weights `name`, downloading it if it is nowhere here."""
-        path = self._given(name) or self._cached(name)
+        given = self._given(name)
+        path = given or self._cached(name)
         found = WeightFile(name, path, file_digest(path))
-        if found.on_trust and not self.trust:
+        if found.on_trust and not (given and self.trust):
+            way_out = "name another file, or add --trust-weights to use it all the same"
             raise BadInput(
                 f"{path} is not the known file of weights {name!r} (its sha256 is "
                 f"{found.sha256[:12]}…, not {MANIFEST[name].sha256[:12]}…): "
-                "name another file, or add --trust-weights to use it all the same."
+                f"{way_out if given else 'remove it, and it is downloaded again'}."
             )
         return found
 
@@ -124,9 +126,10 @@ def _download(weight: Weight, target: Path, track: Track) -> None:
             digest = file_digest(partial)
             if digest != weight.sha256:
                 raise OSError(f"what came has the sha256 {digest[:12]}…")
-    except (OSError, urllib.error.URLError) as error:
+    except (OSError, HTTPException) as error:
+        reason = str(error).strip()
         raise BadInput(
-            f"The weights {weight.name!r} could not be downloaded ({error}): put the file of "
+            f"The weights {weight.name!r} could not be downloaded ({reason}): put the file of "
             f"{weight.url} into {target.parent}, or give --weights {weight.name}=FILE."
         ) from error
 

@@ -5,7 +5,6 @@ import pickle
 import shutil
 import struct
 import tarfile
-import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -148,7 +147,7 @@ def read_all(path: Path) -> None:
     list(open_images(path))
 
 
-@pytest.mark.parametrize("offset", [34, 40, 60, 100, 180, -60, -10])
+@pytest.mark.parametrize("offset", [34, 40, 60, 100, 180, -73, -10])
 def test_a_damaged_zip_is_refused(tmp_path: Path, offset: int) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.bmp").write_bytes(encoded(plain("L", 0).resize((400, 400)), "BMP"))
@@ -220,7 +219,7 @@ def plain(mode: str, colour: Any) -> Image.Image:
 def palette(transparent: bool) -> bytes:
     image = plain("P", 1)
     image.putpalette([9, 8, 7, 200, 100, 50])
-    return encoded(image, **({"transparency": 1} if transparent else {}))
+    return encoded(image, transparency=1) if transparent else encoded(image)
 
 
 @pytest.mark.parametrize(
@@ -301,14 +300,15 @@ def test_a_range_that_is_nowhere_stated_is_refused(mode: str) -> None:
         decode("x.tiff", encoded(plain(mode, 1), "TIFF"))
 
 
+NOISE = encoded(Image.effect_noise((99, 99), 50))
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [
         pytest.param(b"", "not a picture", id="zero bytes"),
         pytest.param(b"<html>Not found</html>", "not a picture", id="a web page"),
-        pytest.param(
-            encoded(Image.effect_noise((99, 99), 50))[:5000], "cannot be decoded", id="cut PNG"
-        ),
+        pytest.param(NOISE[:5000], "cannot be decoded", id="cut PNG"),
         pytest.param(png(10_000, 9_000, 1, 0), "decompression bomb", id="bomb, small"),
         pytest.param(png(90_000, 90_000, 8, 2), "decompression bomb", id="bomb, large"),
     ],
@@ -329,8 +329,7 @@ def test_damage_is_never_a_traceback(kind: str) -> None:
         damaged = np.frombuffer(data, np.uint8).copy()
         damaged[rng.integers(0, len(data), 3)] = rng.integers(0, 256, 3)
         try:
-            with warnings.catch_warnings(action="ignore"):
-                decode("x", damaged.tobytes())
+            decode("x", damaged.tobytes())
         except Unreadable:
             refused += 1
     assert refused > 0
@@ -440,7 +439,9 @@ def test_preparing_otherwise_is_refused(pictures: Path, tmp_path: Path, change: 
     before = prepare(pictures, out, size=8, holdout=0).info
     if change == "source":
         (pictures / "a.png").unlink()
-    options = {"size": 8, "holdout": 0} | (change if isinstance(change, dict) else {})
+    options: dict[str, Any] = {"size": 8, "holdout": 0} | (
+        change if isinstance(change, dict) else {}
+    )
     with pytest.raises(BadInput, match="out exists and was made otherwise"):
         prepare(pictures, out, **options)
     assert open_dataset(out).info == before
@@ -559,7 +560,10 @@ def save_images(array: np.ndarray) -> Callable[[Path], None]:
 
 
 def write(name: str, data: bytes) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes(data) and None
+    def damage(folder: Path) -> None:
+        (folder / name).write_bytes(data)
+
+    return damage
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facebench.errors import BadInput
 
-
-_TOO_LARGE = Image.DecompressionBombError, Image.DecompressionBombWarning
+_REFUSED = Image.DecompressionBombError, Warning
 
 
 class Unreadable(BadInput):
@@ -35,7 +34,7 @@ def decode(name: str, data: bytes) -> Image.Image:
                 return to_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
         raise Unreadable(f"{name} is not a picture that Pillow can read.") from error
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, *_TOO_LARGE) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, *_REFUSED) as error:
         raise Unreadable(f"{name} cannot be decoded: {error}.") from error
 
 

@@ -1,0 +1,142 @@
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facebench.errors import BadInput
+from facebench.images import ImageFilesSampler
+
+BATCH = np.random.default_rng(1).integers(0, 256, (5, 3, 6, 7), dtype=np.uint8)
+
+
+def as_folder(path: Path) -> Path:
+    path.mkdir()
+    for i, image in enumerate(BATCH):
+        Image.fromarray(image.transpose(1, 2, 0)).save(path / f"{i}.png")
+    return path
+
+
+def as_zip(path: Path) -> Path:
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w") as archive:
+        for file in reversed(sorted(as_folder(path).iterdir())):
+            archive.write(file, file.name)
+    return path.with_suffix(".zip")
+
+
+def as_npz(path: Path) -> Path:
+    np.savez_compressed(path.with_suffix(".npz"), BATCH.transpose(0, 2, 3, 1))
+    return path.with_suffix(".npz")
+
+
+def as_npy(path: Path) -> Path:
+    np.save(path.with_suffix(".npy"), BATCH)
+    return path.with_suffix(".npy")
+
+
+@pytest.mark.parametrize("make", [as_folder, as_zip, as_npz, as_npy])
+def test_every_kind_gives_the_same_pictures(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    sampler = ImageFilesSampler(make(tmp_path / "fakes"))
+    assert len(sampler) == 5
+    np.testing.assert_array_equal(sampler.sample(range(5)), BATCH)
+    np.testing.assert_array_equal(sampler.sample([4, 1, 4]), BATCH[[4, 1, 4]])
+
+
+def test_an_npy_of_rows_of_pixels_is_turned(tmp_path: Path) -> None:
+    np.save(tmp_path / "nhwc.npy", BATCH.transpose(0, 2, 3, 1))
+    np.testing.assert_array_equal(ImageFilesSampler(tmp_path / "nhwc.npy").sample([2]), BATCH[2:3])
+
+
+def test_an_npz_of_channels_first_is_kept(tmp_path: Path) -> None:
+    np.savez(tmp_path / "nchw.npz", images=BATCH)
+    np.testing.assert_array_equal(ImageFilesSampler(tmp_path / "nchw.npz").sample([2]), BATCH[2:3])
+
+
+def test_mixed_sizes_are_refused(tmp_path: Path) -> None:
+    folder = as_folder(tmp_path / "fakes")
+    Image.new("RGB", (9, 8)).save(folder / "9.png")
+    with pytest.raises(BadInput, match=r"different sizes \(7×6, 9×8\).*facebench data prepare"):
+        ImageFilesSampler(folder).sample(range(6))
+
+
+@pytest.mark.parametrize("make", [as_folder, as_npz])
+def test_too_few_pictures_say_their_number(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"holds 5 pictures, and number 8 .* --num 5"):
+        ImageFilesSampler(make(tmp_path / "fakes")).sample([3, 7])
+
+
+def test_a_negative_seed_is_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="holds 5 pictures"):
+        ImageFilesSampler(as_npy(tmp_path / "fakes")).sample([-1])
+
+
+def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:
+    folder = as_folder(tmp_path / "fakes")
+    (folder / "3.png").write_bytes(b"")
+    with pytest.raises(BadInput, match=r"fakes: 3\.png is not a picture"):
+        ImageFilesSampler(folder).sample(range(5))
+
+
+@pytest.mark.parametrize(
+    ("array", "shown"),
+    [
+        (BATCH / 255, "float64"),
+        (BATCH[0], r"\(3, 6, 7\)"),
+        (BATCH[:, :1], r"\(5, 1, 6, 7\)"),
+        (BATCH.astype(np.int64), "int64"),
+    ],
+)
+def test_another_range_or_shape_is_refused(array: np.ndarray, shown: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "fakes.npy", array)
+    with pytest.raises(BadInput, match=rf"fakes\.npy holds .*{shown}.*uint8"):
+        ImageFilesSampler(tmp_path / "fakes.npy")
+
+
+def test_several_arrays_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "fakes.npz", BATCH, BATCH)
+    with pytest.raises(BadInput, match="holds 2 arrays"):
+        ImageFilesSampler(tmp_path / "fakes.npz")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_pickled_objects_are_refused_without_executing_them(suffix: str, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "executed",)
+
+    path = tmp_path / f"fakes{suffix}"
+    trap = np.array([Trap()], object)
+    if suffix == ".npy":
+        np.save(path, trap, allow_pickle=True)
+    else:
+        np.savez(path, trap)
+    with pytest.raises(BadInput, match="not a readable array of pictures"):
+        ImageFilesSampler(path)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 no zip", b"\x93NUMPY\x01\x00", b"pictures"])
+def test_damaged_arrays_are_refused(suffix: str, data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"fakes{suffix}"
+    path.write_bytes(data)
+    with pytest.raises(BadInput, match="not a readable array of pictures"):
+        ImageFilesSampler(path)
+
+
+def test_a_damaged_compressed_array_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fakes.npz"
+    np.savez_compressed(path, np.zeros((99, 3, 20, 20), np.uint8))
+    data = bytearray(path.read_bytes())
+    data[80:90] = b"\xff" * 10
+    path.write_bytes(data)
+    with pytest.raises(BadInput, match="not a readable array of pictures"):
+        ImageFilesSampler(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"no file or folder .*nowhere\.zip"):
+        ImageFilesSampler(tmp_path / "nowhere.zip")

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from facebench import registry
+from facebench.errors import BadInput
+from facebench.images import ImageFilesSampler
+
+
+def install(folder: Path, package: str, entry: str, module: str) -> None:
+    """Put a package on disk as pip would: its module, and its entry point for adapters."""
+    info = folder / f"{package}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[facebench.adapters]\n{entry}\n")
+    (folder / f"{package}_plugin.py").write_text(module)
+
+
+@pytest.mark.parametrize("kind", ["adapters", "trainers", "reporters"])
+def test_names_are_sorted_and_unique(kind: str) -> None:
+    names = registry.names(kind)
+    assert names and names == sorted(set(names))
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(BadInput, match="no adapter 'stylegan'; there are: dcgan, images, pca, vae"):
+        registry.find("adapters", "stylegan")
+
+
+def test_load_opens_a_model_by_text_or_path(pictures: Path) -> None:
+    sampler = registry.load("images", str(pictures))
+    assert isinstance(sampler, ImageFilesSampler)
+    assert sampler.sample([0]).shape == (1, 3, 20, 20)
+
+
+def test_a_plug_in_is_found_as_soon_as_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "flow" not in registry.names("adapters")
+    install(tmp_path, "flowfaces", "flow = flowfaces_plugin:open_flow", "open_flow = repr\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "flow" in registry.names("adapters")
+    assert registry.find("adapters", "flow") is repr
+
+
+@pytest.mark.parametrize(
+    ("package", "wanted"), [("ghostfaces", "ghostfaces"), ("facebench", r"facebench\[ghost\]")]
+)
+def test_a_missing_package_names_the_pip_command(
+    package: str, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, package, f"ghost = {package}_plugin:Ghost", "import no_such_package.deep\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        BadInput, match=rf"'ghost' needs .* 'no_such_package'.*pip install '{wanted}'"
+    ):
+        registry.find("adapters", "ghost")

@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from facebench import registry
+from facebench.errors import BadInput
+from facebench.spec import Model, parse_models
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with two runs, a foreign folder and a file."""
+    monkeypatch.chdir(tmp_path)
+    for folder, config in (
+        ("runs/pca", {"adapter": "pca"}),
+        ("runs/mine", {"adapter": "vae"}),
+        ("runs/odd", {"adapter": 3}),
+        ("runs/list", ["pca"]),
+    ):
+        Path(folder).mkdir(parents=True)
+        Path(folder, "config.json").write_text(json.dumps(config))
+    Path("fakes").mkdir()
+    Path("fakes/a.png").write_bytes(b"a")
+    Path("fakes.zip").write_bytes(b"z")
+    Path("odd:name").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "models"),
+    [
+        ("pca", [Model("pca", "pca", Path("runs/pca"))]),
+        ("a=runs/mine", [Model("a", "vae", Path("runs/mine"))]),
+        ("a=images:fakes", [Model("a", "images", Path("fakes"))]),
+        ("StyleGAN2+ada-v1.0=images:fakes.zip", [
+            Model("StyleGAN2+ada-v1.0", "images", Path("fakes.zip")),
+        ]),
+        ("a=images:odd:name", [Model("a", "images", Path("odd:name"))]),
+        (" pca , mine,", [
+            Model("pca", "pca", Path("runs/pca")),
+            Model("mine", "vae", Path("runs/mine")),
+        ]),
+        ("x=runs/pca,y=runs/pca", [
+            Model("x", "pca", Path("runs/pca")),
+            Model("y", "pca", Path("runs/pca")),
+        ]),
+        ("a=pca:runs/mine", [Model("a", "pca", Path("runs/mine"))]),
+    ],
+)  # fmt: skip
+def test_every_form(text: str, models: list[Model]) -> None:
+    assert parse_models(text) == models
+
+
+def test_an_existing_path_may_have_a_colon() -> None:
+    Path("odd:name/config.json").write_text('{"adapter": "pca"}')
+    assert parse_models("a=odd:name") == [Model("a", "pca", Path("odd:name"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "names no model"),
+        (" , ", "names no model"),
+        ("pca,mine,pca", "'pca' twice"),
+        ("a b=fakes", "'a b' cannot name a model"),
+        ("../a=fakes", "cannot name a model"),
+        (".hidden=fakes", "cannot name a model"),
+        ("=fakes", "cannot name a model"),
+        ("a/b=fakes", "cannot name a model"),
+        ("<b>=fakes", "cannot name a model"),
+        ("x" * 101, "cannot name a model"),
+        ("leaderboard=images:fakes", "cannot name a model"),
+        ("samples=images:fakes", "cannot name a model"),
+        ("a=", "no path"),
+        ("a=images:", "no path"),
+        ("vae", r"at runs/vae: train it with facebench train vae, or give vae=PATH"),
+        ("unheard", r"at runs/unheard: give unheard=PATH or unheard=ADAPTER:PATH"),
+        ("a=nowhere", "at nowhere: check the path"),
+        ("a=images:nowhere", "at nowhere: check the path"),
+        ("a=imges:fakes", "no adapter 'imges' .*dcgan, images, pca, vae"),
+        ("a=fakes", r"no config\.json.*a=ADAPTER:fakes; there are: .*images"),
+        ("odd", "does not say which adapter"),
+        ("list", "does not say which adapter"),
+    ],
+)
+def test_every_error(text: str, why: str) -> None:
+    with pytest.raises(BadInput, match=why):
+        parse_models(text)
+
+
+def test_the_digest_is_of_what_the_model_is_made_of() -> None:
+    before = Model("a", "images", Path("fakes")).digest()
+    assert Model("b", "pca", Path("fakes")).digest() == before
+    Path("fakes/a.png").write_bytes(b"b")
+    assert Model("a", "images", Path("fakes")).digest() != before
+
+
+@pytest.mark.parametrize("name", ["dcgan", "images", "pca", "vae"])
+def test_the_built_in_adapters_are_registered(name: str) -> None:
+    assert name in registry.names("adapters")

@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from facebench.data.dataset import Dataset
+from facebench.data.prepare import synthesize
+from facebench.errors import BadInput
+from facebench.grid import grid
+from facebench.training import Run, train_images, trainer_options
+
+
+def open_run(folder: Path, dataset: Dataset, seed: int = 0) -> Run:
+    return Run(folder, "pca", "model.npz", dataset, seed=seed)
+
+
+def test_a_run_says_what_made_it(tmp_path: Path, tiny_dataset: Dataset) -> None:
+    run = open_run(tmp_path / "runs" / "a", tiny_dataset)
+    config = json.loads((run.folder / "config.json").read_text())
+    expected = {"adapter": "pca", "data": tiny_dataset.digest, "size": 32, "seed": 0}
+    assert config.items() >= expected.items()
+    assert run.model_path == run.folder / "model.npz"
+    assert not run.finished
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path, tiny_dataset: Dataset) -> None:
+    first = open_run(tmp_path / "run", tiny_dataset)
+    first.log(1, loss=2.5)
+    first.model_path.write_bytes(b"model")
+    again = open_run(tmp_path / "run", tiny_dataset)
+    assert again.finished
+    assert (tmp_path / "run" / "metrics.jsonl").read_text().count("loss") == 1
+
+
+def test_other_options_are_refused(tmp_path: Path, tiny_dataset: Dataset) -> None:
+    run = open_run(tmp_path / "run", tiny_dataset)
+    before = (run.folder / "config.json").read_text()
+    with pytest.raises(BadInput, match=r"run holds a run with other options.*--out"):
+        open_run(tmp_path / "run", tiny_dataset, seed=1)
+    assert (run.folder / "config.json").read_text() == before
+
+
+def test_other_data_is_refused(tmp_path: Path, tiny_dataset: Dataset) -> None:
+    open_run(tmp_path / "run", tiny_dataset)
+    other = synthesize(tmp_path / "other", num=4, size=32, seed=90)
+    with pytest.raises(BadInput, match="other options or data"):
+        open_run(tmp_path / "run", other)
+
+
+def test_every_logged_step_is_a_line(tmp_path: Path, tiny_dataset: Dataset) -> None:
+    run = open_run(tmp_path / "run", tiny_dataset)
+    run.log(1, loss=2.5)
+    run.log(2, loss=1.5, other=0.0)
+    lines = (run.folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"step": 1, "loss": 2.5},
+        {"step": 2, "loss": 1.5, "other": 0.0},
+    ]
+
+
+def test_grids_are_pictures_of_the_samples(tmp_path: Path, tiny_dataset: Dataset) -> None:
+    images = tiny_dataset.sample(range(5))
+    path = open_run(tmp_path / "run", tiny_dataset).save_grid("step_1", images)
+    assert path == tmp_path / "run" / "samples" / "step_1.png"
+    with Image.open(path) as saved:
+        sheet = np.asarray(saved).transpose(2, 0, 1)
+    assert sheet.shape == (3, 64, 96)
+    np.testing.assert_array_equal(sheet[:, :32, 64:], images[2])
+    np.testing.assert_array_equal(sheet[:, 32:, 32:64], images[4])
+    assert (sheet[:, 32:, 64:] == 255).all()
+
+
+def test_a_grid_may_have_its_columns_chosen() -> None:
+    assert grid(np.zeros((6, 3, 4, 8), np.uint8), columns=6).size == (48, 4)
+
+
+def test_training_never_sees_the_holdout(tiny_folder: Path, tiny_dataset: Dataset) -> None:
+    data = train_images(tiny_folder)
+    assert data.part == "train"
+    np.testing.assert_array_equal(data.images, tiny_dataset.images[:16])
+
+
+def test_one_image_is_too_few_to_train_on(tmp_path: Path) -> None:
+    synthesize(tmp_path / "one", num=3, size=8, holdout=2)
+    with pytest.raises(BadInput, match="has 1 training images"):
+        train_images(tmp_path / "one")
+
+
+def test_every_trainer_has_the_same_options() -> None:
+    @click.command()
+    @trainer_options
+    def train(data: Path, out: Path, seed: int) -> None:
+        click.echo(f"{data.name} {out.name} {seed}")
+
+    answer = CliRunner().invoke(train, ["--data", "in/faces", "--out", "runs/a"])
+    assert answer.output == "faces a 0\n"
+    assert "--data" in CliRunner().invoke(train, ["--out", "runs/a"]).output
