@@ -11,6 +11,7 @@ import pytest
 
 from facebench import weights
 from facebench.errors import BadInput
+from facebench.paths import cache_folder
 from facebench.weights import MANIFEST, WeightSource
 
 BODY = bytes(range(256)) * 9000  # more than one block

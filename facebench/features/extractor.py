@@ -57,8 +57,8 @@ def exact_float32() -> Iterator[None]:
 
     By the switches of torch 2.9: the older ones cannot be read once a user has set these.
     """
-    cuda, mkldnn = torch.backends.cuda, torch.backends.mkldnn
-    switches: Any = (cuda.matmul, torch.backends.cudnn.conv, mkldnn.matmul, mkldnn.conv)
+    of: Any = torch.backends
+    switches = (of.cuda.matmul, of.cudnn.conv, of.mkldnn.matmul, of.mkldnn.conv)
     before = [switch.fp32_precision for switch in switches]
     try:
         for switch in switches:

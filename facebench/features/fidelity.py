@@ -84,7 +84,7 @@ def _is_named_tensor(item: tuple[object, object]) -> bool:
     return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)
 
 
-def _load(network: str, kind: Any, layers: list[str], file: WeightFile | None) -> nn.Module:
+def _load(network: str, kind: Any, layers: list[str], file: WeightFile | None) -> Any:
     """Return torch-fidelity's `network`, which raises whatever its weights' names provoke."""
     try:
         return kind(network, layers, **_options(file))
