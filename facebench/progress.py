@@ -20,5 +20,7 @@ def silent(
 def bar(
     items: Iterable[Any], description: str = "", total: int | float | None = None
 ) -> Iterable[Any]:
-    """Show a progress bar on standard error; it leaves no trace when done."""
-    return track(items, description, total, console=Console(stderr=True), transient=True)
+    """Show a progress bar on standard error while it lasts, if that is a terminal."""
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    return track(items, description, total, console=console, transient=True, disable=hidden)
