@@ -7,7 +7,7 @@ over the N(N−1)/2 pairs is twice the embeddings' total unbiased variance,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
@@ -15,8 +15,16 @@ from torch import Tensor
 
 from facebench.errors import BadInput
 
-if TYPE_CHECKING:
-    from facebench.features.lpips import LPIPSFeatures
+
+@runtime_checkable
+class PairNetwork(Protocol):
+    """A network that gives the moments of image sets, e.g. facebench.features.lpips'."""
+
+    def extract(
+        self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int
+    ) -> dict[str, np.ndarray]:
+        """Return the arrays of :class:`PairMoments`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class PairMoments:
 
 
 def lpips_diversity(
-    images: UInt8[np.ndarray, "n 3 h w"], lpips: "LPIPSFeatures", batch_size: int = 64
+    images: UInt8[np.ndarray, "n 3 h w"], lpips: PairNetwork, batch_size: int = 64
 ) -> float:
     """Return the mean LPIPS over all pairs of `images` at their own size.
 
