@@ -5,10 +5,13 @@ Built-in ones enter by the same door as anyone's: a package that declares
 """
 
 from collections.abc import Callable
+from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facebench import __version__
 from facebench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -32,6 +35,23 @@ def load(adapter: str, path: str | Path) -> "Sampler":
     """Return the sampler that `adapter` makes of the model at `path`."""
     factory: Callable[[Path], Sampler] = find("adapters", adapter)
     return factory(Path(path))
+
+
+def origin(adapter: str) -> str:
+    """Return which code `adapter` is: its entry point, and a digest of its package's sources.
+
+    Nothing is imported: an adapter may bring a framework that this process must not load.
+    """
+    (entry,) = [entry for entry in _entries("adapters") if entry.name == adapter][:1]
+    package = entry.module.partition(".")[0]
+    if package == "facebench":
+        return f"{entry.value} {__version__}"
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        return entry.value
+    place = Path(found.origin)
+    sources = sorted(place.parent.rglob("*.py")) if place.name == "__init__.py" else [place]
+    return f"{entry.value} {sha256(b''.join(map(Path.read_bytes, sources))).hexdigest()}"
 
 
 def _entries(kind: str) -> list[EntryPoint]:

@@ -87,7 +87,8 @@ def read_results(folder: Path) -> list[Result]:
     """Read every Result of a results folder, in the order of their names."""
     if not folder.is_dir():
         raise BadInput(f"There is no results folder {folder}: make one with facebench eval.")
-    paths = sorted(p for p in folder.glob("*.json") if p.name != "leaderboard.json")
+    # A hidden file is one that is being written, or whose writer was killed.
+    paths = sorted(p for p in folder.glob("[!.]*.json") if p.name != "leaderboard.json")
     if not paths:
         raise BadInput(f"{folder} holds no results: make one with facebench eval --out {folder}.")
     return [read_result(path) for path in paths]

@@ -25,6 +25,7 @@ from facebench.data.dataset import Dataset, open_dataset
 from facebench.errors import BadInput
 from facebench.files import atomic_path, read_json, write_json
 from facebench.grid import grid
+from facebench.options import seed_option
 from facebench.sampler import Images
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -32,9 +33,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def trainer_options(command: Command) -> Command:
     """Add the options that every trainer has: ``--data``, ``--out`` and ``--seed``."""
-    folder = click.Path(path_type=Path)
+    folder = click.Path(path_type=Path, file_okay=False)
     for option in (
-        click.option("--seed", default=0, show_default=True, metavar="INT", help="Random seed."),
+        seed_option("Random seed."),
         click.option(
             "--out", type=folder, required=True, metavar="DIR", help="Folder of the run to write."
         ),
@@ -61,7 +62,7 @@ class Run:
         self.model_path = folder / model_file
         self.config: dict[str, Any] = {
             "adapter": adapter,
-            "data": dataset.digest,
+            "data": dataset.key,
             "size": dataset.size,
         } | options
         config_path = folder / "config.json"

@@ -94,6 +94,8 @@ class WeightSource:
         """Return the file of weights `name`, downloading it if it is nowhere here."""
         given = self._given(name)
         path = given or self._cached(name)
+        if not path.is_file():
+            _download(MANIFEST[name], path, self.track)
         found = WeightFile(name, path, file_digest(path))
         if found.on_trust and not (given and self.trust):
             way_out = "name another file, or add --trust-weights to use it all the same"
@@ -104,6 +106,11 @@ class WeightSource:
             )
         return found
 
+    def locate(self, name: str) -> Path | None:
+        """Return where the file of weights `name` lies, or None where it would be downloaded."""
+        path = self._given(name) or self._cached(name)
+        return path if path.is_file() else None
+
     def _given(self, name: str) -> Path | None:
         if name in self.files:
             return self.files[name]
@@ -112,10 +119,7 @@ class WeightSource:
         return path if path and path.is_file() else None
 
     def _cached(self, name: str) -> Path:
-        path = cache_folder() / "weights" / MANIFEST[name].file_name
-        if not path.is_file():
-            _download(MANIFEST[name], path, self.track)
-        return path
+        return cache_folder() / "weights" / MANIFEST[name].file_name
 
 
 def _download(weight: Weight, target: Path, track: Track) -> None:

@@ -79,6 +79,8 @@ BAD_INPUT = [
         ["eval", "--models", "a=images:two", "--reference", "tiny", "--weights", "inception=no"],
         "There is no weight file no.",
     ),
+    (["data", "synth", "empty/out", "--seed", "-1"], "Invalid value for '--seed'"),
+    (["data", "synth", "pictures/good.jpg/out", "--num", "9"], "good.jpg: File exists"),
     (["report", "nowhere"], "There is no results folder nowhere"),
     (["report", "empty"], "empty holds no results"),
 ]

@@ -1,21 +1,26 @@
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from safetensors.numpy import save_file
 
+from facebench.data.dataset import open_dataset
 from facebench.engine import evaluate
+from facebench.engine.evaluate import _with_earlier_metrics
 from facebench.engine.extract import CHUNK, PREVIEW, extract
 from facebench.engine.setting import choose_metrics
-from facebench.engine.sources import ModelSource
+from facebench.engine.sources import DatasetSource, ModelSource
 from facebench.errors import BadInput, RowFailed
 from facebench.paths import cache_folder
-from facebench.result import read_result
+from facebench.result import Value, read_result
 from facebench.sampler import Images
 from facebench.spec import Model
 from facebench.store import FeatureStore
@@ -231,6 +236,40 @@ def test_every_metric_is_chosen_for_inception() -> None:
     assert {"is", "lpips_diversity", "fid"} <= {
         row.key for row in choose_metrics("inception", None)
     }
+
+
+def test_the_same_split_of_other_images_is_not_taken_from_the_store(tiny_folder: Path) -> None:
+    whole = open_dataset(tiny_folder)
+    info = whole.info | {"splits": {"train": [0, 12], "holdout": [12, 24]}}
+    other = replace(whole, info=info).split("holdout")
+    assert DatasetSource(other).key != DatasetSource(whole.split("holdout")).key
+
+
+def test_a_metric_of_another_network_is_added_with_its_notes(
+    pca_run: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    (first,) = evaluate(f"pca={pca_run}", tiny_folder, extractor="random").results
+    environment = first.environment | {"weights alexnet": "0123"}
+    metrics = {"lpips_diversity": Value(0.3, reference=0.4)}
+    earlier = replace(first, metrics=metrics, environment=environment, notes=("on trust",))
+    merged = _with_earlier_metrics(first, earlier)
+    assert set(merged.metrics) == {"lpips_diversity", *first.metrics}
+    assert set(merged.notes) == {"on trust", *first.notes}
+    updated = replace(earlier, environment=environment | {"torch": "0.1"})
+    assert _with_earlier_metrics(first, updated) == first
+
+
+def test_pictures_whose_size_changes_on_the_way_fail_their_row_only(
+    pca_run: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    for number in range(8):
+        size = 32 if number < 4 else 40
+        Image.new("RGB", (size, size)).save(tmp_path / f"{number}.png")
+    models = f"mixed=images:{tmp_path},pca={pca_run}"
+    evaluation = evaluate(models, tiny_folder, extractor="random", batch_size=4)
+    assert isinstance(evaluation.failures["mixed"], BadInput)
+    assert [result.model for result in evaluation.results] == ["pca"]
+    assert not multiprocessing.active_children()
 
 
 class _Counting:

@@ -115,3 +115,9 @@ def test_no_results_tell_how_to_make_one(tmp_path: Path) -> None:
         read_results(tmp_path / "nowhere")
     with pytest.raises(BadInput, match=r"holds no results.*facebench eval"):
         read_results(tmp_path)
+
+
+def test_a_file_that_is_being_written_is_no_result(tmp_path: Path) -> None:
+    write_result(RESULT, tmp_path)
+    (tmp_path / ".half.json").write_text("{")
+    assert read_results(tmp_path) == [RESULT]

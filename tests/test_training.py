@@ -21,7 +21,7 @@ def open_run(folder: Path, dataset: Dataset, seed: int = 0) -> Run:
 def test_a_run_says_what_made_it(tmp_path: Path, tiny_dataset: Dataset) -> None:
     run = open_run(tmp_path / "runs" / "a", tiny_dataset)
     config = json.loads((run.folder / "config.json").read_text())
-    expected = {"adapter": "pca", "data": tiny_dataset.digest, "size": 32, "seed": 0}
+    expected = {"adapter": "pca", "data": f"{tiny_dataset.digest}[0:24]", "size": 32, "seed": 0}
     assert config.items() >= expected.items()
     assert run.model_path == run.folder / "model.npz"
     assert not run.finished

@@ -43,7 +43,7 @@ def render(generator: Any, z: Float32[np.ndarray, "n d"]) -> Images:
 
 
 def _model_file(path: Path) -> Path:
-    if path.is_file():
+    if path.is_file() and path.suffix == ".keras":  # safe mode covers no other format
         return path
     if not path.is_dir():
         raise BadInput(f"There is no run folder or .keras file {path}: run facebench train dcgan.")

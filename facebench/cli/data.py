@@ -6,9 +6,11 @@ import click
 
 from facebench.data.crop import PRESETS
 from facebench.data.dataset import Dataset
+from facebench.options import seed_option
 from facebench.progress import bar
 
 _FOLDER = click.Path(path_type=Path)
+_OUT = click.Path(path_type=Path, file_okay=False)
 
 
 @click.group()
@@ -34,7 +36,7 @@ _holdout_option = click.option(
 
 @data.command()
 @click.argument("source", type=_FOLDER, metavar="SRC")
-@click.argument("out", type=_FOLDER, metavar="OUT")
+@click.argument("out", type=_OUT, metavar="OUT")
 @click.option(
     "--crop",
     default="none",
@@ -75,13 +77,13 @@ def prepare(
 
 
 @data.command()
-@click.argument("out", type=_FOLDER, metavar="OUT")
+@click.argument("out", type=_OUT, metavar="OUT")
 @click.option(
     "--num", default=2500, show_default=True, type=click.IntRange(2), help="Faces to render."
 )
 @_size_option
 @_holdout_option
-@click.option("--seed", default=0, show_default=True, metavar="INT", help="Seed of the first face.")
+@seed_option("Seed of the first face.")
 def synth(out: Path, num: int, size: int, holdout: int | None, seed: int) -> None:
     """Render parametric faces into the data set OUT: no photographs, no download.
 

@@ -9,6 +9,7 @@ import click
 
 from facebench.errors import BadInput
 from facebench.metrics.table import METRICS
+from facebench.options import seed_option
 from facebench.progress import bar
 from facebench.result import Result
 
@@ -71,9 +72,7 @@ def _weight_files(
     type=click.Choice(["train", "holdout", "all"]),
     help="Images of the reference to compare with.",
 )
-@click.option(
-    "--seed", default=0, show_default=True, metavar="INT", help="Seed of the first image."
-)
+@seed_option("Seed of the first image.")
 @click.option(
     "--batch-size",
     default=64,
@@ -90,7 +89,10 @@ def _weight_files(
     help="Take a network's weights (inception, alexnet, vgg16) from a file; may be repeated.",
 )
 @click.option(
-    "--trust-weights", is_flag=True, help="Accept weight files whose digest is not the known one."
+    "--trust-weights",
+    is_flag=True,
+    help="Accept weight files whose digest is not the known one, and torch-fidelity's own loading "
+    "of networks that facebench has no digest for (DINOv2's runs code of its repository).",
 )
 @click.option("--device", metavar="DEVICE", help="Torch device.  [default: a GPU if there is one]")
 def evaluate(

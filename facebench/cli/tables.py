@@ -32,16 +32,14 @@ def metrics() -> None:
 @click.command()
 def weights() -> None:
     """List network weights, and whether they are here."""
-    from facebench.paths import cache_folder
-    from facebench.weights import MANIFEST
+    from facebench.weights import MANIFEST, WeightSource
 
-    folder = cache_folder() / "weights"
+    source = WeightSource()
     rows = [
-        [w.name, "here" if (folder / w.file_name).is_file() else "not here", w.licence, w.url]
+        [w.name, str(source.locate(w.name) or "not here"), w.licence, w.url]
         for w in MANIFEST.values()
     ]
-    _show(["weights", "cache", "licence", "address"], rows)
-    click.echo(f"Cache: {folder}")
+    _show(["weights", "file", "licence", "address"], rows)
 
 
 def _show(headings: list[str], rows: list[list[str]]) -> None:

@@ -26,6 +26,8 @@ class Dataset:
     info: dict[str, Any]
     """The content of ``dataset.json``."""
     part: Split = "all"
+    first: int = 0
+    """Where `images` begins among the images of all splits."""
     whole: np.ndarray | None = field(default=None, repr=False)
     """The images of all splits, where `images` is only one of them."""
 
@@ -51,7 +53,12 @@ class Dataset:
                 f"The data set {self.name} has no split {part!r}; there are: {', '.join(splits)}."
             )
         first, last = splits[part]
-        return replace(self, images=whole[first:last], part=part, whole=whole)
+        return replace(self, images=whole[first:last], part=part, first=first, whole=whole)
+
+    @property
+    def key(self) -> str:
+        """Which images these are, by content and place: a split's name alone does not tell."""
+        return f"{self.digest}[{self.first}:{self.first + len(self)}]"
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of indices `seeds`: a data set is a sampler of itself."""

@@ -96,7 +96,7 @@ def evaluate(
         try:
             result, preview = _score(model, setting, real, command)
         except (BadInput, RowFailed) as error:
-            failures[model.name] = error
+            failures[model.name] = error.with_traceback(None)  # which holds the images
             continue
         if out:
             result = _keep(result, preview, setting, real, out)
@@ -163,10 +163,18 @@ def _with_earlier_metrics(result: Result, earlier: Result | None) -> Result:
     """Keep the metrics of an earlier evaluation of the same images that this one left out."""
     if earlier is None:
         return result
-    same = (earlier.model_digest, earlier.first_seed, earlier.environment)
-    if same != (result.model_digest, result.first_seed, result.environment):
+    then, now = earlier.environment, result.environment
+    same_model = earlier.model_digest == result.model_digest
+    if not same_model or earlier.first_seed != result.first_seed:
         return result
-    return replace(result, metrics=earlier.metrics | result.metrics)
+    if any(then[key] != now[key] for key in then.keys() & now.keys()):
+        return result
+    return replace(
+        result,
+        metrics=earlier.metrics | result.metrics,
+        environment=then | now,
+        notes=tuple(dict.fromkeys((*earlier.notes, *result.notes))),
+    )
 
 
 def _save_preview(out: Path, name: str, images: Images) -> None:

@@ -3,12 +3,13 @@
 A chunk is the unit that is kept: a run that is killed repeats at most one.
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
-import torch
 
 from facebench.engine.sources import ImageSource
 from facebench.errors import BadInput, RowFailed
@@ -19,6 +20,9 @@ from facebench.store import FeatureStore
 
 CHUNK = 256
 """Images a record: 20 s of Inception on two cores, so that is what a killed run loses."""
+
+_PACKAGES = ("facebench", "torch", "torchvision", "torch-fidelity", "lpips")
+"""Whose code features come from: another version may give others."""
 
 PREVIEW = 36
 """Images kept for the sample grid, 6×6 as ever."""
@@ -73,14 +77,15 @@ def extract(
     chunks = list(_chunks(source, seeds, extractors, device))
     records = [[store.load(key) for key in chunk.keys] for chunk in chunks]
     unseen = [(c, row) for c, row in zip(chunks, records, strict=True) if None in row]
-    images = source.batches([part for c, _ in unseen for part in _split(c.seeds, batch_size)])
-    for chunk, row in track(unseen, description, len(unseen)):
-        parts = itertools.islice(images, len(_split(chunk.seeds, batch_size)))
-        whole = _joined(list(parts), chunk.seeds, size)
-        for i, extractor in enumerate(chunk.extractors):
-            if row[i] is None:
-                row[i] = extractor.extract(whole, batch_size)
-                store.save(chunk.keys[i], row[i])
+    batches = [part for c, _ in unseen for part in _split(c.seeds, batch_size)]
+    with contextlib.closing(source.batches(batches)) as images:  # ends the sampler's process
+        for chunk, row in track(unseen, description, len(unseen)):
+            parts = itertools.islice(images, len(_split(chunk.seeds, batch_size)))
+            whole = _joined(list(parts), chunk.seeds, size)
+            for i, extractor in enumerate(chunk.extractors):
+                if row[i] is None:
+                    row[i] = extractor.extract(whole, batch_size)
+                    store.save(chunk.keys[i], row[i])
     return _merged(chunks, records)
 
 
@@ -95,9 +100,9 @@ def _chunks(
 
 def _key(source: ImageSource, seeds: range, extractor: Extractor, device: str) -> str:
     """Name everything that a record depends on."""
-    kind = device.partition(":")[0]
     network = f"{extractor.name} {sorted(extractor.weights.items())} float32"
-    return f"{source.key} {seeds} {network} torch {torch.__version__} {kind}"
+    versions = [f"{name} {version(name)}" for name in _PACKAGES]
+    return f"{source.key} {seeds} {network} {versions} {device.partition(':')[0]}"
 
 
 def _split(seeds: range, length: int) -> list[range]:
@@ -105,16 +110,17 @@ def _split(seeds: range, length: int) -> list[range]:
 
 
 def _joined(parts: list[np.ndarray], seeds: range, size: int) -> Images:
-    images = np.concatenate(parts) if parts else np.empty((0, 3, size, size), np.uint8)
-    if len(images) != len(seeds):
-        raise RowFailed(f"the sampler stopped after {len(images)} of {len(seeds)} images")
-    height, width = images.shape[2:]
-    if (height, width) != (size, size):
-        raise BadInput(
-            f"its images are {width}×{height} and the reference is {size}×{size}: give a "
-            f"reference of that size, made with facebench data prepare --size {width}."
-        )
-    return images
+    for part in parts:
+        height, width = part.shape[2:]
+        if (height, width) != (size, size):
+            raise BadInput(
+                f"its images are {width}×{height} and the reference is {size}×{size}: give a "
+                f"reference of that size, made with facebench data prepare --size {width}."
+            )
+    count = sum(map(len, parts))
+    if count != len(seeds):
+        raise RowFailed(f"the sampler stopped after {count} of {len(seeds)} images")
+    return np.concatenate(parts)
 
 
 def _merged(chunks: list[_Chunk], records: list[list[Record | None]]) -> dict[str, Record]:

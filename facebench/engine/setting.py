@@ -110,9 +110,12 @@ def make_setting(
     track: Track,
 ) -> Setting:
     """Choose metrics and load networks, or raise BadInput before anything is computed."""
+    if seed < 0:
+        raise BadInput(f"--seed {seed} is negative; seeds count from 0.")
+    rows = choose_metrics(extractor.removesuffix("@2048"), metrics)  # inception by its full name
+    _check_count(rows, len(dataset), f"the {dataset.part} split")
     num = len(dataset) if num is None else num
-    rows = choose_metrics(extractor, metrics)
-    _check_counts(rows, num, dataset)
+    _check_count(rows, num, "--num")
     place = _device(device)
     return Setting(
         dataset=dataset,
@@ -149,14 +152,13 @@ def choose_metrics(extractor: str, keys: Sequence[str] | None) -> list[Metric]:
     return rows
 
 
-def _check_counts(rows: Sequence[Metric], num: int, dataset: Dataset) -> None:
+def _check_count(rows: Sequence[Metric], count: int, what: str) -> None:
     for row in rows:
-        for count, what in ((num, "--num"), (len(dataset), f"the {dataset.part} split")):
-            if count < row.minimum:
-                raise BadInput(
-                    f"{row.key} needs at least {row.minimum} images a side and {what} gives "
-                    f"{count}: give more, or choose other --metrics."
-                )
+        if count < row.minimum:
+            raise BadInput(
+                f"{row.key} needs at least {row.minimum} images a side and {what} gives "
+                f"{count}: give more, or choose other --metrics."
+            )
 
 
 def _device(device: str | None) -> str:

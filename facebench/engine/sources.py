@@ -8,9 +8,8 @@ looks at the last. A PyTorch data loader over the seeds brings shared memory and
 import contextlib
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -35,7 +34,7 @@ class ImageSource(Protocol):
         """What the images depend on besides their seeds, for the feature store."""
         ...
 
-    def batches(self, seeds: Sequence[Seeds]) -> Iterator[Images]:
+    def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         """Yield one batch of images for each sequence of seeds."""
         ...
 
@@ -48,10 +47,10 @@ class DatasetSource:
 
     @property
     def key(self) -> str:
-        """The data's digest and the split that the indices count in."""
-        return f"{self.dataset.digest}/{self.dataset.part}"
+        """The images that the indices count in."""
+        return self.dataset.key
 
-    def batches(self, seeds: Sequence[Seeds]) -> Iterator[Images]:
+    def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         """Yield the images of each sequence of indices."""
         return (self.dataset.sample(each) for each in seeds)
 
@@ -65,10 +64,10 @@ class ModelSource:
 
     @property
     def key(self) -> str:
-        """The model's digest, its adapter, and the version of the package that draws."""
-        return f"{self.model.adapter}/{self.digest}/{version('facebench')}"
+        """The model's digest, and which code draws from it."""
+        return f"{registry.origin(self.model.adapter)} {self.digest}"
 
-    def batches(self, seeds: Sequence[Seeds]) -> Iterator[Images]:
+    def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         """Yield a batch per sequence of seeds, or raise :class:`RowFailed` or BadInput."""
         loader = DataLoader(
             _SamplerStream(self.model.adapter, self.model.path, seeds),

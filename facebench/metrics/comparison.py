@@ -1,10 +1,9 @@
 """One model's features against the reference's: each metric of the table, computed on demand."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features
@@ -47,11 +46,11 @@ class Comparison:
 
     @cached_property
     def kernel(self) -> Value:
-        """Kernel distance (KID); its error is that of the mean over subsets, where they differ."""
+        """Kernel distance (KID). Subsets overlap, so their spread is no standard error."""
         real, fake = self.real.features, self.fake.features
         size = min(_SUBSET_SIZE, len(real), len(fake))
         distances = kernel_distances(real, fake, subset_size=size, seed=self.seed)
-        return Value(float(distances.mean()), _standard_error(distances.std(), len(distances)))
+        return Value(float(distances.mean()))
 
     @cached_property
     def inception_score(self) -> Value:
@@ -59,7 +58,7 @@ class Comparison:
         if self.fake.logits is None:
             raise BadInput("The Inception Score needs logits: extract with inception.")
         mean, std = inception_score(self.fake.logits, _SPLITS, self.seed)
-        return Value(mean, _standard_error(std, _SPLITS))
+        return Value(mean, std / math.sqrt(_SPLITS))
 
     @cached_property
     def precision(self) -> Value:
@@ -91,7 +90,3 @@ class Comparison:
     @cached_property
     def _manifold(self) -> ManifoldScores:
         return manifold_scores(self.real.features, self.fake.features)
-
-
-def _standard_error(deviation: float, count: int) -> float | None:
-    return float(deviation / np.sqrt(count)) if count > 1 else None
