@@ -10,8 +10,8 @@ import click
 _FACES = 2400
 _TRAINERS = {
     "pca": ["--components", "128"],
-    "vae": ["--steps", "500", "--width", "16"],
-    "dcgan": ["--steps", "700", "--width", "16"],
+    "vae": ["--steps", "1500", "--width", "16"],
+    "dcgan": ["--steps", "2000", "--width", "16"],
 }
 
 
@@ -29,7 +29,7 @@ def demo(out: Path) -> None:
 
     Renders faces, trains the three reference models small, and draws the board.
 
-    Takes about five minutes on two CPU cores and downloads nothing. Each step is shown as the
+    Takes about four minutes on two CPU cores and downloads nothing. Each step is shown as the
     command it is; running the demo again continues it.
     """
     data, results = out / "faces64", out / "results"
