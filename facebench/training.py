@@ -97,6 +97,28 @@ def train_images(data: Path) -> Dataset:
     return dataset
 
 
+def require_power_of_two(dataset: Dataset, network: str) -> None:
+    """Refuse images whose size is no power of two from 16, which strided networks need."""
+    size = dataset.size
+    if size < 16 or size & (size - 1):
+        raise BadInput(
+            f"{dataset.name} has images of {size}×{size} pixels, where the {network} needs a power "
+            "of two from 16: prepare the data set at another --size."
+        )
+
+
+def trained_model(folder: Path, model_file: str, adapter: str) -> Path:
+    """Return the model file of a finished run, or raise BadInput saying how to get one."""
+    if not folder.is_dir():
+        raise BadInput(f"There is no run folder {folder}: make one with facebench train {adapter}.")
+    if not (folder / model_file).is_file():
+        raise BadInput(
+            f"{folder} holds no {model_file}: its training has not finished; "
+            f"run facebench train {adapter} again."
+        )
+    return folder / model_file
+
+
 def progress_bar() -> Progress:
     """Return the progress bar of a training run; fields `note` show the losses."""
     return Progress(

@@ -11,6 +11,7 @@ from jaxtyping import Float32
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.sampler import Images, LatentSampler, to_uint8
+from facebench.training import trained_model
 from facebench_dcgan.runtime import import_keras
 
 MODEL_FILE = "generator.keras"
@@ -45,14 +46,7 @@ def render(generator: Any, z: Float32[np.ndarray, "n d"]) -> Images:
 def _model_file(path: Path) -> Path:
     if path.is_file() and path.suffix == ".keras":  # safe mode covers no other format
         return path
-    if not path.is_dir():
-        raise BadInput(f"There is no run folder or .keras file {path}: run facebench train dcgan.")
-    if not (path / MODEL_FILE).is_file():
-        raise BadInput(
-            f"{path} holds no {MODEL_FILE}: its training has not finished; "
-            "run facebench train dcgan again."
-        )
-    return path / MODEL_FILE
+    return trained_model(path, MODEL_FILE, "dcgan")
 
 
 def _backend(path: Path) -> str:

@@ -15,7 +15,13 @@ from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
 from facebench.files import atomic_path
 from facebench.sampler import Images, latents
-from facebench.training import Run, progress_bar, train_images, trainer_options
+from facebench.training import (
+    Run,
+    progress_bar,
+    require_power_of_two,
+    train_images,
+    trainer_options,
+)
 from facebench_dcgan.gan import GAN
 from facebench_dcgan.runtime import import_keras
 from facebench_dcgan.sampler import MODEL_FILE, render
@@ -66,7 +72,7 @@ def command(data: Path, out: Path, **options: Any) -> None:
       facebench train dcgan --data faces64 --out runs/wide --width 128 --steps 20000
     """
     dataset = train_images(data)
-    check_size(dataset)
+    require_power_of_two(dataset, "DCGAN")
     _start_keras(options["backend"])
     run = Run(out, "dcgan", MODEL_FILE, dataset, **options)
     if run.finished:
@@ -132,13 +138,3 @@ def _finite(losses: Iterable[Any], step: int) -> list[float]:
     if not all(map(math.isfinite, values)):
         raise BadInput(f"The losses are no longer finite at step {step}: try another --seed.")
     return values
-
-
-def check_size(dataset: Dataset) -> None:
-    """Refuse images whose size is no power of two from 16."""
-    size = dataset.size
-    if size < 16 or size & (size - 1):
-        raise BadInput(
-            f"{dataset.name} has images of {size}x{size} pixels, where the DCGAN needs a power of "
-            "two from 16: prepare the data set at another --size."
-        )

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from facebench.errors import BadInput
 from facebench.sampler import Images, LatentSampler
+from facebench.training import trained_model
 from facebench_pca.model import load, render
 
 MODEL_FILE = "model.npz"
@@ -16,14 +16,8 @@ class PCASampler(LatentSampler):
     """Decodes latents with the eigenfaces of a run folder; latent i weighs eigenface i."""
 
     def __init__(self, folder: Path):
-        if not folder.is_dir():
-            raise BadInput(f"There is no run folder {folder}: make one with facebench train pca.")
-        if not (folder / MODEL_FILE).is_file():
-            raise BadInput(
-                f"{folder} holds no {MODEL_FILE}: its training has not finished; "
-                "run facebench train pca again."
-            )
-        self.model = load(folder / MODEL_FILE)
+        file = trained_model(folder, MODEL_FILE, "pca")
+        self.model = load(file)
         self.latent_dim = len(self.model.variances)
 
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from facebench.errors import BadInput
 from facebench.sampler import Images, LatentSampler
+from facebench.training import trained_model
 
 MODEL_FILE = "model.safetensors"
 
@@ -15,16 +15,10 @@ class VAESampler(LatentSampler):
     """Decodes latents with the decoder of a run folder, on the CPU: the mean of p(x|z)."""
 
     def __init__(self, folder: Path):
-        if not folder.is_dir():
-            raise BadInput(f"There is no run folder {folder}: make one with facebench train vae.")
-        if not (folder / MODEL_FILE).is_file():
-            raise BadInput(
-                f"{folder} holds no {MODEL_FILE}: its training has not finished; "
-                "run facebench train vae again."
-            )
+        file = trained_model(folder, MODEL_FILE, "vae")
         from facebench_vae.model import load
 
-        self.model = load(folder / MODEL_FILE)
+        self.model = load(file)
         self.latent_dim = self.model.latent_dim
 
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:

@@ -5,9 +5,7 @@ from typing import Any
 
 import click
 
-from facebench.data.dataset import Dataset, open_dataset
-from facebench.errors import BadInput
-from facebench.training import Run, train_images, trainer_options
+from facebench.training import Run, require_power_of_two, train_images, trainer_options
 from facebench_vae.sampler import MODEL_FILE
 
 
@@ -82,7 +80,7 @@ def command(data: Path, out: Path, device: str, **options: Any) -> None:
       facebench train vae --data faces64 --out runs/wide --width 64 --steps 20000
     """
     dataset = train_images(data)
-    _check_size(dataset)
+    require_power_of_two(dataset, "VAE")
 
     from facebench_vae.fit import choose_device, fit
 
@@ -91,20 +89,5 @@ def command(data: Path, out: Path, device: str, **options: Any) -> None:
     if run.finished:
         click.echo(f"{run.model_path} is already trained with these options.")
         return
-    fit(run, dataset, _holdout(data), device)
+    fit(run, dataset, dataset.split("holdout"), device)
     click.echo(f"Model:   {run.model_path}\nSamples: {run.folder / 'samples' / 'final.png'}")
-
-
-def _check_size(dataset: Dataset) -> None:
-    size = dataset.size
-    if size < 16 or size & (size - 1):
-        raise BadInput(
-            f"{dataset.name} has images of {size}x{size} pixels, where the VAE needs a power of "
-            "two from 16: prepare the data set at another --size."
-        )
-
-
-def _holdout(data: Path) -> Dataset | None:
-    dataset = open_dataset(data)
-    held = dataset.split("holdout") if "holdout" in dataset.info["splits"] else None
-    return held or None  # an empty split is none
