@@ -7,6 +7,7 @@
 Everything below is loaded on first use, so that ``import facebench`` costs nothing:
 
 - :func:`facebench.evaluate`: score generators against a reference data set
+- :func:`facebench.compare`: two Results, metric by metric
 - :func:`facebench.load`: a sampler from an adapter's name and a path
 - :mod:`facebench.metrics`: the metrics as functions of arrays
 """
@@ -17,12 +18,13 @@ from typing import Any
 __version__ = "0.1.0"
 
 _LAZY = {
+    "compare": ("facebench.metrics.paired", "compare"),
     "evaluate": ("facebench.engine", "evaluate"),
     "load": ("facebench.registry", "load"),
     "metrics": ("facebench.metrics", None),
 }
 
-__all__ = ["__version__", "evaluate", "load", "metrics"]
+__all__ = ["__version__", "compare", "evaluate", "load", "metrics"]
 
 
 def __getattr__(name: str) -> Any:

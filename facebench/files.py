@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from facebench.errors import BadInput
+
+_NUMBERS = re.compile(r"\[\n[\s\d.,eE+-]+\]")  # no string of JSON's has a line break
 
 
 @contextmanager
@@ -57,8 +60,12 @@ def write_text(target: Path, text: str) -> None:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write indented JSON atomically; NaN and infinities are refused, for JSON has none."""
-    write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write indented JSON atomically; NaN and infinities are refused, for JSON has none.
+
+    Lists of numbers stay on one line each.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(target, _NUMBERS.sub(lambda m: f"[{' '.join(m[0][1:-1].split())}]", text) + "\n")
 
 
 def read_json(path: Path) -> Any:

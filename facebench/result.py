@@ -12,6 +12,8 @@ from facebench.errors import BadInput
 from facebench.files import read_json, write_json
 
 FORMAT = "facebench-result/1"
+SANITY = "sanity"
+"""The adapter that rows made of the real images themselves are said to have."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,18 @@ class Value:
     value: float
     error: float | None = None
     """Standard error, or None where none was estimated."""
+    low: float | None = None
+    """Where the 95 % interval begins."""
+    high: float | None = None
+    """Where the 95 % interval ends."""
     reference: float | None = None
     """The same statistic of the reference set, for metrics that are read against it."""
+    floor: float | None = None
+    """What other real images score in the generated ones' place: no model can be told from
+    perfect beyond this noise."""
+    groups: tuple[float, ...] = ()
+    """Pseudo-values, from which differences are judged; see :mod:`facebench.metrics.uncertainty`.
+    """
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,10 @@ class Protocol:
     precision: str
     num: int
     num_reference: int
+    layer: str = ""
+    """Which features of the extractor, by its own name for them."""
+    mode: str = "facebench"
+    """Whose definitions the numbers follow; another tool's name where they match that tool."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,11 @@ class Result:
     command: str = ""
     created: str = ""
     """ISO 8601, UTC."""
+
+    @property
+    def is_sanity(self) -> bool:
+        """Whether this row checks the metrics: it stands on the board, but out of the contest."""
+        return self.adapter == SANITY
 
 
 def write_result(result: Result, folder: Path) -> Path:
@@ -106,7 +127,8 @@ def _result(record: dict[str, Any]) -> Result:
 
 
 def _value(key: str, record: dict[str, Any]) -> Value:
-    for number in record.values():
+    groups = tuple(record.get("groups", ()))
+    for number in [*(n for name, n in record.items() if name != "groups"), *groups]:
         if number is not None and not (isinstance(number, int | float) and math.isfinite(number)):
             raise ValueError(f"{number!r} is no value of {key}")
-    return Value(**record)
+    return Value(**record | {"groups": groups})

@@ -1,3 +1,4 @@
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from facebench.metrics.table import METRICS
-from facebench.result import Protocol, Result, Value
+from facebench.result import SANITY, Protocol, Result, Value
 from facebench_reports import to_html
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
@@ -16,17 +17,18 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a chromium on th
 
 HOSTILE = "<script>alert(1)</script>"
 LONG = "a-model-" + "whose-name-does-not-end" * 4
-VALUES = {key: Value(0.31234, 0.0123, 0.335) for key in METRICS}
+GROUPS = tuple(0.31234 + 0.07 * math.sin(i) for i in range(32))
+VALUES = {key: Value(0.31234, 0.0123, 0.2873, 0.3374, 0.335, 0.33, GROUPS) for key in METRICS}
 
 
-def result(model: str, crop: str = "140") -> Result:
+def result(model: str, crop: str = "140", adapter: str = "images") -> Result:
     weights = {"inception": "a" * 64}
     digest = "0123456789ab" + "c" * 52
     protocol = Protocol(
         *("faces64", digest, "holdout", crop, 64, "lanczos", "inception"), weights, "float32", 9, 9
     )
     return Result(
-        *(model, "images", "runs/" + "x" * 200, "d" * 64, 0, protocol, VALUES),
+        *(model, adapter, "runs/" + "x" * 200, "d" * 64, 0, protocol, VALUES),
         notes=("weights taken on trust",),
         command=f"facebench eval --models {model!r} --out {'y' * 200}",
     )
@@ -38,7 +40,15 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "samples").mkdir()
     for name in ("dcgan", "reference-0123456789ab-holdout"):
         Image.new("RGB", (384, 384), "teal").save(folder / "samples" / f"{name}.png")
-    return to_html([result("dcgan"), result(HOSTILE), result(LONG), result("dcgan", "108")], folder)
+    models = [result(name) for name in ("dcgan", HOSTILE, LONG)]
+    check = result("collapsed", adapter=SANITY)
+    return to_html([*models, check, result("dcgan", "108")], folder)
+
+
+@pytest.fixture(scope="module")
+def forced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("forced")
+    return to_html([result(LONG), result("dcgan", "108" * 30)], folder, force=True)
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +99,27 @@ def test_page_never_overflows_sideways(page: Any, width: int, opened: bool) -> N
 
 
 def test_printed_page_fits_the_paper_and_opens_what_is_folded(page: Any) -> None:
-    page.set_viewport_size({"width": 680, "height": 800})  # A4 less 15 mm margins
+    page.set_viewport_size({"width": 1009, "height": 680})  # A4 across, less 15 mm margins
     page.emulate_media(media="print")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 680
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1009
     heights = page.eval_on_selector_all(".made", "all => all.map(e => e.offsetHeight)")
-    assert len(heights) == 4 and min(heights) > 100
+    assert len(heights) == 5 and min(heights) > 100
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_a_forced_board_never_overflows_sideways(page: Any, forced: Path, width: int) -> None:
+    page.goto(forced.as_uri())
+    page.set_viewport_size({"width": width, "height": 800})
+    page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_check_is_muted_and_has_no_rank(page: Any) -> None:
+    colour = "e => getComputedStyle(e).color"
+    row = page.locator("tr.sanity")
+    assert row.locator("td.rank").inner_text() == "—"
+    of_model = page.locator("tbody tr:not(.sanity) td:not(.rank)").last.evaluate(colour)
+    assert row.locator("td").last.evaluate(colour) != of_model
 
 
 def test_a_model_leads_to_how_its_row_was_made_by_keyboard(page: Any) -> None:

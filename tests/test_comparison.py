@@ -2,86 +2,113 @@ import numpy as np
 import pytest
 
 from facebench.errors import BadInput
+from facebench.metrics import (
+    authenticity,
+    cmmd,
+    density_coverage,
+    frechet_distance,
+    frechet_infinity,
+    inception_score,
+    precision_recall,
+    vendi,
+)
 from facebench.metrics.comparison import Comparison, FeatureSet
-from facebench.metrics.diversity import PairMoments
-from facebench.metrics.frechet import frechet_distance
-from facebench.metrics.inception import inception_score
-from facebench.metrics.manifold import density_coverage, precision_recall
 from facebench.metrics.table import METRICS
-from facebench.result import Value
+from facebench.metrics.uncertainty import Estimate
+from facebench.modes import MODES
 
 
 def feature_set(n: int, seed: int, scale: float = 1.0) -> FeatureSet:
     random = np.random.default_rng(seed)
-    embeddings = scale * random.standard_normal((n, 3))
+    rows = random.standard_normal((n // 8, 8, 3)) * scale
     return FeatureSet(
         features=(scale * random.standard_normal((n, 8))).astype(np.float32),
         logits=random.standard_normal((n, 5)).astype(np.float32),
-        lpips=PairMoments(n, embeddings.sum(0), float((embeddings**2).sum())),
+        lpips={
+            "count": np.full(n // 8, 8),
+            "total": rows.sum(1),
+            "square": np.square(rows).sum((1, 2)),
+        },
     )
 
 
-def compare(n: int = 60, m: int = 50) -> Comparison:
-    return Comparison(feature_set(n, 0), feature_set(m, 1, scale=1.2), seed=7)
+def compare(n: int = 64, m: int = 56, mode: str = "facebench") -> Comparison:
+    real, fake = feature_set(n, 0), feature_set(m, 1, scale=1.2)
+    return Comparison(real, fake, feature_set(80, 2), MODES[mode])
 
 
-def test_every_row_of_the_table_finds_its_value() -> None:
+def test_every_row_of_the_table_finds_its_value_within_its_range_and_its_error() -> None:
     comparison = compare()
     for row in METRICS.values():
-        value = row.compute(comparison)
-        assert isinstance(value, Value)
-        assert np.isfinite(value.value)
+        estimate = row.compute(comparison)
+        assert isinstance(estimate, Estimate)
+        assert row.valid[0] <= estimate.value <= row.valid[1]
+        low, high = estimate.interval(row.valid) or (np.nan, np.nan)
+        assert row.valid[0] <= low <= estimate.value <= high <= row.valid[1], row.key
+        assert (estimate.reference is not None) == (row.better == "reference")
 
 
 def test_values_are_those_of_the_functions() -> None:
-    comparison = compare()
-    real, fake = comparison.real.features, comparison.fake.features
-    assert comparison.frechet == Value(frechet_distance(real, fake))
-    assert (comparison.precision, comparison.recall) == tuple(
-        map(Value, precision_recall(real, fake))
-    )
-    assert (comparison.density, comparison.coverage) == tuple(
-        map(Value, density_coverage(real, fake))
-    )
+    c = compare()
+    real, fake = c.real.features, c.fake.features
+    assert c.training is not None
+    assert c.frechet.value == pytest.approx(frechet_distance(real, fake))
+    assert c.frechet_infinity.value == frechet_infinity(real, fake)
+    assert c.cmmd.value == cmmd(real, fake)
+    assert (c.manifold.precision.value, c.manifold.recall.value) == precision_recall(real, fake)
+    assert (c.manifold.density.value, c.manifold.coverage.value) == density_coverage(real, fake)
+    assert c.authenticity.value == authenticity(c.training.features, fake)
+    assert (c.vendi.value, c.vendi.reference) == (vendi(fake), vendi(real))
 
 
-def test_kernel_claims_no_standard_error_for_its_overlapping_subsets() -> None:
-    value = compare().kernel
-    assert value.error is None
+def test_a_mode_decides_the_definitions() -> None:
+    ours, prdc = compare(), compare(mode="prdc")
+    real, fake = ours.real.features, ours.fake.features
+    theirs = precision_recall(real, fake, 5, strict=True)
+    assert (prdc.manifold.precision.value, prdc.manifold.recall.value) == theirs
+    assert ours.manifold.precision.value < prdc.manifold.precision.value
+    assert ours.manifold.coverage.value == prdc.manifold.coverage.value
 
 
 def test_inception_score_is_of_the_generated_set_with_the_error_of_its_mean() -> None:
     comparison = compare()
     assert comparison.fake.logits is not None
-    mean, std = inception_score(comparison.fake.logits, splits=10, seed=7)
-    assert comparison.inception_score == Value(mean, float(std / np.sqrt(10)))
+    mean, std = inception_score(comparison.fake.logits)
+    assert comparison.inception_score.value == pytest.approx(mean)
+    assert comparison.inception_score.error == pytest.approx(std / np.sqrt(9))
 
 
 def test_diversity_is_beside_the_references_own() -> None:
     comparison = compare()
-    assert comparison.real.lpips is not None
-    assert comparison.fake.lpips is not None
-    assert comparison.diversity == Value(
-        comparison.fake.lpips.mean(), reference=comparison.real.lpips.mean()
-    )
+    assert comparison.diversity.reference == comparison.real.diversity.value
+    assert comparison.diversity.reference < comparison.diversity.value
 
 
 def test_the_distances_are_swept_once(monkeypatch: pytest.MonkeyPatch) -> None:
     comparison = compare()
-    first = comparison.precision
-    monkeypatch.delattr("facebench.metrics.comparison.manifold_scores")
-    assert comparison.precision is first
-    assert all(
-        0 <= value.value <= 1.5
-        for value in (comparison.recall, comparison.density, comparison.coverage)
-    )
+    first = comparison.manifold
+    monkeypatch.delattr("facebench.metrics.comparison.manifold_estimates")
+    assert comparison.manifold is first
+
+
+def test_a_part_of_a_set_has_what_belongs_to_its_images() -> None:
+    whole = feature_set(64, 0)
+    part = whole.part(16, 36)
+    assert part.features is not whole.features
+    assert len(part.features) == 20
+    assert part.logits is not None
+    assert len(part.logits) == 20
+    assert part.lpips is not None
+    assert part.lpips["count"].sum() == 16  # rows 16-24 and 24-32: 32-40 is not whole
 
 
 def test_what_was_not_extracted_is_named() -> None:
-    features = feature_set(20, 0).features
-    bare = Comparison(FeatureSet(features), FeatureSet(features), seed=0)
-    assert bare.coverage.value == 1
+    features = feature_set(24, 0).features
+    bare = Comparison(FeatureSet(features), FeatureSet(features))
+    assert bare.manifold.coverage.value == 1
     with pytest.raises(BadInput, match="needs logits"):
         _ = bare.inception_score
     with pytest.raises(BadInput, match="LPIPS moments of both sets"):
         _ = bare.diversity
+    with pytest.raises(BadInput, match="training images' features"):
+        _ = bare.authenticity

@@ -14,16 +14,18 @@ from safetensors.numpy import save_file
 
 from facebench.data.dataset import open_dataset
 from facebench.engine import evaluate
-from facebench.engine.evaluate import _with_earlier_metrics
+from facebench.engine.choice import choose_metrics
 from facebench.engine.extract import CHUNK, PREVIEW, extract
-from facebench.engine.setting import choose_metrics
+from facebench.engine.folder import with_earlier_metrics
 from facebench.engine.sources import DatasetSource, ModelSource
 from facebench.errors import BadInput, RowFailed
+from facebench.metrics.table import METRICS
+from facebench.modes import find_mode
 from facebench.paths import cache_folder
 from facebench.result import Value, read_result
 from facebench.sampler import Images
 from facebench.spec import Model
-from facebench.store import FeatureStore
+from facebench.store import DamagedRecord, FeatureStore
 from facebench_pca.train import command as train_pca
 
 HOSTILE = """
@@ -155,8 +157,12 @@ def test_scores_do_not_depend_on_the_batch_size(
         found = evaluate(
             f"pca={pca_run}", tiny_folder, num=20, extractor="random", batch_size=batch_size
         )
-        scores.append([value.value for value in found.results[0].metrics.values()])
-    np.testing.assert_allclose(scores[1:], [scores[0]] * 2, rtol=1e-5, atol=1e-7)
+        scores.append({key: each.value for key, each in found.results[0].metrics.items()})
+    for key, score in scores[0].items():
+        # FID∞ is a difference of numbers as large as FID, and rounded as they are
+        size = scores[0]["fd_random"] if key == "fd_inf_random" else score
+        for other in scores[1:]:
+            assert other[key] == pytest.approx(score, rel=0, abs=1e-5 * abs(size) + 1e-7), key
 
 
 def test_a_second_evaluation_draws_nothing_and_scores_the_same(
@@ -208,7 +214,7 @@ def test_a_row_of_another_protocol_is_not_overwritten(
 
 def test_random_features_are_never_called_fid(pca_run: Path, tiny_folder: Path) -> None:
     (result,) = evaluate(f"pca={pca_run}", tiny_folder, extractor="random").results
-    assert list(result.metrics)[:2] == ["fd_random", "kd_random"]
+    assert list(result.metrics)[:3] == ["fd_random", "fd_inf_random", "kd_random"]
     assert result.protocol.extractor == "random"
     assert any("no substitute for FID" in note for note in result.notes)
 
@@ -220,6 +226,10 @@ def test_random_features_are_never_called_fid(pca_run: Path, tiny_folder: Path) 
         ({"metrics": ["fid", "beauty"]}, "no metric 'beauty'"),
         ({"metrics": ["is"]}, "is needs the extractor inception, not random"),
         ({"device": "cuda:99"}, "device 'cuda:99' cannot be used"),
+        ({"mode": "beauty"}, "no mode 'beauty'"),
+        ({"mode": "prdc", "metrics": ["fid"]}, "mode prdc does not define fid"),
+        ({"sanity": True, "num": 17}, "--sanity takes 17 training images"),
+        ({"sanity": True, "split": "train"}, "this is the train split"),
         ({"extractor": "resnet"}, "no extractor 'resnet'; there are: random, inception"),
     ],
 )
@@ -233,9 +243,18 @@ def test_what_concerns_all_rows_is_refused_before_anything_is_computed(
 
 
 def test_every_metric_is_chosen_for_inception() -> None:
-    assert {"is", "lpips_diversity", "fid"} <= {
-        row.key for row in choose_metrics("inception", None)
+    chosen = {row.key for row in choose_metrics("inception", None, find_mode("facebench"))}
+    assert chosen == METRICS.keys() - {"authenticity"}  # which needs every training image seen
+    assert METRICS.keys() == {
+        row.key for row in choose_metrics("inception", None, find_mode("facebench"), sanity=True)
     }
+
+
+def test_a_mode_has_its_own_metrics() -> None:
+    pytorch_fid = find_mode("pytorch-fid")
+    assert [row.key for row in choose_metrics("inception", None, pytorch_fid)] == ["fid"]
+    with pytest.raises(BadInput, match="pytorch-fid does not define recall"):
+        choose_metrics("inception", ["recall"], pytorch_fid)
 
 
 def test_the_same_split_of_other_images_is_not_taken_from_the_store(tiny_folder: Path) -> None:
@@ -252,11 +271,11 @@ def test_a_metric_of_another_network_is_added_with_its_notes(
     environment = first.environment | {"weights alexnet": "0123"}
     metrics = {"lpips_diversity": Value(0.3, reference=0.4)}
     earlier = replace(first, metrics=metrics, environment=environment, notes=("on trust",))
-    merged = _with_earlier_metrics(first, earlier)
+    merged = with_earlier_metrics(first, earlier)
     assert set(merged.metrics) == {"lpips_diversity", *first.metrics}
     assert set(merged.notes) == {"on trust", *first.notes}
     updated = replace(earlier, environment=environment | {"torch": "0.1"})
-    assert _with_earlier_metrics(first, updated) == first
+    assert with_earlier_metrics(first, updated) == first
 
 
 def test_pictures_whose_size_changes_on_the_way_fail_their_row_only(
@@ -290,6 +309,7 @@ class _Means:
     """An extractor of one feature, the image's mean; it can break at a given call."""
 
     name = "means"
+    layer = ""
     notes: tuple[str, ...] = ()
 
     def __init__(self, breaks_at: int | None = None) -> None:
@@ -322,7 +342,8 @@ def test_a_damaged_record_is_computed_again() -> None:
     for path in store.folder.rglob("*.safetensors"):
         path.write_bytes(path.read_bytes()[:-3])
     source = _Counting()
-    records = extract(source, range(10), [_Means()], store, size=4)
+    with pytest.warns(DamagedRecord, match="computed again"):
+        records = extract(source, range(10), [_Means()], store, size=4)
     assert source.drawn == list(range(10))
     assert records["means"]["features"].shape == (10, 1)
 

@@ -1,30 +1,23 @@
 import pickle
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import reduce
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import torchvision
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from facebench.errors import BadInput
 from facebench.features import create
 from facebench.features.extractor import Extractor, exact_float32
 from facebench.features.fidelity import networks
-from facebench.features.lpips import SMALLEST, LPIPSFeatures
+from facebench.features.lpips import LPIPSFeatures
 from facebench.features.random import RandomFeatures
 from facebench.images import ImageFilesSampler
-from facebench.metrics import frechet_distance, lpips_diversity
-from facebench.metrics.diversity import PairMoments
+from facebench.metrics import frechet_distance
 from facebench.weights import WeightSource
 
-LAYERS = ("64", "192", "768", "2048")
 BACKENDS: Any = torch.backends  # whose types say less than there is
 SWITCHES = {
     "matmul": BACKENDS.cuda.matmul,
@@ -68,134 +61,12 @@ def weights(shared: Path) -> WeightSource:
     return WeightSource(files, trust=True)
 
 
-@pytest.fixture(scope="module")
-def faces(shared: Path) -> np.ndarray:
-    return pictures(shared / "faces" / "celeba_9000_89x109.zip", range(8000, 8024))
-
-
-@pytest.fixture(scope="module")
-def extractor(weights: WeightSource) -> Callable[[str], Extractor]:
-    """Load each network once."""
-    loaded: dict[str, Extractor] = {}
-
-    def load(name: str) -> Extractor:
-        if name not in loaded:
-            loaded[name] = create(name, weights, "cpu")
-        return loaded[name]
-
-    return load
-
-
-@pytest.fixture(scope="module")
-def published(weights: WeightSource, faces: np.ndarray) -> dict[str, np.ndarray]:
-    """What torch-fidelity's own network makes of the faces."""
-    return published_features(weights.files["inception"], faces)
-
-
-def published_features(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
-    names = [*LAYERS, "logits_unbiased"]
-    network = FeatureExtractorInceptionV3("theirs", names, feature_extractor_weights_path=str(path))
-    outputs = network(torch.from_numpy(images))
-    return {name: output.numpy() for name, output in zip(names, outputs, strict=True)}
-
-
-@pytest.fixture(scope="module")
-def lpips(weights: WeightSource) -> LPIPSFeatures:
-    return LPIPSFeatures(weights, "cpu")
-
-
-@pytest.fixture(scope="module")
-def lpips_package(weights: WeightSource) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """The distance of the `lpips` package itself, its trunk cut from torchvision's AlexNet."""
-    from lpips import LPIPS
-
-    with warnings.catch_warnings():  # lpips 0.1.4 asks torchvision in a way of before 0.13
-        warnings.filterwarnings("ignore", "The parameter 'pretrained' is deprecated")
-        warnings.filterwarnings("ignore", "Arguments other than a weight enum")
-        package = LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
-    trunk = torchvision.models.AlexNet().features
-    state = torch.load(weights.files["alexnet"], weights_only=True)
-    trunk.load_state_dict({key.removeprefix("features."): value for key, value in state.items()})
-    for i, (first, last) in enumerate([(0, 2), (2, 5), (5, 8), (8, 10), (10, 12)], start=1):
-        setattr(package.net, f"slice{i}", trunk[first:last])
-
-    def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        a, b = (torch.from_numpy(images).float() / 127.5 - 1 for images in (x, y))
-        with torch.no_grad():
-            return package(a, b).flatten().double().numpy()
-
-    return distances
-
-
-# Inception
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-def test_inception_features_equal_torch_fidelitys(
-    extractor: Callable[[str], Extractor],
-    published: dict[str, np.ndarray],
-    faces: np.ndarray,
-    layer: str,
-) -> None:
-    features = extractor(f"inception@{layer}").extract(faces, 8)["features"]
-    assert features.dtype == np.float32
-    assert features.shape == (24, int(layer))
-    assert furthest(features, published[layer]) < 1e-5
-
-
-def test_inception_logits_equal_torch_fidelitys(
-    extractor: Callable[[str], Extractor], published: dict[str, np.ndarray], faces: np.ndarray
-) -> None:
-    logits = extractor("inception@2048").extract(faces, 8)["logits"]
-    assert logits.shape == (24, 1008)
-    assert furthest(logits, published["logits_unbiased"]) < 1e-5
-
-
-def test_folding_keeps_the_features_when_batch_norm_does_something(
-    weights: WeightSource, faces: np.ndarray, tmp_path: Path
-) -> None:
-    # The parity weights' own BatchNorm is folded already.
-    state = torch.load(weights.files["inception"], weights_only=True)
-    torch.manual_seed(0)
-    for name, tensor in state.items():
-        if name.endswith(("bn.weight", "bn.running_var")):
-            state[name] = torch.empty_like(tensor).uniform_(0.7, 1.4)
-        elif name.endswith("bn.running_mean"):
-            state[name] = 0.1 * torch.randn_like(tensor)
-    path = tmp_path / "inception.pth"
-    torch.save(state, path)
-    ours = create("inception", WeightSource({"inception": path}, trust=True), "cpu")
-    record, theirs = ours.extract(faces[:4], 4), published_features(path, faces[:4])
-    assert furthest(record["features"], theirs["2048"]) < 1e-5
-    assert furthest(record["logits"], theirs["logits_unbiased"]) < 1e-5
-
-
-def test_the_default_layer_has_one_name_and_others_have_no_logits(
-    extractor: Callable[[str], Extractor], faces: np.ndarray
-) -> None:
-    assert extractor("inception@2048").name == "inception"
-    assert extractor("inception@64").name == "inception@64"
-    assert list(extractor("inception@64").extract(faces[:1], 1)) == ["features"]
-
-
-@pytest.mark.parametrize(("name", "count"), [("inception@2048", 8), ("inception@64", 65)])
-def test_inception_features_do_not_depend_on_the_batch_size(
-    extractor: Callable[[str], Extractor], shared: Path, name: str, count: int
-) -> None:
-    images = pictures(shared / "faces" / "celeba_9000_89x109.zip", range(count))
-    one, seven, all_at_once = (extractor(name).extract(images, size) for size in (1, 7, 64))
-    for key, expected in all_at_once.items():
-        assert furthest(one[key], expected) < 1e-5
-        assert furthest(seven[key], expected) < 1e-5
-
-
 # Weights
 
 
-def test_weights_of_another_digest_are_named_in_a_note(
-    extractor: Callable[[str], Extractor], lpips: LPIPSFeatures
-) -> None:
-    inception = extractor("inception@64")
+def test_weights_of_another_digest_are_named_in_a_note(weights: WeightSource) -> None:
+    inception = create("inception@64", weights, "cpu")
+    lpips = LPIPSFeatures(weights, "cpu")
     digest = "3379c142ce662852868315652e3dea7c3b25e59abc80ca4b39e788ad7f8db131"
     assert inception.weights == {"inception": digest}
     assert [note for note in inception.notes if "taken on trust" in note and digest[:12] in note]
@@ -310,13 +181,26 @@ def test_one_tensor_of_another_shape_is_refused(
 def test_unknown_extractors_are_refused_with_what_there_is(name: str) -> None:
     message = refusal(lambda: create(name, WeightSource(), "cpu"))
     assert repr(name) in message
-    assert all(known in message for known in ("random", *networks()))
+    assert all(known in message for known in ("random", "inception", *networks()))
 
 
 @pytest.mark.parametrize("layer", ["100", "logits", "logits_unbiased", "64@192"])
 def test_unknown_layers_are_refused_with_what_there_is(layer: str) -> None:
     message = refusal(lambda: create(f"inception@{layer}", WeightSource(), "cpu"))
     assert message == f"inception has no layer {layer!r}; it has: 64, 192, 768, 2048."
+
+
+def test_other_networks_resize_in_their_own_way_only() -> None:
+    message = refusal(lambda: create("random", WeightSource(), "cpu", "torch"))
+    assert message == "random resizes images in its own way: torch is for inception only."
+
+
+def test_every_extractor_keeps_the_contract(weights: WeightSource) -> None:
+    for name, layer in {"random": "", "inception": "2048", "inception@192": "192"}.items():
+        extractor = create(name, weights, "cpu")
+        assert isinstance(extractor, Extractor)
+        assert (extractor.name, extractor.layer) == (name, layer)
+    assert isinstance(LPIPSFeatures(weights, "cpu"), Extractor)
 
 
 def test_weights_without_a_known_digest_need_trust() -> None:
@@ -408,84 +292,3 @@ def test_random_features_order_real_halves_a_gan_and_a_vae(shared: Path) -> None
     distances = [frechet_distance(reference, other) for other in (half, gan, vae)]
     assert distances == sorted(distances)
     assert distances[1] > 1.2 * distances[0] and distances[2] > 5 * distances[1]
-
-
-# LPIPS
-
-
-def test_lpips_of_the_official_example(shared: Path, lpips: LPIPSFeatures) -> None:
-    folder = shared / "weights" / "lpips_example"
-    p0, p1, reference = pictures(folder, range(3))  # in the order of their names
-    e = lpips.embed(torch.from_numpy(np.stack([reference, p0, p1])))
-    assert float((e[0] - e[1]).square().sum()) == pytest.approx(0.722, abs=5e-4)
-    assert float((e[0] - e[2]).square().sum()) == pytest.approx(0.138, abs=5e-4)
-
-
-def test_lpips_equals_the_packages_own_distance(
-    faces: np.ndarray,
-    lpips: LPIPSFeatures,
-    lpips_package: Callable[[np.ndarray, np.ndarray], np.ndarray],
-) -> None:
-    x, y = faces[:12], faces[12:]
-    e, f = (lpips.embed(torch.from_numpy(images)).double() for images in (x, y))
-    ours = (e - f).square().sum(1).numpy()
-    np.testing.assert_allclose(ours, lpips_package(x, y), rtol=1e-5)
-
-
-def test_lpips_weights_have_square_roots(lpips: LPIPSFeatures) -> None:
-    layers = [lin.model[-1].weight for lin in lpips._lpips.lins]
-    assert [len(weight[0]) for weight in layers] == [64, 192, 384, 256, 256]
-    assert all((weight >= 0).all() and (weight > 0).any() for weight in layers)
-
-
-def test_diversity_is_the_mean_over_all_pairs(
-    faces: np.ndarray,
-    lpips: LPIPSFeatures,
-    lpips_package: Callable[[np.ndarray, np.ndarray], np.ndarray],
-) -> None:
-    first, second = np.array(list(combinations(range(24), 2))).T
-    distances = lpips_package(faces[first], faces[second])
-    assert distances.shape == (276,)
-    assert lpips_diversity(faces, lpips) == pytest.approx(distances.mean(), abs=1e-6)
-
-
-@pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_diversity_does_not_depend_on_the_batch_size(
-    faces: np.ndarray, lpips: LPIPSFeatures, batch_size: int
-) -> None:
-    expected = lpips_diversity(faces, lpips, batch_size=24)
-    assert lpips_diversity(faces, lpips, batch_size) == pytest.approx(expected, rel=1e-6)
-
-
-@pytest.mark.parametrize("bounds", [[1], [12], [3, 4, 20], list(range(1, 24))])
-def test_moments_of_any_split_add_up(bounds: list[int]) -> None:
-    embeddings = torch.from_numpy(np.random.default_rng(0).standard_normal((24, 50)) + 3)
-    whole = PairMoments.of(embeddings)
-    parts = [PairMoments.of(part) for part in torch.tensor_split(embeddings, bounds)]
-    rows = [part.arrays() for part in parts]
-    stored = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
-    expected = float(np.mean([(a - b).square().sum() for a, b in combinations(embeddings, 2)]))
-    for moments in (
-        whole,
-        PairMoments.merge(parts),
-        PairMoments.merge(parts[::-1]),
-        reduce(lambda a, b: PairMoments.merge([a, b]), parts),
-        PairMoments.from_arrays(stored),
-    ):
-        assert moments.count == 24
-        assert moments.mean() == pytest.approx(expected, rel=1e-12)
-
-
-def test_copies_of_one_image_have_no_diversity(faces: np.ndarray, lpips: LPIPSFeatures) -> None:
-    assert lpips_diversity(np.repeat(faces[:1], 5, axis=0), lpips) == pytest.approx(0, abs=1e-9)
-
-
-def test_diversity_of_one_image_is_refused(faces: np.ndarray, lpips: LPIPSFeatures) -> None:
-    message = refusal(lambda: lpips_diversity(faces[:1], lpips))
-    assert message == "LPIPS diversity needs at least 2 images, not 1."
-
-
-def test_images_too_small_for_alexnet_are_refused(lpips: LPIPSFeatures) -> None:
-    assert lpips_diversity(noise(2, SMALLEST, SMALLEST), lpips) > 0
-    message = refusal(lambda: lpips_diversity(noise(2, SMALLEST, SMALLEST - 1), lpips))
-    assert f"not {SMALLEST - 1}×{SMALLEST}" in message

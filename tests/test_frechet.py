@@ -8,7 +8,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 
 from facebench.errors import BadInput
 from facebench.metrics import frechet_distance
-from facebench.metrics.frechet import Moments, frechet_from_moments
+from facebench.metrics.frechet import Moments, frechet_estimate, frechet_from_moments
 
 
 def normal(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -155,3 +155,33 @@ def test_moments_that_do_not_go_together_are_refused() -> None:
         Moments.of(normal(9, 4)).merge(Moments.of(normal(9, 5)))
     with pytest.raises(BadInput, match="at least 2 samples, not 1"):
         frechet_from_moments(Moments.of(normal(1, 4)), Moments.of(normal(9, 4)))
+
+
+@pytest.mark.parametrize(("n", "d"), [(320, 10), (320, 800)])
+def test_pseudo_values_are_those_of_leaving_groups_out(n: int, d: int) -> None:
+    scales = np.arange(1, d + 1) ** -0.5
+    real, fake = normal(n, d) * scales, (1.2 * normal(n, d, seed=1) + 0.2) * scales
+    estimate = frechet_estimate(real, fake)
+    assert estimate.value == pytest.approx(frechet_distance(real, fake), rel=1e-12)
+    assert estimate.groups is not None
+    parts = np.array_split(np.arange(n), 32)
+    left_out = -31 * np.array(
+        [frechet_distance(np.delete(real, p, 0), np.delete(fake, p, 0)) for p in parts]
+    )
+    assert np.corrcoef(estimate.groups, left_out)[0, 1] > 0.95
+    assert np.std(left_out) == pytest.approx(np.std(estimate.groups), rel=0.2)
+
+
+@pytest.mark.parametrize(("n", "d"), [(2, 4), (10, 4), (500, 600)])
+def test_few_or_equal_samples_have_an_estimate_without_nonsense(n: int, d: int) -> None:
+    for real, fake in (
+        (normal(n, d), normal(n, d, seed=1)),
+        (np.repeat(normal(1, d), n, 0), np.repeat(normal(1, d, seed=1), n, 0)),
+        (np.ones((n, d)), np.ones((n, d))),
+    ):
+        estimate = frechet_estimate(real, fake)
+        assert 0 <= estimate.value < np.inf
+        if n < 5:
+            assert estimate.error is None
+        else:
+            assert 0 <= (estimate.error or 0) < np.inf

@@ -1,19 +1,21 @@
 import csv
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
 
 from facebench import registry
 from facebench.errors import BadInput
+from facebench.metrics.card import facts
 from facebench.metrics.table import METRICS
-from facebench.result import Protocol, Result, Value
+from facebench.result import SANITY, Protocol, Result, Value
 from facebench_reports import figures, terminal_table, to_csv, to_html, to_json, to_terminal
 from facebench_reports.board import Board, boards, differences, protocol_id
 
@@ -73,6 +75,22 @@ def results() -> list[Result]:
     ]
 
 
+def sure(level: float, seed: int, reference: float | None = None) -> Value:
+    """Return a value with pseudo-values that scatter by 1, and the rest made up of them."""
+    noise = np.random.default_rng(seed).normal(0, 1, 32)
+    groups = tuple((level + noise - noise.mean()).tolist())
+    error = float(np.std(groups, ddof=1) / 32**0.5)
+    return Value(level, error, level - 2 * error, level + 2 * error, reference, 2.5, groups)
+
+
+@pytest.fixture
+def contest() -> list[Result]:
+    """Two models that noise does not let tell apart, one that it does, and a sanity check."""
+    levels = {"near": 10.0, "nearer": 9.9, "far": 30.0, "copycat": 3.0}
+    rows = [result(name, fid=sure(level, i)) for i, (name, level) in enumerate(levels.items())]
+    return [*rows[:3], replace(rows[3], adapter=SANITY)]
+
+
 def read_csv(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
@@ -109,7 +127,7 @@ def test_unlike_protocols_are_never_ranked_together(results: list[Result]) -> No
     large, small = boards(results)
     assert [row.result.protocol for row in large.rows] == [LOOSE] * 4
     assert [(row.rank, row.result.protocol) for row in small.rows] == [(1, TIGHT)]
-    assert differences([large, small]) == {"crop"}
+    assert differences([large, small]) == ["crop"]
 
 
 def test_equal_values_share_a_rank_and_missing_ones_come_last(results: list[Result]) -> None:
@@ -174,6 +192,73 @@ def test_what_is_not_a_number_counts_as_missing(tmp_path: Path) -> None:
     assert "NaN" not in to_json(rows, tmp_path).read_text("utf-8")
 
 
+def test_models_that_noise_does_not_let_tell_apart_share_rank_and_bold(
+    contest: list[Result],
+) -> None:
+    [board] = boards(contest)
+    rows = [(row.result.model, row.place, row.places) for row in board.rows]
+    assert rows == [
+        *[("copycat", "—", ""), ("nearer", "1=", "1–2"), ("near", "1=", "1–2"), ("far", "3", "")]
+    ]
+    assert bests(board, "fid") == [False, True, True, False]
+
+
+def test_sanity_checks_push_nobody_down_and_are_best_of_nothing() -> None:
+    rows = [result("a", fid=Value(2.0)), result("b", fid=Value(3.0))]
+    [board] = boards([*rows, replace(result("blurred", fid=Value(1.0)), adapter=SANITY)])
+    assert [row.rank for row in board.rows] == [None, 1, 2]
+    assert bests(board, "fid") == [False, True, False]
+
+
+def test_lpips_of_unlike_networks_has_a_note_and_no_best() -> None:
+    near, far = Value(0.30, reference=0.33), Value(0.40, reference=0.33)
+    rows = [result("a", lpips_diversity=near), result("b", lpips_diversity=far)]
+    rows = [
+        replace(row, environment={"weights alexnet": x}) for row, x in zip(rows, "xy", strict=True)
+    ]
+    [board] = boards(rows)
+    assert bests(board, "lpips_diversity") == [False, False]
+    assert "cannot be compared" in board.column_notes[0].text
+    assert board.signs(board.columns[0]) == "†"
+    assert boards([replace(row, environment={}) for row in rows])[0].column_notes == ()
+
+
+def test_a_metric_whose_intervals_are_off_is_marked_where_intervals_are_shown(
+    contest: list[Result],
+) -> None:
+    assert boards(contest)[0].column_notes[0].text == METRICS["fid"].interval_note
+    assert boards([result("a", fid=Value(1.0, 0.1))])[0].column_notes == ()
+
+
+def test_forced_unlike_protocols_are_ranked_by_value_and_marked(
+    results: list[Result], contest: list[Result], tmp_path: Path
+) -> None:
+    mixed = [*contest[:2], replace(contest[2], protocol=TIGHT, metrics={"fid": sure(9.95, 9)})]
+    [board] = boards(mixed, force=True)
+    assert [row.place for row in board.rows] == ["(1)", "(2)", "(3)"]
+    assert not any(bests(board, "fid")) and not any(row.places for row in board.rows)
+    page = text_of(to_html(mixed, tmp_path, force=True).read_text("utf-8"))
+    assert "Forced. The rows below were measured under different protocols" in page
+    assert "What differs: crop." in page
+    # Each in the table and in how its row was made.
+    assert page.count("crop 140") == 4 and page.count("crop 108") == 2
+    rows = read_csv(to_csv(mixed, tmp_path, force=True))
+    assert [(row["rank"], row["crop"], row["forced"]) for row in rows] == [
+        *[("1", "140", "forced"), ("2", "108", "forced"), ("3", "140", "forced")]
+    ]
+    assert len({row["protocol"] for row in rows}) == 2
+    [group] = json.loads(to_json(mixed, tmp_path, force=True).read_text("utf-8"))["groups"]
+    assert group["forced"] == ["crop"] and group["rows"][1]["protocol"]["crop"] == "108"
+    console = Console(width=80, color_system=None)
+    with console.capture() as capture:
+        console.print(terminal_table(mixed, force=True))
+    assert "forced into one table" in capture.get() and "crop 108" in capture.get()
+
+
+def test_forcing_like_protocols_changes_nothing(contest: list[Result]) -> None:
+    assert boards(contest, force=True) == boards(contest)
+
+
 def test_results_without_metrics_are_refused() -> None:
     with pytest.raises(BadInput, match="holds no metric"):
         boards([result("empty")])
@@ -205,15 +290,39 @@ def test_errors_are_set_to_the_decimals_of_their_value() -> None:
     assert figures.error("kid", Value(1e-5, 2e-5)) == f"±2.00{TIMES}10⁻⁵"
 
 
+def test_intervals_are_set_to_the_decimals_of_their_value() -> None:
+    assert figures.interval("fid", Value(34.6, 0.4, 33.8, 35.4)) == "33.80 – 35.40"
+    assert figures.interval("fid", Value(34.6, 1e-4, 34.5998, 34.6002)) == "34.59980 – 34.60020"
+    assert figures.interval("kid", Value(1e-5, 2e-4, -4e-4, 4e-4)) == f"{MINUS}0.00040 – 0.00040"
+    assert figures.interval("recall", Value(1.0, 0.0, 1.0, 1.0)) == "1.000 – 1.000"
+
+
+def test_csv_and_json_hold_intervals_floors_and_ranks(
+    contest: list[Result], tmp_path: Path
+) -> None:
+    rows = read_csv(to_csv(contest, tmp_path))
+    assert [row["rank"] for row in rows] == ["", "1", "1", "3"]
+    assert [(row["rank_low"], row["rank_high"]) for row in rows] == [
+        *[("", ""), ("1", "2"), ("1", "2"), ("3", "3")]
+    ]
+    value = contest[1].metrics["fid"]
+    beside = [float(rows[1][f"fid_{name}"]) for name in ("error", "low", "high", "floor")]
+    assert beside == pytest.approx([value.error, value.low, value.high, value.floor])
+    board = json.loads(to_json(contest, tmp_path).read_text("utf-8"))
+    [_, first, *_] = board["groups"][0]["rows"]
+    assert (first["rank"], first["rank_low"], first["rank_high"]) == (1, 1, 2)
+    assert first["metrics"]["fid"]["groups"] == list(value.groups)
+
+
 def test_csv_columns_are_the_documented_ones(results: list[Result], tmp_path: Path) -> None:
     rows = read_csv(to_csv(results, tmp_path))
     assert list(rows[0]) == [
         *("rank", "model", "adapter", "n"),
         *("fid", "kid", "precision", "lpips_diversity"),
         *("fid_error", "lpips_diversity_reference", "ordered_by"),
-        *("dataset", "split", "crop", "size", "filter", "extractor", "arithmetic"),
-        *("num_reference", "dataset_digest", "weights", "protocol"),
-        *("model_digest", "first_seed", "notes", "created"),
+        *("dataset", "split", "crop", "size", "filter", "extractor", "layer"),
+        *("definitions", "arithmetic", "num_reference", "dataset_digest", "weights", "protocol"),
+        *("model_digest", "first_seed", "notes"),
     ]
     first = rows[0]
     assert (first["rank"], first["model"], first["fid"]) == ("1", "dcgan", "34.6149")
@@ -226,10 +335,11 @@ def test_csv_columns_are_the_documented_ones(results: list[Result], tmp_path: Pa
 
 
 def test_csv_holds_every_metric_apart_from_every_setting(tmp_path: Path) -> None:
-    row = result("a", **dict.fromkeys(METRICS, Value(1.0, 0.1, 2.0)))
+    row = result("a", **dict.fromkeys(METRICS, Value(1.0, 0.1, 0.8, 1.2, 2.0, 3.0)))
     header = to_csv([row], tmp_path).read_text("utf-8").splitlines()[0].split(",")
     assert len(header) == len(set(header))
-    assert {f"{key}{end}" for key in METRICS for end in ("", "_error", "_reference")} < {*header}
+    ends = ("", "_error", "_low", "_high", "_floor", "_reference")
+    assert {f"{key}{end}" for key in METRICS for end in ends} < {*header}
     assert read_csv(tmp_path / "leaderboard.csv")[0]["precision"] == "1.0"
 
 
@@ -240,7 +350,7 @@ def test_json_groups_hold_protocol_ordering_and_rows(results: list[Result], tmp_
     assert large["protocol"]["crop"] == "140" and small["protocol"]["crop"] == "108"
     assert large["ordering"] == {"metric": "fid", "title": "FID", "better": "lower"}
     assert [row["rank"] for row in large["rows"]] == [1, 1, 3, 4]
-    assert large["rows"][0]["metrics"]["fid"] == {"value": 34.6149, "error": 0.4, "reference": None}
+    assert large["rows"][0]["metrics"]["fid"] == asdict(Value(34.6149, 0.4)) | {"groups": []}
 
 
 def test_page_says_what_orders_it_and_what_differs(results: list[Result], tmp_path: Path) -> None:
@@ -260,12 +370,33 @@ def test_page_shows_values_errors_references_and_notes(
 ) -> None:
     page = text_of(to_html(results, tmp_path).read_text("utf-8"))
     assert "34.61 (best) ±0.40" in page
-    assert f"0.312 (real 0.335, {TIMES}0.93)" in page
+    assert f"0.312 {TIMES}0.93" in page and "own 0.335" in page
+    assert "± is one standard error." in page
     assert "— not measured" in page
     assert "All models: IS says nothing about faces." in page
     assert "a dcgan: weights taken on trust" in page
     assert f"facebench eval --models '{HOSTILE}'" in page
     assert METRICS["fid"].card in page and METRICS["fid"].caution in page
+
+
+def test_page_shows_intervals_ranks_floor_and_checks(contest: list[Result], tmp_path: Path) -> None:
+    html = to_html(contest, tmp_path).read_text("utf-8")
+    page = text_of(html)
+    value = contest[1].metrics["fid"]
+    assert f"9.90 (best) {value.low:.2f} – {value.high:.2f}" in page
+    assert "1= places 1–2 nearer images" in page
+    assert "Real images noise floor 2.50" in page
+    assert "3 models and 1 sanity check" in page
+    assert '<tr class="sanity">' in html and "take no part in ranks" in page
+    assert "FID: " + METRICS["fid"].interval_note in page
+    assert f"Needs {facts(METRICS['fid'])['needs']}" in page
+
+
+def test_page_makes_up_no_interval(tmp_path: Path) -> None:
+    page = text_of(to_html([result("a", fid=Value(3.0))], tmp_path).read_text("utf-8"))
+    assert "3.00 Below" not in page and "95 % interval." not in page
+    assert "Real images noise floor" not in page
+    assert "how far noise reaches is not known" in page
 
 
 def test_page_escapes_whatever_comes_from_outside(results: list[Result], tmp_path: Path) -> None:
@@ -343,12 +474,12 @@ def test_a_page_is_the_same_for_the_same_results_in_any_order(
 
 def test_terminal_table_shows_ranks_arrows_gaps_and_notes(results: list[Result]) -> None:
     text = printed(results)
-    assert re.search(r"FID ↓ +Precision ↑ +LPIPS diversity ≈", text)
-    assert re.search(r"^ ?1 +dcgan a +34\.61 +0\.650 +0\.312", text, re.M)
-    assert re.search(rf"±0\.40 +real 0\.335, {TIMES}0\.93", text)
-    assert re.search(r"^ ?4 .*—", text, re.M)
+    assert re.search(r"FID ↓ +Precision ↑ +diversity ≈", text)
+    assert re.search(rf"^ *1= +dcgan a +34\.61 +0\.650 +0\.312 {TIMES}0\.93", text, re.M)
+    assert "own 0.335" in text and "±0.40" in text
+    assert re.search(r"^ *4 .*—", text, re.M)
     assert "Ordered by FID, lower is better" in text
-    assert " a  weights taken on trust" in text
+    assert "a weights taken on trust" in text
     assert "Unlike protocols are never ranked together." in text
 
 
@@ -360,9 +491,13 @@ def test_terminal_table_prints_names_as_they_are_and_no_control_codes(
 
 
 def test_terminal_table_cuts_no_number_off_at_eighty_columns() -> None:
-    everything = {key: Value(0.12345, 0.00678, 0.3) for key in METRICS}
+    everything = {key: Value(0.12345, 0.00678, 0.1098, 0.1371, 0.3, 0.1) for key in METRICS}
     text = printed([result("a-model-of-some-length", **everything)], width=80)
     assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    words = text.split()
+    assert words.count("Precision") == words.count("Authenticity") == 1
+    # fd-like values have one more digit than shares
+    assert text.count("0.110 – 0.137") + text.count("0.1098 – 0.1371") == len(METRICS)
 
 
 def test_terminal_reporter_prints_and_writes_nothing(

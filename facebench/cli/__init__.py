@@ -16,9 +16,11 @@ _COMMANDS = {
     "train": "facebench.cli.train:train",
     "eval": "facebench.cli.evaluate:evaluate",
     "report": "facebench.cli.report:report",
+    "compare": "facebench.cli.compare:compare",
     "adapters": "facebench.cli.tables:adapters",
     "metrics": "facebench.cli.tables:metrics",
     "weights": "facebench.cli.tables:weights",
+    "store": "facebench.cli.store:store",
     "demo": "facebench.cli.demo:demo",
 }
 

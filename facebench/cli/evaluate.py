@@ -9,6 +9,7 @@ import click
 
 from facebench.errors import BadInput
 from facebench.metrics.table import METRICS
+from facebench.modes import DEFAULT, MODES
 from facebench.options import seed_option
 from facebench.progress import bar
 from facebench.result import Result
@@ -58,12 +59,26 @@ def _weight_files(
     show_default=True,
     metavar="NAME[@LAYER]",
     help="Network whose features are compared: inception, random (needs no download), "
-    "or one of torch-fidelity's (vgg16, clip-vit-b-32, dinov2-vit-l-14, ...).",
+    "one of torch-fidelity's (vgg16, clip-vit-b-32, dinov2-vit-l-14, ...), "
+    "or your own as MODULE:FUNCTION.",
 )
 @click.option(
     "--metrics",
     metavar="KEY,...",
     help=f"Any of {', '.join(METRICS)}.  [default: all that the extractor serves]",
+)
+@click.option(
+    "--mode",
+    default=DEFAULT,
+    show_default=True,
+    type=click.Choice(list(MODES)),
+    help="Whose definitions to follow, where another tool's number must be met.",
+)
+@click.option(
+    "--sanity",
+    is_flag=True,
+    help="Add rows of training images in disguise (a copycat, blur, noise, JPEG, the mean face, "
+    "ten faces repeated), whose place is known beforehand.",
 )
 @click.option(
     "--split",
@@ -113,6 +128,8 @@ def evaluate(
       facebench eval --models dcgan,vae,pca --reference faces64 --num 1000
       facebench eval --models theirs=images:their_samples.zip --reference faces64
       facebench eval --models mine=vae:runs/vae-large --reference faces64 --metrics fid,kid
+      facebench eval --models dcgan --reference faces64 --num 1000 --sanity
+      facebench eval --models dcgan --reference faces64 --mode pytorch-fid
     Offline:
       facebench eval --models pca --reference faces64 --extractor random
       facebench eval --models pca --reference faces64 --weights inception=weights.pth

@@ -5,9 +5,11 @@ A chunk is the unit that is kept: a run that is killed repeats at most one.
 
 import contextlib
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
@@ -21,7 +23,10 @@ from facebench.store import FeatureStore
 CHUNK = 256
 """Images a record: 20 s of Inception on two cores, so that is what a killed run loses."""
 
-_PACKAGES = ("facebench", "torch", "torchvision", "torch-fidelity", "lpips")
+_PACKAGES = (
+    *("facebench", "torch", "torchvision", "torch-fidelity", "lpips"),
+    *("numpy", "pillow", "keras", "tensorflow"),  # draw and decode images, where installed
+)
 """Whose code features come from: another version may give others."""
 
 PREVIEW = 36
@@ -32,6 +37,7 @@ class Preview:
     """Keeps the images themselves; asked for in the first chunk only."""
 
     name = f"preview-{PREVIEW}"
+    layer = ""
     weights: dict[str, str] = {}  # noqa: RUF012 - a constant of the contract
     notes: tuple[str, ...] = ()
 
@@ -84,8 +90,7 @@ def extract(
             whole = _joined(list(parts), chunk.seeds, size)
             for i, extractor in enumerate(chunk.extractors):
                 if row[i] is None:
-                    row[i] = extractor.extract(whole, batch_size)
-                    store.save(chunk.keys[i], row[i])
+                    row[i] = store.save(chunk.keys[i], extractor.extract(whole, batch_size))
     return _merged(chunks, records)
 
 
@@ -99,10 +104,26 @@ def _chunks(
 
 
 def _key(source: ImageSource, seeds: range, extractor: Extractor, device: str) -> str:
-    """Name everything that a record depends on."""
-    network = f"{extractor.name} {sorted(extractor.weights.items())} float32"
-    versions = [f"{name} {version(name)}" for name in _PACKAGES]
-    return f"{source.key} {seeds} {network} {versions} {device.partition(':')[0]}"
+    """Name everything that a record depends on, as JSON, for ``facebench store`` to read."""
+    parts = {
+        "source": source.key,
+        "seeds": [seeds.start, seeds.stop],
+        "network": extractor.name,
+        "weights": extractor.weights,
+        "precision": "float32",
+        "versions": _versions(),
+        "device": device.partition(":")[0],
+    }
+    return json.dumps(parts, sort_keys=True)
+
+
+@cache
+def _versions() -> dict[str, str]:
+    installed = {}
+    for package in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            installed[package] = version(package)
+    return installed
 
 
 def _split(seeds: range, length: int) -> list[range]:
@@ -124,13 +145,25 @@ def _joined(parts: list[np.ndarray], seeds: range, size: int) -> Images:
 
 
 def _merged(chunks: list[_Chunk], records: list[list[Record | None]]) -> dict[str, Record]:
-    """Concatenate the rows of every extractor's records."""
+    """Concatenate the rows of every extractor's records, which are emptied."""
     parts: dict[str, list[Record]] = {}
     for chunk, row in zip(chunks, records, strict=True):
         for extractor, record in zip(chunk.extractors, row, strict=True):
             assert record is not None, "every record was loaded or computed"
             parts.setdefault(extractor.name, []).append(record)
     return {
-        name: {key: np.concatenate([part[key] for part in all_parts]) for key in all_parts[0]}
+        name: {key: _concatenated(all_parts, key) for key in list(all_parts[0])}
         for name, all_parts in parts.items()
     }
+
+
+def _concatenated(parts: list[Record], key: str) -> np.ndarray:
+    """Move the rows called `key` into one array; all features are never held twice."""
+    first = parts[0][key]
+    rows = np.empty((sum(len(part[key]) for part in parts), *first.shape[1:]), first.dtype)
+    at = 0
+    for part in parts:
+        moved = part.pop(key)
+        rows[at : at + len(moved)] = moved
+        at += len(moved)
+    return rows

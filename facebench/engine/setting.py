@@ -8,13 +8,15 @@ import torch
 
 from facebench import features
 from facebench.data.dataset import Dataset
+from facebench.engine.choice import check_count, choose_metrics
 from facebench.engine.extract import Preview, extract
 from facebench.engine.sources import DatasetSource, ImageSource
 from facebench.errors import BadInput
 from facebench.features.extractor import Extractor
-from facebench.metrics.comparison import FeatureSet
-from facebench.metrics.diversity import PairMoments
-from facebench.metrics.table import METRICS, Metric
+from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.metrics.table import Metric
+from facebench.metrics.uncertainty import Estimate
+from facebench.modes import Mode, find_mode
 from facebench.paths import cache_folder
 from facebench.progress import Track, silent
 from facebench.result import Protocol
@@ -40,6 +42,7 @@ class Setting:
     network: Extractor
     """The one whose features the distances are taken in."""
     lpips: Extractor | None
+    mode: Mode
     batch_size: int
     device: str
     track: Track = silent
@@ -67,16 +70,23 @@ class Setting:
             size=self.dataset.size,
             filter=info["filter"],
             extractor=self.network.name,
+            layer=self.network.layer,
+            mode=self.mode.name,
             weights=self.network.weights,
             precision="float32",
             num=len(self.seeds),
             num_reference=len(self.dataset),
         )
 
-    def see_reference(self) -> Seen:
-        """Show the whole reference split to the networks."""
-        source = DatasetSource(self.dataset)
-        return self.see(source, range(len(self.dataset)), "Reference")
+    @property
+    def training(self) -> Dataset:
+        """The images that models were trained on, as far as this data set can tell."""
+        return self.dataset.split("train")
+
+    def see_real(self, dataset: Dataset, description: str, count: int | None = None) -> Seen:
+        """Show the networks the first `count` images of a data set; all of them by default."""
+        seeds = range(len(dataset) if count is None else count)
+        return self.see(DatasetSource(dataset), seeds, description)
 
     def see(self, source: ImageSource, seeds: range, description: str) -> Seen:
         """Show the images of `source` to the networks, as far as they have not seen them yet."""
@@ -92,9 +102,21 @@ class Setting:
             description=description,
         )
         main = records[self.network.name]
-        pairs = PairMoments.from_arrays(records[self.lpips.name]) if self.lpips else None
+        pairs = records[self.lpips.name] if self.lpips else None
         seen = FeatureSet(main["features"], main.get("logits"), pairs)
         return Seen(seen, records[Preview.name]["images"])
+
+    def score(
+        self,
+        real: FeatureSet,
+        fake: FeatureSet,
+        training: FeatureSet | None = None,
+        rows: Sequence[Metric] | None = None,
+    ) -> dict[str, Estimate]:
+        """Return every metric of `fake`, or those of `rows`, by the key it is reported under."""
+        comparison = Comparison(real, fake, training, self.mode)
+        chosen = self.metrics if rows is None else rows
+        return {row.named(self.network.name): row.compute(comparison) for row in chosen}
 
 
 def make_setting(
@@ -104,6 +126,8 @@ def make_setting(
     seed: int,
     extractor: str,
     metrics: Sequence[str] | None,
+    mode: str,
+    sanity: bool,
     batch_size: int,
     weights: WeightSource,
     device: str | None,
@@ -112,53 +136,24 @@ def make_setting(
     """Choose metrics and load networks, or raise BadInput before anything is computed."""
     if seed < 0:
         raise BadInput(f"--seed {seed} is negative; seeds count from 0.")
-    rows = choose_metrics(extractor.removesuffix("@2048"), metrics)  # inception by its full name
-    _check_count(rows, len(dataset), f"the {dataset.part} split")
+    definitions = find_mode(mode)
+    name = extractor.removesuffix("@2048")  # inception by its full name
+    rows = choose_metrics(name, metrics, definitions, sanity)
+    check_count(rows, len(dataset), f"the {dataset.part} split")
     num = len(dataset) if num is None else num
-    _check_count(rows, num, "--num")
+    check_count(rows, num, "--num")
     place = _device(device)
     return Setting(
         dataset=dataset,
         seeds=range(seed, seed + num),
         metrics=rows,
-        network=features.create(extractor, weights, place),
+        network=features.create(name, weights, place, definitions.resize),
         lpips=_lpips(rows, weights, place),
+        mode=definitions,
         batch_size=batch_size,
         device=place,
         track=track,
     )
-
-
-def choose_metrics(extractor: str, keys: Sequence[str] | None) -> list[Metric]:
-    """Return the rows that `keys` name; by default all that `extractor` can serve.
-
-    Random features are for doing without downloads, so LPIPS' network is not asked for by default.
-
-    >>> [row.key for row in choose_metrics("random", None)]
-    ['fid', 'kid', 'precision', 'recall', 'density', 'coverage']
-    """
-    if keys is None:
-        skipped = set() if extractor == "inception" else {"logits"}
-        skipped |= {"lpips"} if extractor == "random" else set()
-        return [row for row in METRICS.values() if row.needs not in skipped]
-    unknown = [key for key in keys if key not in METRICS]
-    if unknown or not keys:
-        named = f"There is no metric {unknown[0]!r}" if unknown else "No metric is named"
-        raise BadInput(f"{named}; there are: {', '.join(METRICS)}.")
-    rows = [METRICS[key] for key in dict.fromkeys(keys)]
-    for row in rows:
-        if row.needs == "logits" and extractor != "inception":
-            raise BadInput(f"{row.key} needs the extractor inception, not {extractor}.")
-    return rows
-
-
-def _check_count(rows: Sequence[Metric], count: int, what: str) -> None:
-    for row in rows:
-        if count < row.minimum:
-            raise BadInput(
-                f"{row.key} needs at least {row.minimum} images a side and {what} gives "
-                f"{count}: give more, or choose other --metrics."
-            )
 
 
 def _device(device: str | None) -> str:

@@ -17,7 +17,9 @@ class Extractor(Protocol):
     """A network with its preprocessing."""
 
     name: str
-    """As on the command line and in the protocol, e.g. "inception@768"."""
+    """As on the command line and in the protocol, e.g. "inception@768"; features are kept by it."""
+    layer: str
+    """The network's own name for the layer whose output the features are; "" where it has none."""
     weights: dict[str, str]
     """Each weight file's name and sha256."""
     notes: tuple[str, ...]

@@ -21,12 +21,15 @@ from facebench.weights import WeightFile, WeightSource
 
 SMALLEST = 31
 """Pixels a side: of fewer, AlexNet's strides leave nothing for its second pooling."""
+GROUP = 32
+"""Consecutive images whose moments are kept apart, so that the value's uncertainty is known."""
 
 
 class LPIPSFeatures:
     """The moments over which the mean LPIPS of all pairs is exact."""
 
     name = "lpips-alex-v0.1"
+    layer = ""  # of all five at once
 
     def __init__(self, weights: WeightSource, device: str):
         """Load AlexNet's features from `weights`; the linear layers come with `lpips`."""
@@ -37,9 +40,14 @@ class LPIPSFeatures:
         self._lpips: Any = _lpips(file).to(device)
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
-        """Return the :class:`~facebench.metrics.diversity.PairMoments` of `images` as arrays."""
-        moments = [PairMoments.of(self.embed(b)) for b in batches(images, batch_size, self._device)]
-        return PairMoments.merge(moments).arrays()
+        """Return the :class:`~facebench.metrics.diversity.PairMoments` of every GROUP images."""
+        starts = range(0, len(images), GROUP)
+        rows = [self._moments(images[i : i + GROUP], batch_size).arrays() for i in starts]
+        return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+
+    def _moments(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> PairMoments:
+        parts = batches(images, batch_size, self._device)
+        return PairMoments.merge([PairMoments.of(self.embed(part)) for part in parts])
 
     @torch.inference_mode()
     def embed(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:

@@ -26,6 +26,7 @@ class RandomFeatures:
     """Features of a random network, the same on every machine."""
 
     name = "random"
+    layer = ""
     notes: tuple[str, ...] = (
         "random features: fine for comparing models here, no substitute for FID",
     )

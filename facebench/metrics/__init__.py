@@ -7,21 +7,31 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "authenticity": "memorization",
+    "cmmd": "kernel",
     "density_coverage": "manifold",
     "frechet_distance": "frechet",
+    "frechet_infinity": "extrapolation",
     "inception_score": "inception",
     "kernel_distance": "kernel",
     "lpips_diversity": "diversity",
+    "nearest_neighbours": "memorization",
     "precision_recall": "manifold",
+    "vendi": "vendi_score",
 }
 
 __all__ = [
+    "authenticity",
+    "cmmd",
     "density_coverage",
     "frechet_distance",
+    "frechet_infinity",
     "inception_score",
     "kernel_distance",
     "lpips_diversity",
+    "nearest_neighbours",
     "precision_recall",
+    "vendi",
 ]
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from facebench.errors import BadInput
+from facebench.metrics.uncertainty import Estimate, from_sums
 
 
 @runtime_checkable
@@ -70,6 +71,17 @@ class PairMoments:
         return cls(
             int(arrays["count"].sum()), arrays["total"].sum(0), float(arrays["square"].sum())
         )
+
+
+def diversity_estimate(rows: dict[str, np.ndarray]) -> Estimate:
+    """Return the mean distance over all pairs, and its uncertainty from stored rows of moments.
+
+    An image's influence is twice its mean distance to all others, 2(‖e‖² − 2eᵀμ) but for a
+    constant, so its sum over a row needs no more than the row's moments.
+    """
+    whole = PairMoments.from_arrays(rows)
+    mean = whole.total / whole.count
+    return from_sums(whole.mean(), (2 * (rows["square"] - 2 * rows["total"] @ mean), rows["count"]))
 
 
 def lpips_diversity(

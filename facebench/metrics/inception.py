@@ -14,6 +14,7 @@ from torch import Tensor
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, as_features
+from facebench.metrics.uncertainty import Estimate, from_splits
 
 
 def inception_score(logits: Features, splits: int = 10, seed: int = 2020) -> tuple[float, float]:
@@ -22,6 +23,16 @@ def inception_score(logits: Features, splits: int = 10, seed: int = 2020) -> tup
     Raises:
         BadInput: for fewer samples than splits, or values that are not finite.
     """
+    scores = _scores(logits, splits, seed)
+    return float(np.mean(scores)), float(np.std(scores))
+
+
+def inception_estimate(logits: Features, splits: int = 10, seed: int = 2020) -> Estimate:
+    """Return the Inception Score and its uncertainty, for its splits share no image."""
+    return from_splits(_scores(logits, splits, seed))
+
+
+def _scores(logits: Features, splits: int, seed: int) -> list[float]:
     if splits < 1:
         raise BadInput(f"An Inception Score over {splits} splits does not exist: take at least 1.")
     values = as_features(logits, "logits", minimum=splits)
@@ -29,8 +40,7 @@ def inception_score(logits: Features, splits: int = 10, seed: int = 2020) -> tup
     order = np.random.RandomState(seed).permutation(count)
     log_p = values[torch.from_numpy(order).to(values.device)].log_softmax(1)
     bounds = [i * count // splits for i in range(splits + 1)]
-    scores = [_score(log_p[a:b]) for a, b in pairwise(bounds)]
-    return float(np.mean(scores)), float(np.std(scores))
+    return [_score(log_p[a:b]) for a, b in pairwise(bounds)]
 
 
 def _score(log_p: Float64[Tensor, "n c"]) -> float:

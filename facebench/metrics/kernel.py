@@ -1,9 +1,15 @@
-"""Kernel distance: unbiased MMD² with a cubic kernel (Bińkowski et al. 2018, 1801.01401).
+"""Kernel distances: unbiased MMD² between feature sets, with a cubic or a Gaussian kernel.
 
-The kernel is (xᵀy/d + 1)³. Subsets are drawn in torch-fidelity's order, so with equal seed and
-subset size the value is its KID; it computes in float32 where this is float64, which shows at
-about 1e-4 of small values.
+KID (Bińkowski et al. 2018, 1801.01401) takes (xᵀy/d + 1)³ on Inception's features, averaged over
+subsets drawn in torch-fidelity's order, so with equal seed and subset size the value is its KID; it
+computes in float32 where this is float64, which shows at about 1e-4 of small values.
+
+CMMD (Jayasumana et al. 2024, 2401.09603) takes exp(-‖x - y‖²/200) on CLIP's features, each of
+length 1, times 1000. The authors' code lets every image be compared with itself, which adds about
+10/N; here, as in their text, it is not.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,8 +18,11 @@ from torch import Tensor
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, as_pair
+from facebench.metrics.mmd import mmd2, whole
+from facebench.metrics.uncertainty import Estimate, from_influence
 
-_ROWS = 1024  # of the kernel at a time
+_CMMD_SCALE = 1000
+_CMMD_WIDTH = 200  # twice the square of its standard deviation, 10
 
 
 def kernel_distance(
@@ -30,17 +39,21 @@ def kernel_distance(
     Raises:
         BadInput: for a subset larger than a set, unequal widths, or values that are not finite.
     """
-    return float(kernel_distances(real, fake, subsets, subset_size, seed).mean())
+    return kernel_estimate(real, fake, subsets, subset_size, seed).value
 
 
-def kernel_distances(
+def kernel_estimate(
     real: Features,
     fake: Features,
     subsets: int = 100,
     subset_size: int = 1000,
     seed: int = 2020,
-) -> Float64[np.ndarray, " subsets"]:
-    """Return one unbiased MMD² per subset; one in all where every subset would be the whole set."""
+) -> Estimate:
+    """Return the kernel distance and its uncertainty, that of drawing subsets included.
+
+    Between equal distributions the interval is too wide, by about √2, for the distance is not
+    linear there. Arguments and errors are those of `kernel_distance`.
+    """
     if subsets < 1 or subset_size < 2:
         raise BadInput(
             f"{subsets} subsets of {subset_size} samples give no kernel distance: "
@@ -48,13 +61,62 @@ def kernel_distances(
         )
     x, y = as_pair(real, fake, minimum=subset_size)
     if subset_size == len(x) == len(y):
-        subsets = 1
-    rows_x, rows_y = _draw(len(x), len(y), subsets, subset_size, seed)
-    # Subsets of small sets overlap: together, each kernel value is computed once. Of large sets
-    # they hardly do, and all the values there are would be more than those that are drawn.
-    together = subsets if max(len(x), len(y)) ** 2 <= subsets * subset_size**2 else 1
-    groups = [slice(first, first + together) for first in range(0, subsets, together)]
-    return np.concatenate([_mmd2(*_pick(x, rows_x[g]), *_pick(y, rows_y[g])) for g in groups])
+        subsets = 1  # every subset would be the whole
+    by_x, by_y = torch.zeros_like(x[:, 0]), torch.zeros_like(y[:, 0])
+    values = []
+    for rows_x, rows_y in _groups(len(x), len(y), subsets, subset_size, seed):
+        (drawn_x, in_x), (drawn_y, in_y) = _members(rows_x, x), _members(rows_y, y)
+        part = mmd2(x[drawn_x], in_x, y[drawn_y], in_y, _cubic)
+        values.append(part.values)
+        by_x[drawn_x] += part.influence_x
+        by_y[drawn_y] += part.influence_y
+    scale_x, scale_y = len(x) / subsets, len(y) / subsets
+    return from_influence(float(torch.cat(values).mean()), scale_x * by_x, scale_y * by_y)
+
+
+def cmmd(real: Features, fake: Features) -> float:
+    """Return the CMMD of features (n, d) and (m, d), whatever network they come from.
+
+    Raises:
+        BadInput: for fewer than 2 samples a side, unequal widths, or values that are not finite.
+    """
+    return cmmd_estimate(real, fake).value
+
+
+def cmmd_estimate(real: Features, fake: Features) -> Estimate:
+    """Return the CMMD and its uncertainty, of which holds what `kernel_estimate` says."""
+    x, y = map(_unit, as_pair(real, fake, minimum=2))
+    found = mmd2(x, whole(x), y, whole(y), _gaussian)
+    scale_x, scale_y = _CMMD_SCALE * len(x), _CMMD_SCALE * len(y)
+    return from_influence(
+        _CMMD_SCALE * float(found.values), scale_x * found.influence_x, scale_y * found.influence_y
+    )
+
+
+def _cubic(x: Float64[Tensor, "n d"], y: Float64[Tensor, "m d"]) -> Float64[Tensor, "n m"]:
+    return (x @ y.T).div_(x.shape[1]).add_(1).pow_(3)
+
+
+def _gaussian(x: Float64[Tensor, "n d"], y: Float64[Tensor, "m d"]) -> Float64[Tensor, "n m"]:
+    """Of vectors of length 1, whose squared distance is 2 - 2xᵀy."""
+    return (x @ y.T).sub_(1).mul_(2 / _CMMD_WIDTH).exp_()
+
+
+def _unit(features: Float64[Tensor, "n d"]) -> Float64[Tensor, "n d"]:
+    return torch.nn.functional.normalize(features)
+
+
+def _groups(
+    n: int, m: int, subsets: int, size: int, seed: int
+) -> Iterator[tuple[Int64[Tensor, "group size"], Int64[Tensor, "group size"]]]:
+    """Yield the rows of subsets, of as many at a time as are best computed together.
+
+    Subsets of small sets overlap: together, each kernel value is computed once. Of large sets they
+    hardly do, and all the values there are would be more than those that are drawn.
+    """
+    rows_x, rows_y = _draw(n, m, subsets, size, seed)
+    together = subsets if max(n, m) ** 2 <= subsets * size**2 else 1
+    return zip(torch.split(rows_x, together), torch.split(rows_y, together), strict=True)
 
 
 def _draw(
@@ -69,42 +131,11 @@ def _draw(
     return real, fake
 
 
-def _pick(
-    features: Float64[Tensor, "n d"], rows: Int64[Tensor, "subsets size"]
-) -> tuple[Float64[Tensor, "r d"], Float64[Tensor, "r subsets"]]:
-    """Return the features that any subset has, and 1 where a subset (column) has a row, else 0."""
+def _members(
+    rows: Int64[Tensor, "subsets size"], features: Float64[Tensor, "n d"]
+) -> tuple[Int64[Tensor, " r"], Float64[Tensor, "r subsets"]]:
+    """Return the rows that any subset has, and 1 where a subset (column) has a row, else 0."""
     drawn, position = torch.unique(rows, return_inverse=True)
     members = torch.zeros(len(drawn), len(rows), dtype=torch.float64)
     members.T.scatter_(1, position, 1)
-    return features[drawn.to(features.device)], members.to(features.device)
-
-
-def _mmd2(
-    x: Float64[Tensor, "n d"],
-    in_x: Float64[Tensor, "n subsets"],
-    y: Float64[Tensor, "m d"],
-    in_y: Float64[Tensor, "m subsets"],
-) -> Float64[np.ndarray, " subsets"]:
-    """E k(x, x') + E k(y, y') - 2 E k(x, y) per subset, x and x' never the same sample."""
-    size = in_x.sum(0)
-    within = _others_sum(x, in_x) + _others_sum(y, in_y)
-    return (within / (size * (size - 1)) - 2 * _sum(x, in_x, y, in_y) / size**2).cpu().numpy()
-
-
-def _others_sum(x: Float64[Tensor, "n d"], in_x: Float64[Tensor, "n s"]) -> Float64[Tensor, " s"]:
-    to_itself = (x.square().mean(1) + 1) ** 3
-    return _sum(x, in_x, x, in_x) - to_itself @ in_x
-
-
-def _sum(
-    x: Float64[Tensor, "n d"],
-    in_x: Float64[Tensor, "n subsets"],
-    y: Float64[Tensor, "m d"],
-    in_y: Float64[Tensor, "m subsets"],
-) -> Float64[Tensor, " subsets"]:
-    """Sum k(x, y) = (xᵀy/d + 1)³ over each subset's pairs, some rows of the kernel at a time."""
-    total = torch.zeros_like(in_y[0])
-    for rows, members in zip(torch.split(x, _ROWS), torch.split(in_x, _ROWS), strict=True):
-        kernel = (rows @ y.T).div_(x.shape[1]).add_(1).pow_(3)
-        total += (members * (kernel @ in_y)).sum(0)
-    return total
+    return drawn.to(features.device), members.to(features.device)

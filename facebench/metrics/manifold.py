@@ -5,27 +5,27 @@ neighbour in the set. Precision and recall are those of Kynkäänniemi et al. 20
 inside if d ≤ radius) as in torch-fidelity, density and coverage those of Naeem et al. 2020
 (2002.09797: k = 5, strictly d < radius) as in prdc, whose own precision and recall are strict too.
 
-Distances stay squared, in float64. Equal ones must compare as equal, e.g. where a generator copies
-the training set, although a matrix product rounds them differently in every block. So a sphere has
-a thickness, far above rounding and far below any real difference, that closed balls include.
+Equal distances must compare as equal, e.g. where a generator copies the training set, although
+they are rounded differently in every block. So spheres have a thickness, that of the rounding
+(see facebench.metrics.distances), which belongs to closed balls and not to open ones. Even among
+5,000 points in 2048 independent dimensions, where distances hardly differ, that moves density by
+.1 % and recall by one image; in faces' features, with tens of such dimensions, far less.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
-from facebench.errors import BadInput
-from facebench.metrics.arrays import Features, as_pair
+from facebench.metrics.arrays import Features
+from facebench.metrics.distances import MEMORY, Points, as_points
+from facebench.metrics.uncertainty import Estimate, blocks, from_blocks, from_influence
 
-MEMORY = 1 << 30
-"""Bytes that the distances may take at a time, unless told otherwise."""
-
-_BYTES_PER_PAIR = 16  # a float64 distance, and what comparing it takes
-_THICKNESS = 1e-12  # of the squared lengths that went into a distance: some 4,000 roundings
+_RATE = 0.88
+"""The power of 1/n by which recall's and coverage's variance was measured to fall (`tests/bench`):
+of more images a smaller share lies near the edge of a ball, but the balls are smaller, too."""
 
 
 class ManifoldScores(NamedTuple):
@@ -37,8 +37,17 @@ class ManifoldScores(NamedTuple):
     coverage: float
 
 
+class ManifoldEstimates(NamedTuple):
+    """The same with their uncertainties."""
+
+    precision: Estimate
+    recall: Estimate
+    density: Estimate
+    coverage: Estimate
+
+
 def precision_recall(
-    real: Features, fake: Features, k: int = 3, memory: int = MEMORY
+    real: Features, fake: Features, k: int = 3, memory: int = MEMORY, strict: bool = False
 ) -> tuple[float, float]:
     """Return the share of `fake` in the real manifold and that of `real` in the generated one.
 
@@ -46,12 +55,14 @@ def precision_recall(
         real: features of shape (n, d), n > k.
         fake: features of shape (m, d), m > k.
         k: the neighbour to which a ball reaches.
-        memory: bytes that the distances may take at a time; the result does not depend on it.
+        memory: bytes that the distances may take at a time, beside the features themselves in
+            float32; the result does not depend on it.
+        strict: whether a ball lacks its surface (d < radius), as in prdc.
 
     Raises:
         BadInput: for too few samples, unequal widths, or values that are not finite.
     """
-    scores = manifold_scores(real, fake, k, k, memory)
+    scores = manifold_scores(real, fake, k, k, memory, strict)
     return scores.precision, scores.recall
 
 
@@ -62,97 +73,131 @@ def density_coverage(
 
     Arguments and errors are those of `precision_recall`.
     """
-    x, y = _point_sets(real, fake, k, memory)
-    balls, none = x.open_balls(x.nearest(k)), torch.full_like(y.norms, -torch.inf)
-    scores = _sweep(x, y, balls, none, balls, k)
+    scores = manifold_scores(real, fake, k, k, memory)
     return scores.density, scores.coverage
 
 
 def manifold_scores(
-    real: Features, fake: Features, k: int = 3, k_density: int = 5, memory: int = MEMORY
+    real: Features,
+    fake: Features,
+    k: int = 3,
+    k_density: int = 5,
+    memory: int = MEMORY,
+    strict: bool = False,
 ) -> ManifoldScores:
     """Return all four, precision and recall for `k`, with each distance computed once.
 
     Arguments and errors are those of `precision_recall`; the larger k sets the fewest samples.
     """
-    x, y = _point_sets(real, fake, max(k, k_density), memory)
-    near_x, near_y = x.nearest(max(k, k_density)), y.nearest(k)
-    closed_x, closed_y = x.closed_balls(near_x[:, :k]), y.closed_balls(near_y)
-    return _sweep(x, y, closed_x, closed_y, x.open_balls(near_x[:, :k_density]), k_density)
+    x, y = as_points(real, fake, memory, minimum=max(k, k_density) + 1)
+    return _sweep(x, y, k, k_density, strict).scores()
 
 
-@dataclass(frozen=True, eq=False)
-class _Points:
-    """A set's points, centred lest their distances cancel, and their squared lengths."""
+def manifold_estimates(
+    real: Features,
+    fake: Features,
+    k: int = 3,
+    k_density: int = 5,
+    memory: int = MEMORY,
+    strict: bool = False,
+) -> ManifoldEstimates:
+    """Return all four with their uncertainties; arguments and errors are `manifold_scores`'.
 
-    values: Float64[Tensor, "n d"]
-    norms: Float64[Tensor, " n"]
-    memory: int
-
-    def distances_to(self, other: "_Points") -> Iterator[tuple[slice, Float64[Tensor, "b m"]]]:
-        """Yield ‖x - y‖² = ‖x‖² + ‖y‖² - 2xᵀy of as many rows at a time as fit into memory."""
-        step = max(1, self.memory // (_BYTES_PER_PAIR * len(other.values)))
-        for first in range(0, len(self.values), step):
-            rows = slice(first, first + step)
-            block = torch.addmm(other.norms, self.values[rows], other.values.T, alpha=-2)
-            yield rows, block.add_(self.norms[rows, None])
-
-    def nearest(self, k: int) -> Float64[Tensor, "n k"]:
-        """Return each point's squared distances to its k nearest others, ascending."""
-        found = []
-        for rows, block in self.distances_to(self):
-            block.diagonal(rows.start).fill_(torch.inf)  # no point is its own neighbour
-            found.append(block.topk(k, largest=False).values)
-        return torch.cat(found)
-
-    def closed_balls(self, nearest: Float64[Tensor, "n k"]) -> Float64[Tensor, " n"]:
-        """Return the squared radii up to which a distance is at most that to the k-th neighbour."""
-        return nearest[:, -1] + self._thickness(nearest)
-
-    def open_balls(self, nearest: Float64[Tensor, "n k"]) -> Float64[Tensor, " n"]:
-        """Return the squared radii below which a distance is less than that to the k-th."""
-        return nearest[:, -1] - self._thickness(nearest)
-
-    def _thickness(self, nearest: Float64[Tensor, "n k"]) -> Float64[Tensor, " n"]:
-        return _THICKNESS * (self.norms + nearest[:, -1])
-
-
-def _point_sets(real: Features, fake: Features, k: int, memory: int) -> tuple[_Points, _Points]:
-    if k < 1:
-        raise BadInput(f"There is no neighbour number {k}: k must be 1 or more.")
-    x, y = as_pair(real, fake, minimum=k + 1)
-    centre = (x.sum(0) + y.sum(0)) / (len(x) + len(y))
-    x, y = x - centre, y - centre
-    return _Points(x, x.square().sum(1), memory), _Points(y, y.square().sum(1), memory)
-
-
-def _sweep(
-    x: _Points,
-    y: _Points,
-    closed_x: Float64[Tensor, " n"],
-    closed_y: Float64[Tensor, " m"],
-    open_x: Float64[Tensor, " n"],
-    k_density: int,
-) -> ManifoldScores:
-    """Compare each distance between a real x and a generated y with the balls around both."""
-    y_inside = torch.zeros_like(y.norms, dtype=torch.bool)
-    x_inside, crowds = [], []
-    for rows, block in x.distances_to(y):
-        y_inside |= _inside(block, closed_x[rows])
-        x_inside.append(_inside(block.T, closed_y))
-        crowds.append((block < open_x[rows, None]).sum(1))
-    crowd = torch.cat(crowds)
-    return ManifoldScores(
-        precision=_share(y_inside),
-        recall=_share(torch.cat(x_inside)),
-        density=float(crowd.sum()) / (k_density * len(y.values)),
-        coverage=_share(crowd > 0),
+    The shares' come from disjoint blocks, which tell too little of density in many dimensions,
+    where few images are neighbours of many: its uncertainty comes from each image's influence.
+    For a generator that repeats ten images precision's and density's are too small: .4 and .7 of
+    what they should be.
+    """
+    x, y = as_points(real, fake, memory, minimum=max(k, k_density) + 1)
+    whole = _sweep(x, y, k, k_density, strict)
+    scores = whole.scores()
+    precision, recall, _, coverage = _of_blocks(x, y, k, k_density, strict).T
+    return ManifoldEstimates(
+        from_blocks(scores.precision, precision),
+        from_blocks(scores.recall, recall, _RATE),
+        from_influence(scores.density, whole.real_influence(), whole.fake_influence()),
+        from_blocks(scores.coverage, coverage, _RATE),
     )
 
 
-def _inside(distances: Float64[Tensor, "a b"], balls: Float64[Tensor, " a"]) -> Bool[Tensor, " b"]:
-    """Return which columns' points lie in the ball of any row's point."""
-    return (distances <= balls[:, None]).any(0)
+class _Sweep(NamedTuple):
+    """Who lies in whose balls."""
+
+    fake_inside: Bool[Tensor, " m"]
+    """Whether in any closed real ball."""
+    real_inside: Bool[Tensor, " n"]
+    """Whether in any closed generated ball."""
+    crowds: Float64[Tensor, " n"]
+    """How many generated points are in each open real ball."""
+    hosts: Float64[Tensor, " m"]
+    """How many open real balls each generated point is in."""
+    neighbours: Int64[Tensor, "n k"]
+    """The real points up to which each open real ball reaches."""
+
+    def scores(self) -> ManifoldScores:
+        return ManifoldScores(
+            precision=_share(self.fake_inside),
+            recall=_share(self.real_inside),
+            density=float(self.crowds.sum()) / self.neighbours.shape[1] / len(self.hosts),
+            coverage=_share(self.crowds > 0),
+        )
+
+    def fake_influence(self) -> Float64[Tensor, " m"]:
+        """Return each generated point's share in the density."""
+        return self.hosts / self.neighbours.shape[1]
+
+    def real_influence(self) -> Float64[Tensor, " n"]:
+        """Return what each real point adds to the density.
+
+        It adds a crowd, and takes a k-th of the crowd from each ball that has it among its k
+        neighbours, for without it the ball would reach as much farther. The crowd it may expect
+        is the average of its neighbours': its own would count the chance in its radius and in the
+        generated points again, which its neighbours' and their influence hold already.
+        """
+        n, k = self.neighbours.shape
+        crowds = self.crowds * (n / k / len(self.hosts))  # their mean is the density
+        taken = torch.zeros_like(crowds).index_add_(
+            0, self.neighbours.flatten(), (crowds / k).repeat_interleave(k)
+        )
+        return crowds[self.neighbours].mean(1) - taken
+
+
+def _sweep(x: Points, y: Points, k: int, k_density: int, strict: bool) -> _Sweep:
+    """Compare each distance between a real x and a generated y with the balls around both."""
+    near_x, near_y = x.nearest_others(max(k, k_density)), y.nearest_others(k)
+    ball_x, ball_y = _balls(x, near_x.squares, k, strict), _balls(y, near_y.squares, k, strict)
+    open_x = _balls(x, near_x.squares, k_density, strict=True)
+    fake_inside = torch.zeros_like(y.norms, dtype=torch.bool)
+    hosts = torch.zeros_like(y.norms, dtype=torch.float64)
+    real_inside, crowds = [], []
+    for rows, block in x.distances_to(y):
+        fake_inside |= (block <= ball_x[rows, None]).any(0)
+        real_inside.append((block <= ball_y).any(1))
+        inside = block.le_(open_x[rows, None])  # 1 or 0 in place; float32 counts up to 2²⁴ exactly
+        crowds.append(inside.sum(1).double())
+        hosts += inside.sum(0)
+    neighbours = near_x.indices[:, :k_density]
+    return _Sweep(fake_inside, torch.cat(real_inside), torch.cat(crowds), hosts, neighbours)
+
+
+def _balls(
+    points: Points, squares: Float32[Tensor, "n nearest"], k: int, strict: bool
+) -> Float32[Tensor, " n"]:
+    """Return the squared radii up to which a point is in the ball to the k-th neighbour."""
+    radii = squares[:, k - 1]
+    thickness = points.rounding(radii)
+    return radii - thickness if strict else radii + thickness
+
+
+def _of_blocks(
+    x: Points, y: Points, k: int, k_density: int, strict: bool
+) -> Float64[np.ndarray, "blocks 4"]:
+    """Return the scores of disjoint blocks; of none where they would be too small for k."""
+    parts = [(x[real], y[fake]) for real, fake in blocks(len(x), len(y))]
+    if any(min(map(len, part)) <= max(k, k_density) for part in parts):
+        parts = []
+    scores = [_sweep(*part, k, k_density, strict).scores() for part in parts]
+    return np.array(scores, np.float64).reshape(-1, 4)
 
 
 def _share(chosen: Bool[Tensor, " n"]) -> float:

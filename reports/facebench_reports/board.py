@@ -1,109 +1,86 @@
 """The board that every report shows: Results grouped by protocol, then sorted and ranked.
 
-Results of unlike protocols are never ranked together: each protocol has a board of its own.
+Results of unlike protocols are never ranked together: each protocol has a board of its own, unless
+that is forced. Then values alone rank them, for nothing is known of the noise between protocols.
 """
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 
 from facebench.errors import BadInput
-from facebench.metrics.table import METRICS, Metric, metric, title
-from facebench.result import Protocol, Result
+from facebench.metrics import paired
+from facebench.result import Protocol, Result, Value
 from facebench_reports import figures
-
-_DIRECTIONS = {
-    "lower": ("↓", "lower", "lower is better"),
-    "higher": ("↑", "higher", "higher is better"),
-    "reference": ("≈", "as real", "closest to the real images' own value is best"),
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """One metric of a board."""
-
-    key: str
-
-    @property
-    def metric(self) -> Metric:
-        """The metric's row in the table of metrics."""
-        return metric(self.key)
-
-    @property
-    def title(self) -> str:
-        """The heading, without direction."""
-        return title(self.key)
-
-    @property
-    def arrow(self) -> str:
-        """The direction as one character."""
-        return _DIRECTIONS[self.metric.better][0]
-
-    @property
-    def short_direction(self) -> str:
-        """The direction in a word or two."""
-        return _DIRECTIONS[self.metric.better][1]
-
-    @property
-    def direction(self) -> str:
-        """The direction as a sentence's end."""
-        return _DIRECTIONS[self.metric.better][2]
-
-    def badness(self, result: Result) -> float:
-        """Return a number that sorts `result`: the lower the better, infinite where missing."""
-        value = result.metrics.get(self.key)
-        if value is None:
-            return math.inf
-        if self.metric.better == "reference":
-            return math.inf if value.reference is None else abs(value.value - value.reference)
-        return value.value if self.metric.better == "lower" else -value.value
+from facebench_reports.columns import Column, Real, metric_columns
+from facebench_reports.notes import Note, column_notes, row_notes
 
 
 @dataclass(frozen=True)
 class Cell:
     """One value as text."""
 
+    title: str
+    """Of which metric."""
     number: str
     error: str
-    reference: str
+    interval: str
+    floor: str
+    ratio: str
+    """To the reference's own value, for metrics that are read against it."""
+    own: str
+    """That value."""
     best: bool
-
-    def __str__(self) -> str:
-        beside = f" ({self.reference})" if self.reference else ""
-        return f"{self.number}{self.error and ' '}{self.error}{beside}"
+    """Whether no model of the column is better beyond noise."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model of a board. Equal values share a rank; rows without a value come last."""
+    """One model of a board. Models that cannot be told apart share a rank."""
 
-    rank: int
+    rank: int | None
+    """None for rows that are out of the contest."""
+    shared: bool
+    interval: tuple[int, int] | None
+    """Between which places it stands in 95 % of resamples."""
     result: Result
     cells: tuple[Cell | None, ...]
     """One per column, None where the metric is missing."""
+    forced: bool = False
 
+    @property
+    def place(self) -> str:
+        """The rank as text: "2", "2=" where shared, "(2)" where forced, "—" where there is none."""
+        if self.rank is None:
+            return "—"
+        return f"({self.rank})" if self.forced else f"{self.rank}{'=' if self.shared else ''}"
 
-@dataclass(frozen=True)
-class Note:
-    """What a reader must know beside the numbers of some rows."""
-
-    mark: str
-    """The letter that ties it to its rows; empty where it holds for every row."""
-    text: str
-    models: tuple[str, ...]
+    @property
+    def places(self) -> str:
+        """The places of 95 % of resamples, where they are not the rank alone."""
+        if self.interval is None or {*self.interval} == {self.rank}:
+            return ""
+        return "–".join(map(str, dict.fromkeys(self.interval)))
 
 
 @dataclass(frozen=True)
 class Board:
-    """The Results of one protocol, best first."""
+    """The Results of one protocol, best first; of several where that was forced."""
 
-    protocol: Protocol
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[Note, ...]
+    """What holds for rows."""
+    column_notes: tuple[Note, ...]
+    differing: tuple[str, ...] = ()
+    """The protocol's fields in which the rows are not alike: none unless forced."""
+
+    @property
+    def protocol(self) -> Protocol:
+        """The rows' protocol; the first row's where it was forced."""
+        return self.rows[0].result.protocol
 
     @property
     def ordering(self) -> Column:
@@ -113,25 +90,51 @@ class Board:
     @property
     def id(self) -> str:
         """The protocol's short digest."""
-        return protocol_id(self.protocol)
+        return "forced" if self.differing else protocol_id(self.protocol)
+
+    @property
+    def results(self) -> list[Result]:
+        """The rows' results."""
+        return [row.result for row in self.rows]
+
+    @property
+    def reals(self) -> tuple[Real | None, ...]:
+        """What the real images score, by column."""
+        return tuple(column.real(self.results) for column in self.columns)
+
+    @property
+    def has_ties(self) -> bool:
+        """Whether any rank is shared."""
+        return any(row.shared for row in self.rows) and not self.differing
+
+    @property
+    def knows_noise(self) -> bool:
+        """Whether any value carries the pseudo-values that differences are judged by."""
+        return any(value.groups for r in self.results for value in r.metrics.values())
+
+    @property
+    def has_sanity(self) -> bool:
+        """Whether any row is a check of the metrics."""
+        return any(result.is_sanity for result in self.results)
 
     def marks(self, row: Row) -> str:
         """Return the letters of the notes that hold for `row` but not for all."""
         return "".join(n.mark for n in self.notes if n.mark and n.text in row.result.notes)
 
+    def signs(self, column: Column) -> str:
+        """Return the signs of the notes that hold for `column`."""
+        return "".join(n.mark for n in self.column_notes if column.title in n.subjects)
 
-def boards(results: Sequence[Result]) -> list[Board]:
-    """Return one board per protocol, the largest first."""
+
+def boards(results: Sequence[Result], force: bool = False) -> list[Board]:
+    """Return one board per protocol, the largest first; with `force`, one for all."""
+    measured = [_measured(result) for result in results]
+    if force:
+        return [_board(measured)]
     groups: dict[str, list[Result]] = {}
-    for result in results:
-        groups.setdefault(protocol_id(result.protocol), []).append(_measured(result))
+    for result in measured:
+        groups.setdefault(protocol_id(result.protocol), []).append(result)
     return [_board(group) for _, group in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0]))]
-
-
-def metric_columns(results: Iterable[Result]) -> tuple[Column, ...]:
-    """Return the metrics that any of `results` has, FID and its kin first, in table order."""
-    keys = {key for result in results for key in result.metrics}
-    return tuple(map(Column, sorted(keys, key=_table_order)))
 
 
 def protocol_id(protocol: Protocol) -> str:
@@ -140,81 +143,85 @@ def protocol_id(protocol: Protocol) -> str:
     return sha256(canonical.encode()).hexdigest()[:12]
 
 
-def differences(boards: Sequence[Board]) -> set[str]:
+def differences(boards: Sequence[Board]) -> list[str]:
     """Return the names of the protocol fields in which `boards` are not all alike."""
-    protocols = [asdict(board.protocol) for board in boards]
-    return {name for one in protocols for name in one if one[name] != protocols[0][name]}
+    return paired.differing_settings(*(board.protocol for board in boards))
 
 
 def _board(results: Sequence[Result]) -> Board:
     columns = metric_columns(results)
     if not columns:
         raise BadInput(f"The result of {results[0].model} holds no metric: evaluate it again.")
-    order = columns[0].badness
-    ranked = sorted(results, key=lambda r: (order(r), r.model))
-    best = {column.key: _best(column, results) for column in columns}
-    rows = tuple(
-        Row(
-            rank=1 + sum(order(other) < order(result) for other in results),
-            result=result,
-            cells=tuple(_cell(column, result, best[column.key]) for column in columns),
-        )
-        for result in ranked
+    ordered = sorted(
+        results, key=lambda r: (columns[0].badness(r), r.model, protocol_id(r.protocol))
     )
-    return Board(results[0].protocol, columns, rows, _notes(ranked))
+    differing = tuple(paired.differing_settings(*(r.protocol for r in ordered)))
+    return Board(
+        columns,
+        _rows(columns, ordered, forced=bool(differing)),
+        row_notes(ordered),
+        column_notes(columns, ordered),
+        differing,
+    )
 
 
-def _table_order(key: str) -> tuple[int, bool, str]:
-    row = metric(key)
-    return (list(METRICS).index(row.key), not key.startswith(row.key), key)
+def _rows(columns: Sequence[Column], results: Sequence[Result], forced: bool) -> tuple[Row, ...]:
+    """Return `results`, in their order, with ranks by the first column."""
+    better = columns[0].metric.better
+    values = [_judged(columns[0], result, forced) for result in results]
+    ranks, places = paired.ranks(values, better), paired.rank_intervals(values, better)
+    held = [rank for rank, r in zip(ranks, results, strict=True) if not r.is_sanity]
+    bests = [[False] * len(results) if forced else column.bests(results) for column in columns]
+    return tuple(
+        Row(
+            rank=None if result.is_sanity else ranks[i],
+            shared=not result.is_sanity and held.count(ranks[i]) > 1,
+            interval=places[i],
+            result=result,
+            cells=tuple(_cell(c, result, best[i]) for c, best in zip(columns, bests, strict=True)),
+            forced=forced,
+        )
+        for i, result in enumerate(results)
+    )
 
 
-def _best(column: Column, results: Sequence[Result]) -> float:
-    """Return the least badness of the column, or NaN (equal to nothing) if it has no contest."""
-    found = [badness for r in results if (badness := column.badness(r)) < math.inf]
-    return min(found) if len(found) > 1 else math.nan
+def _judged(column: Column, result: Result, forced: bool) -> Value | None:
+    """Return the value that ranks `result`: none for checks, one without noise where forced."""
+    value = None if result.is_sanity else column.value(result)
+    return replace(value, groups=()) if value and forced else value
 
 
-def _cell(column: Column, result: Result, best: float) -> Cell | None:
-    value = result.metrics.get(column.key)
+def _cell(column: Column, result: Result, best: bool) -> Cell | None:
+    value = column.value(result)
     if value is None:
         return None
+    places = figures.decimals(column.key, value.value, value.error)
+    beside = [
+        "" if number is None else figures.fixed(number, places)
+        for number in (value.floor, value.reference)
+    ]
     return Cell(
-        number=figures.number(column.key, value.value),
+        title=column.title,
+        number=figures.fixed(value.value, places),
         error=figures.error(column.key, value),
-        reference=figures.reference(column.key, value),
-        best=column.badness(result) == best,
+        interval=figures.interval(column.key, value),
+        floor=beside[0],
+        ratio=figures.ratio(value),
+        own=beside[1],
+        best=best,
     )
-
-
-def _notes(results: Sequence[Result]) -> tuple[Note, ...]:
-    """Return each note once: those of every row first, then the lettered ones."""
-    holders = {
-        text: tuple(r.model for r in results if text in r.notes)
-        for result in results
-        for text in result.notes
-    }
-    shared = [text for text, models in holders.items() if len(models) == len(results)]
-    others = [text for text in holders if text not in shared]
-    marks = [""] * len(shared) + [_letter(index) for index in range(len(others))]
-    return tuple(
-        Note(mark, text, holders[text]) for mark, text in zip(marks, shared + others, strict=True)
-    )
-
-
-def _letter(index: int) -> str:
-    return chr(ord("a") + index % 26) * (1 + index // 26)
 
 
 def _measured(result: Result) -> Result:
     """Drop what is not a number: it cannot be ranked, and JSON has no word for it."""
     metrics = {
-        key: replace(value, error=_finite(value.error), reference=_finite(value.reference))
-        for key, value in result.metrics.items()
-        if math.isfinite(value.value)
+        k: _finite(value) for k, value in result.metrics.items() if math.isfinite(value.value)
     }
     return replace(result, metrics=metrics)
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _finite(value: Value) -> Value:
+    beside = ("error", "low", "high", "reference", "floor")
+    wrong = [name for name in beside if not math.isfinite(getattr(value, name) or 0.0)]
+    groups = value.groups if all(map(math.isfinite, value.groups)) else ()
+    return Value(**vars(value) | dict.fromkeys(wrong) | {"groups": groups})

@@ -17,20 +17,29 @@ _TO = "\N{WORD JOINER}\N{EN DASH}\N{WORD JOINER}"
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A sample grid of real images."""
+
+    picture: Picture
+    name: str
+
+
+@dataclass(frozen=True)
 class Section:
     """What the page shows of one board."""
 
     board: Board
     heading: str
     settings: list[protocols.Item]
-    reference: Picture
+    references: list[Reference]
+    """One per set of real images."""
     pictures: list[Picture]
     """One per row."""
 
     def seeds(self, row: Row) -> str:
         """Say which seeds are on the sample grid of `row`."""
         first = row.result.first_seed
-        return f"{first}{_TO}{first + min(SHOWN, self.board.protocol.num) - 1}"
+        return f"{first}{_TO}{first + min(SHOWN, row.result.protocol.num) - 1}"
 
     @property
     def paired(self) -> bool:
@@ -38,19 +47,14 @@ class Section:
         return len({row.result.first_seed for row in self.board.rows}) == 1
 
     @property
-    def has_errors(self) -> bool:
-        """Whether any value carries an error."""
-        return any(cell and cell.error for row in self.board.rows for cell in row.cells)
-
-    @property
     def has_gaps(self) -> bool:
         """Whether any row lacks a metric."""
         return any(None in row.cells for row in self.board.rows)
 
 
-def to_html(results: Sequence[Result], folder: Path) -> Path:
+def to_html(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
     """Write ``folder/leaderboard.html``, with the pictures of ``folder/samples``."""
-    groups = boards(results)
+    groups = boards(results, force)
     differing = differences(groups)
     html = (
         _environment()
@@ -58,10 +62,9 @@ def to_html(results: Sequence[Result], folder: Path) -> Path:
         .render(
             summary=protocols.summary(groups),
             differing=differing,
-            differing_labels=_labels(groups, differing),
+            differing_labels=protocols.labels(differing, groups[0].protocol),
             sections=[_section(board, differing, folder) for board in groups],
-            items=protocols.items,
-            ordered_by=protocols.ordered_by,
+            protocols=protocols,
             version=facebench.__version__,
             updated=max(result.created for result in results),
         )
@@ -81,17 +84,22 @@ def _environment() -> Environment:
     )
 
 
-def _labels(groups: Sequence[Board], differing: set[str]) -> list[str]:
-    return [item.label for item in protocols.items(groups[0].protocol) if item.name in differing]
-
-
-def _section(board: Board, differing: set[str], folder: Path) -> Section:
+def _section(board: Board, differing: Sequence[str], folder: Path) -> Section:
     settings = protocols.brief(board.protocol, differing)
-    unlike = [f"{item.label} {item.text}" for item in settings if item.name in differing]
     return Section(
         board=board,
-        heading=", ".join(unlike) or "Leaderboard",
-        settings=settings,
-        reference=reference_picture(folder, board.protocol),
+        heading=protocols.unlike(board.protocol, differing) or "Leaderboard",
+        settings=[item for item in settings if item.name not in board.differing],
+        references=_references(board, folder),
         pictures=[model_picture(folder, row.result.model) for row in board.rows],
     )
+
+
+def _references(board: Board, folder: Path) -> list[Reference]:
+    found = {
+        (p.dataset_digest, p.split): Reference(
+            reference_picture(folder, p), f"{p.dataset}, {p.split} split"
+        )
+        for p in (result.protocol for result in board.results)
+    }
+    return list(found.values())

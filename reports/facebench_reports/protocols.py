@@ -1,11 +1,12 @@
-"""A protocol in words."""
+"""A board in words: its protocol, and how it is to be read."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from facebench.result import Protocol
-from facebench_reports.board import Board, Column
+from facebench_reports.board import Board
+from facebench_reports.columns import Column
 
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
@@ -32,6 +33,8 @@ def items(protocol: Protocol) -> list[Item]:
         Item("size", "size", f"{p.size} px"),
         Item("filter", "resize filter", p.filter),
         Item("extractor", "extractor", p.extractor),
+        Item("layer", "layer", p.layer),
+        Item("mode", "definitions", p.mode),
         Item("precision", "arithmetic", p.precision),
         Item("dataset_digest", "data set digest", p.dataset_digest),
         Item("weights", "weights", ", ".join(f"{k} {v}" for k, v in sorted(p.weights.items()))),
@@ -40,9 +43,26 @@ def items(protocol: Protocol) -> list[Item]:
 
 def brief(protocol: Protocol, differing: Collection[str] = ()) -> list[Item]:
     """Return the settings to show above a table: digests only where boards differ, and short."""
-    hidden = {"dataset_digest", "weights"} - set(differing)
-    shown = [item for item in items(protocol) if item.name not in hidden]
-    return [replace(item, text=_DIGEST.sub(r"\1…", item.text)) for item in shown]
+    hidden = {"dataset_digest", "weights"} | ({"mode"} if protocol.mode == "facebench" else set())
+    return [
+        replace(item, text=_DIGEST.sub(r"\1…", item.text))
+        for item in items(protocol)
+        if item.name in differing or (item.text and item.name not in hidden)
+    ]
+
+
+def labels(differing: Collection[str], protocol: Protocol) -> str:
+    """Return the settings that differ, as words in a sentence."""
+    return ", ".join(item.label for item in items(protocol) if item.name in differing)
+
+
+def unlike(protocol: Protocol, differing: Collection[str]) -> str:
+    """Return the settings of `protocol` in which others differ, as words in a sentence."""
+    return ", ".join(
+        f"{item.label} {item.text or 'none'}"
+        for item in brief(protocol, differing)
+        if item.name in differing
+    )
 
 
 def ordered_by(column: Column) -> str:
@@ -50,15 +70,60 @@ def ordered_by(column: Column) -> str:
     return f"{column.title}, {column.direction}"
 
 
+def caption(board: Board) -> str:
+    """Say what orders the table of `board`, and what stands out in it."""
+    order = f"Ordered by {ordered_by(board.ordering)}."
+    if board.differing:
+        return f"{order} Ranks in brackets follow the values alone; no difference is judged."
+    if not board.knows_noise:
+        return f"{order} Bold: best of its column; how far noise reaches is not known."
+    return f"{order} Bold: no model in the column is better beyond noise."
+
+
+def legend(board: Board) -> Iterator[str]:
+    """Yield what else a reader of the table needs to know, a sentence at a time."""
+    cells = [cell for row in board.rows for cell in row.cells if cell]
+    if any(cell.interval for cell in cells):
+        yield "Below a number: its 95 % interval."
+    if any(cell.error and not cell.interval for cell in cells):
+        yield "± is one standard error."
+    if any(row.places for row in board.rows):
+        yield "Below a rank: the places that 95 % of resamples give."
+    if board.has_ties and board.knows_noise:
+        yield (
+            "A rank is 1 + the number of models that are better beyond noise (paired t-test, "
+            "p < 0.05), so models that cannot be told apart share one (=)."
+        )
+    reals = [real for real in board.reals if real]
+    if any(real.floor for real in reals):
+        yield "Noise floor: what other real images score in a model's place."
+    if any(real.own for real in reals):
+        yield "Own: what the reference images score themselves; × is a value's ratio to that."
+    if board.has_sanity:
+        yield (
+            "Rows without a rank are sanity checks, real images spoilt or repeated in known ways: "
+            "they show what each metric sees, and take no part in ranks."
+        )
+
+
 def summary(boards: list[Board]) -> str:
     """Say in one sentence what is on `boards`."""
-    count = len({row.result.model for board in boards for row in board.rows})
-    what = f"{count} {'model' if count == 1 else 'models'}"
+    what = " and ".join(_counts(boards))
     if len(boards) > 1:
         return f"{what} under {len(boards)} protocols, each ranked in a table of its own."
     [board] = boards
     p = board.protocol
+    if board.differing:
+        return f"{what} under unlike protocols, forced into one table."
     return (
         f"{what}, {p.num:,} images each, against {p.num_reference:,} images of {p.dataset} "
         f"({p.split} split), ordered by {ordered_by(board.ordering)}."
     )
+
+
+def _counts(boards: list[Board]) -> Iterator[str]:
+    results = [row.result for board in boards for row in board.rows]
+    for kind, sanity in (("model", False), ("sanity check", True)):
+        count = len({result.model for result in results if result.is_sanity == sanity})
+        if count:
+            yield f"{count} {kind}{'s' if count > 1 else ''}"

@@ -1,32 +1,40 @@
 """The leaderboard in a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from facebench.result import Result
 from facebench_reports import protocols
 from facebench_reports.board import Board, Cell, Row, boards
+from facebench_reports.columns import Real
+from facebench_reports.notes import Note
+
+_GAP = 2  # between columns of a table: one of padding, one of the box
+_EDGES = 2  # the box's own
+_DASH = Text("—", style="dim")
 
 
-def terminal_table(results: Sequence[Result]) -> Group:
+def terminal_table(results: Sequence[Result], force: bool = False) -> Group:
     """Return one table per protocol, with its notes, for a rich console to print."""
-    groups = boards(results)
+    groups = boards(results, force)
     parts: list[RenderableType] = []
     for board in groups:
-        parts += [*_heading(board), _table(board), *_notes(board), Text()]
+        parts += [*_heading(board), _Tables(board), *_legend(board), Text()]
     if len(groups) > 1:
         parts.append(Text("Unlike protocols are never ranked together.", style="yellow"))
     return Group(*parts[:-1] if len(groups) == 1 else parts)
 
 
-def to_terminal(results: Sequence[Result], folder: Path) -> None:
+def to_terminal(results: Sequence[Result], folder: Path, force: bool = False) -> None:
     """Print the tables; `folder` is there because every reporter takes one."""
-    Console().print(terminal_table(results))
+    Console().print(terminal_table(results, force))
 
 
 def plain(text: str) -> str:
@@ -40,47 +48,125 @@ def plain(text: str) -> str:
 
 def _heading(board: Board) -> Iterator[RenderableType]:
     p = board.protocol
+    if board.differing:
+        differing = protocols.labels(board.differing, p)
+        yield Text("Unlike protocols, forced into one table.", style="bold yellow")
+        yield Text(f"These numbers cannot be compared. What differs: {differing}.", style="yellow")
+        return
     against = f"{p.num:,} images against {p.num_reference:,} of {p.dataset} ({p.split} split)"
     yield Text(plain(against), style="bold")
     setting = f"crop {p.crop}, {p.size} px, {p.filter}, {p.extractor}, {p.precision}"
     yield Text(plain(f"{setting}, protocol {board.id}"), style="dim")
 
 
-def _table(board: Board) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        caption=f"Ordered by {protocols.ordered_by(board.ordering)}. Bold: best of its column.",
-        caption_justify="left",
-    )
-    table.add_column("#", justify="right")
-    table.add_column("model", overflow="fold")
-    for column in board.columns:
-        table.add_column(Text(f"{column.title} {column.arrow}"), justify="right", overflow="fold")
-    for row in board.rows:
-        table.add_row(*_texts(board, row))
+@dataclass(frozen=True)
+class _Strip:
+    """One column of a table, before its width is known."""
+
+    heading: Text
+    texts: list[Text]
+
+    @property
+    def width(self) -> int:
+        """What its longest line takes; headings may break between words."""
+        lines = [line for text in self.texts for line in text.plain.split("\n")]
+        *words, arrow = self.heading.plain.rsplit(" ", 2)[-2:]
+        return max(map(cell_len, [*lines, *self.heading.plain.split(), " ".join([*words, arrow])]))
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """A board as wide as the terminal: as one table, or as several below each other."""
+
+    board: Board
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        ranks, models = _places(self.board), _models(self.board)
+        names = min(models.width, options.max_width // 3)
+        room = options.max_width - _EDGES - ranks.width - _GAP - names
+        for strips in _packed(_metrics(self.board), room):
+            yield _table([ranks, models, *strips], names)
+
+
+def _packed(strips: Iterable[_Strip], room: int) -> Iterator[list[_Strip]]:
+    """Yield as many `strips` as fit into `room` at a time, at least one."""
+    pack: list[_Strip] = []
+    for strip in strips:
+        if pack and sum(each.width + _GAP for each in [*pack, strip]) > room:
+            yield pack
+            pack = []
+        pack.append(strip)
+    yield pack
+
+
+def _table(strips: Sequence[_Strip], names: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False)
+    for index, strip in enumerate(strips):
+        is_model = index == 1
+        table.add_column(
+            strip.heading,
+            justify="left" if is_model else "right",
+            overflow="fold",
+            width=names if is_model else strip.width,
+        )
+    for texts in zip(*(strip.texts for strip in strips), strict=True):
+        table.add_row(*texts)
     return table
 
 
-def _texts(board: Board, row: Row) -> Iterator[Text]:
-    yield Text(str(row.rank))
-    marks = board.marks(row)
-    yield Text(plain(row.result.model)) + Text(f" {marks}" if marks else "", style="yellow")
-    yield from map(_text, row.cells)
+def _places(board: Board) -> _Strip:
+    below = [f"\n{row.places}" if row.places else "" for row in board.rows]
+    texts = [Text(r.place).append(b, "dim") for r, b in zip(board.rows, below, strict=True)]
+    return _Strip(Text("#"), [Text(), *texts] if any(board.reals) else texts)
 
 
-def _text(cell: Cell | None) -> Text:
+def _models(board: Board) -> _Strip:
+    real = [Text("real images\n(noise floor)", "dim")] if any(board.reals) else []
+    return _Strip(Text("model"), real + [_model(board, row) for row in board.rows])
+
+
+def _model(board: Board, row: Row) -> Text:
+    text = Text(plain(row.result.model), "dim" if row.result.is_sanity else "")
+    if marks := board.marks(row):
+        text.append(f" {marks}", "not dim yellow")
+    unlike = protocols.unlike(row.result.protocol, board.differing)
+    return text.append(f"\n{plain(unlike)}", "dim") if unlike else text
+
+
+def _metrics(board: Board) -> Iterator[_Strip]:
+    for index, (column, real) in enumerate(zip(board.columns, board.reals, strict=True)):
+        heading = Text(f"{column.title} {column.arrow}")
+        heading.append(board.signs(column), "not bold yellow")
+        above = [_real(real)] if any(board.reals) else []
+        yield _Strip(heading, above + [_text(row.cells[index], row) for row in board.rows])
+
+
+def _real(real: Real | None) -> Text:
+    if real is None:
+        return _DASH
+    own = f"own {real.own}" if real.own else ""
+    return Text("\n".join(filter(None, (real.floor, own))), "dim")
+
+
+def _text(cell: Cell | None, row: Row) -> Text:
     """Set what belongs to a number below it, for a terminal is narrower than a page."""
     if cell is None:
-        return Text("—", style="dim")
-    below = "\n".join(part for part in (cell.error, cell.reference) if part)
-    return Text(cell.number, style="bold" if cell.best else "").append(
-        f"\n{below}" if below else "", style="not bold dim"
-    )
+        return _DASH
+    style = "bold" if cell.best else "dim" if row.result.is_sanity else ""
+    beside = f" {cell.ratio}" if cell.ratio else ""
+    below = cell.interval or cell.error
+    return Text(cell.number, style).append(beside + (below and f"\n{below}"), "not bold dim")
 
 
-def _notes(board: Board) -> Iterator[RenderableType]:
+def _legend(board: Board) -> Iterator[RenderableType]:
+    yield Text(" ".join([protocols.caption(board), *protocols.legend(board)]), style="dim")
     for note in board.notes:
-        mark = note.mark or "all"
-        yield Text(f" {mark}  ", style="yellow") + Text(plain(note.text))
+        yield _note(note.mark or "all", note)
+    for note in board.column_notes:
+        yield _note(note.mark, note)
+
+
+def _note(mark: str, note: Note) -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(Text(mark, "yellow"), Text(plain(note.text)))
+    return grid

@@ -1,0 +1,187 @@
+"""``facebench store``: what features are kept, whether they are whole, and away with them."""
+
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+
+from facebench.paths import cache_folder
+from facebench.progress import bar
+from facebench.store import DAY, FeatureStore, StoredFile, read_key, remove
+
+_DIGEST = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
+
+
+@click.group()
+def store() -> None:
+    """Look after the features that evaluations keep.
+
+    They lie in the folder "features" of the user's cache, or of FACEBENCH_CACHE. All of them can
+    be made again: nothing that is removed changes a score.
+
+    \b
+    Examples:
+      facebench store list
+      facebench store verify --remove
+      facebench store prune --older-than 30
+    """
+
+
+@store.command("list")
+def list_() -> None:
+    """List what is kept, newest first: whose images, seen by which network.
+
+    Models and data sets are named by the first digits of their digests, as on the board.
+
+    \b
+    Example:
+      facebench store list
+    """
+    kept = _store()
+    records = kept.records()
+    if not records:
+        click.echo(f"Nothing is kept in {kept.folder} yet: facebench eval keeps features there.")
+        return
+    _show(_sets(records))
+    size = decimal(sum(file.size for file in records))
+    click.echo(f"{_count(records, 'record')}, {size}, in {kept.folder}")
+
+
+@store.command()
+@click.option("--remove", "removing", is_flag=True, help="Remove what is damaged.")
+def verify(removing: bool) -> None:
+    """Check every record against its digest, and name those that are damaged.
+
+    The exit code is 1 if damaged records are left. They do no harm: an evaluation that needs one
+    computes it again.
+
+    \b
+    Examples:
+      facebench store verify
+      facebench store verify --remove
+    """
+    kept = _store()
+    records = kept.records()
+    checked = bar(records, "Verifying", len(records))
+    damaged = [file for file in checked if not kept.is_whole(file.path)]
+    for file in damaged:
+        click.echo(f"damaged: {file.path}")
+    if removing:
+        remove(damaged)
+    fate = "removed" if removing else "computed again when needed"
+    click.echo(
+        f"{_count(records, 'record')} checked, {len(damaged)} damaged"
+        + (f" and {fate}" if damaged else "")
+    )
+    sys.exit(1 if damaged and not removing else 0)
+
+
+@store.command()
+@click.option(
+    "--older-than",
+    "days",
+    type=click.FloatRange(0),
+    metavar="DAYS",
+    help="Remove what was written more than DAYS days ago.",
+)
+@click.option("--all", "everything", is_flag=True, help="Remove every record.")
+def prune(days: float | None, everything: bool) -> None:
+    """Remove records, and what killed runs left half-written.
+
+    Without an option only the latter goes: unfinished files that are more than a day old.
+
+    \b
+    Examples:
+      facebench store prune
+      facebench store prune --older-than 30
+      facebench store prune --all
+    """
+    if everything and days is not None:
+        raise click.UsageError("Give --all or --older-than, not both.")
+    age = 0 if everything else math.inf if days is None else days * DAY
+    kept = _store()
+    records, leftovers = kept.records(), kept.leftovers()
+    old = [file for file in records if time.time() - file.written >= age]
+    freed = remove([*old, *leftovers])
+    click.echo(
+        f"{_count(old, 'record')} and {_count(leftovers, 'unfinished file')} removed, "
+        f"{decimal(freed)} freed; {_count(records[len(old) :], 'record')} left"
+    )
+
+
+@dataclass
+class _Set:
+    """Records that differ in nothing but their seeds."""
+
+    source: str
+    network: str
+    images: int = 0
+    size: int = 0
+    written: float = 0
+
+    def add(self, file: StoredFile, images: int) -> None:
+        self.images += images
+        self.size += file.size
+        self.written = max(self.written, file.written)
+
+
+def _sets(records: Sequence[StoredFile]) -> list[_Set]:
+    """Return what the records are of, newest first."""
+    sets: dict[str, _Set] = {}
+    for file in records:
+        key = _key(file)
+        images = len(range(*key.pop("seeds", (0,))))
+        sets.setdefault(str(key), _Set(key["source"], key["network"])).add(file, images)
+    return sorted(sets.values(), key=lambda each: each.written, reverse=True)
+
+
+def _key(file: StoredFile) -> dict[str, Any]:
+    """Return what the engine says a record depends on."""
+    try:
+        key: dict[str, Any] = json.loads(read_key(file.path))
+    except (OSError, ValueError):
+        return {"source": "unreadable: see facebench store verify", "network": ""}
+    return key
+
+
+def _show(sets: Sequence[_Set]) -> None:
+    table = Table("source", "network", box=None, padding=(0, 2, 0, 0))
+    for heading in ("images", "size", "age"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in sets:
+        source = _DIGEST.sub(r"\1", each.source)
+        age = _age(time.time() - each.written)
+        table.add_row(source, each.network, f"{each.images:,}", decimal(each.size), age)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 100
+    console.print(table, markup=False)
+
+
+def _age(seconds: int | float) -> str:
+    """Return a time span in its largest unit.
+
+    >>> _age(200_000), _age(5400), _age(59)
+    ('2 days', '1 hour', '0 minutes')
+    """
+    for unit, length in (("day", DAY), ("hour", 3600)):
+        if seconds >= length:
+            return _count(range(int(seconds // length)), unit)
+    return _count(range(int(seconds // 60)), "minute")
+
+
+def _count(things: Sized, noun: str) -> str:
+    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def _store() -> FeatureStore:
+    return FeatureStore(cache_folder() / "features")

@@ -1,0 +1,139 @@
+"""Rows whose place is known beforehand: training images in disguise.
+
+A metric that ranks them wrongly is not to be trusted with models. None of them shows an image that
+the reference holds.
+"""
+
+import io
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageFilter
+
+from facebench.data.dataset import Dataset
+from facebench.engine.setting import Setting
+from facebench.engine.sources import DatasetSource, ImageSource, Seeds
+from facebench.errors import BadInput
+from facebench.result import SANITY
+from facebench.sampler import Images, to_uint8
+
+_BLUR = 1 / 32  # of the image's side: standard deviation of the Gaussian
+_NOISE = 25  # grey levels: standard deviation
+_QUALITY = 10  # of JPEG, in libjpeg's percent
+_COLLAPSED = 10  # images that the collapsed generator knows
+_AVERAGED = 1000  # images of the mean face
+
+Picture = UInt8[np.ndarray, "3 s s"]
+
+
+@dataclass(frozen=True)
+class SanityRow:
+    """A row of the board made of a data set's own images."""
+
+    kind: str
+    training: Dataset
+    adapter: str = SANITY
+
+    @property
+    def name(self) -> str:
+        """Its name on the board."""
+        return f"sanity-{self.kind}"
+
+    @property
+    def path(self) -> Path:
+        """What it is made of."""
+        return Path(self.training.name)
+
+    def digest(self) -> str:
+        """Return the sha256 of what its images depend on."""
+        return sha256(f"{self.kind} {self.training.key}".encode()).hexdigest()
+
+    def source(self) -> ImageSource:
+        """Return its images; the copycat's are the training images themselves."""
+        plain = DatasetSource(self.training)
+        return plain if self.kind == "copycat" else _Disguised(self.kind, self.training)
+
+
+def sanity_rows(setting: Setting) -> list[SanityRow]:
+    """Return a row of each kind, or raise BadInput where there are no images to make them of."""
+    have, need = len(setting.training), len(setting.seeds)
+    if setting.dataset.part != "holdout" or have < need:
+        raise BadInput(
+            f"--sanity takes {need} training images and compares them with the holdout split; "
+            f"this is the {setting.dataset.part} split, and there are {have} training images."
+        )
+    return [SanityRow(kind, setting.training) for kind in ("copycat", *_DISGUISES)]
+
+
+@dataclass(frozen=True)
+class _Disguised:
+    """Training images, each changed in one way."""
+
+    kind: str
+    training: Dataset
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind} {_BLUR} {_NOISE} {_QUALITY} {_COLLAPSED} {self.training.key}"
+
+    def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
+        draw = _DISGUISES[self.kind](self.training)
+        return (np.stack([draw(seed) for seed in each]) for each in seeds)
+
+
+Draw = Callable[[int], Picture]
+
+
+def _one_by_one(change: Callable[[Picture, int], Picture], training: Dataset) -> Draw:
+    return lambda seed: change(training.sample([seed])[0], seed)
+
+
+def _blurred(image: Picture, seed: int) -> Picture:
+    blur = ImageFilter.GaussianBlur(image.shape[-1] * _BLUR)
+    return _planes(_picture(image).filter(blur))
+
+
+def _noisy(image: Picture, seed: int) -> Picture:
+    rng = np.random.Generator(np.random.Philox(key=seed))
+    return to_uint8(image + rng.normal(0, _NOISE, image.shape), 0, 255)
+
+
+def _compressed(image: Picture, seed: int) -> Picture:
+    file = io.BytesIO()
+    _picture(image).save(file, "jpeg", quality=_QUALITY)
+    return _planes(Image.open(file))
+
+
+def _mean_face(training: Dataset) -> Draw:
+    images = training.images[:_AVERAGED]
+    mean = to_uint8(images.mean(0, dtype=np.float64), 0, 255)
+    return lambda seed: mean
+
+
+def _collapsed(training: Dataset) -> Draw:
+    return lambda seed: training.sample([seed % _COLLAPSED])[0]
+
+
+_DISGUISES: MappingProxyType[str, Callable[[Dataset], Draw]] = MappingProxyType(
+    {
+        "blur": partial(_one_by_one, _blurred),
+        "noise": partial(_one_by_one, _noisy),
+        "jpeg": partial(_one_by_one, _compressed),
+        "mean": _mean_face,
+        "collapsed": _collapsed,
+    }
+)
+
+
+def _picture(image: Picture) -> Image.Image:
+    return Image.fromarray(image.transpose(1, 2, 0))
+
+
+def _planes(picture: Image.Image) -> Picture:
+    return np.asarray(picture).transpose(2, 0, 1)

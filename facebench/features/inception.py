@@ -1,0 +1,110 @@
+"""FID's Inception, and the ways in which programs resize images for it.
+
+The network is torch-fidelity's port of TensorFlow's of 2015-12-05, as pytorch-fid's and clean-fid's
+are. They differ in how they resize ``uint8`` images to 299×299, and scores with them (Parmar et al.
+2022, arXiv:2104.11222). Its BatchNorm is folded into the convolutions before it (Jacob et al. 2018,
+arXiv:1712.05877, section 3.2): 1.6 times as fast on a CPU with channels_last, features equal to a
+relative 1e-6.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d, FeatureExtractorInceptionV3
+from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
+
+from facebench.errors import BadInput
+from facebench.features import Resize
+from facebench.features.extractor import Record, in_batches
+from facebench.features.fidelity import load_network, trust_notes
+from facebench.weights import WeightSource
+
+SIZE = (299, 299)
+_ENDS = {"64": "MaxPool_1", "192": "MaxPool_2", "768": "Mixed_6e", "2048": "AvgPool"}
+_POOL = "2048"
+
+
+class InceptionFeatures:
+    """One layer of FID's Inception; the last, its pool, brings the logits too."""
+
+    def __init__(self, layer: str, weights: WeightSource, device: str, resize: Resize = "tf1"):
+        """Load the network up to `layer`; an empty one means the pool features, FID's own."""
+        self.layer = layer or _POOL
+        if self.layer not in _ENDS:
+            raise BadInput(f"inception has no layer {layer!r}; it has: {', '.join(_ENDS)}.")
+        self.name = "inception" if self.layer == _POOL else f"inception@{self.layer}"
+        if resize != "tf1":
+            self.name += f"~{resize}"  # a name of its own: features are kept by it
+        file = weights.find("inception")
+        self.weights = {file.name: file.sha256}
+        self.notes = trust_notes(file)
+        module = load_network("inception", FeatureExtractorInceptionV3, self.layer, file)
+        _fold_batch_norms(module)
+        self._blocks = _up_to(_ENDS[self.layer], module)
+        self._blocks.to(device).to(memory_format=torch.channels_last)
+        self._classifier = module.fc.weight.to(device)
+        self._resize = RESIZES[resize]
+        self._device = device
+
+    def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
+        """Return ``features`` (n, d) and, of the pool, unbiased ``logits`` (n, 1008), float32."""
+        arrays = in_batches(self._network, images, batch_size, self._device)
+        return dict(zip(("features", "logits")[: len(arrays)], arrays, strict=True))
+
+    def _network(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n _"], ...]:
+        features = self._blocks(self._resize(images)).mean((2, 3))
+        if self.layer != _POOL:
+            return (features,)
+        return features, features @ self._classifier.T
+
+
+def tf1(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 299 299"]:
+    """Resize to SIZE in -1…1 as TensorFlow 1 does: bilinear, the grid beginning at pixel 0, 0.
+
+    So do torch-fidelity, StyleGAN3, EDM2 and ADM.
+    """
+    x = interpolate_bilinear_2d_like_tensorflow1x(images.float(), SIZE, align_corners=False)
+    return (x - 128) / 128
+
+
+def torch_bilinear(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 299 299"]:
+    """Resize to SIZE in -1…1 as PyTorch does, bilinear, not antialiased. So does pytorch-fid."""
+    return 2 * F.interpolate(images / 255, SIZE, mode="bilinear", align_corners=False) - 1
+
+
+def pil_bicubic(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 299 299"]:
+    """Resize to SIZE in -1…1 as Pillow does, bicubic, not rounded to bytes. So does clean-fid."""
+    channels = images.flatten(0, 1).cpu().numpy().astype(np.float32)
+    resized = np.stack([_resize_channel(channel) for channel in channels])
+    x = torch.from_numpy(resized).reshape(*images.shape[:2], *SIZE).to(images.device)
+    return (x.clamp(0, 255) - 128) / 128
+
+
+def _resize_channel(channel: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "299 299"]:
+    return np.asarray(Image.fromarray(channel).resize(SIZE, Image.Resampling.BICUBIC))
+
+
+RESIZES: Mapping[Resize, Callable[[Tensor], Tensor]] = {
+    "tf1": tf1,
+    "torch": torch_bilinear,
+    "pil-bicubic": pil_bicubic,
+}
+
+
+def _up_to(end: str, module: nn.Module) -> nn.Sequential:
+    """Return the network's blocks until `end`; torch-fidelity lists them as they are passed."""
+    names = [name for name, _ in module.named_children()]
+    return nn.Sequential(*list(module.children())[: names.index(end) + 1])
+
+
+def _fold_batch_norms(module: nn.Module) -> None:
+    for block in module.modules():
+        if isinstance(block, BasicConv2d):
+            block.conv = fuse_conv_bn_eval(block.conv, block.bn)
+            block.bn = nn.Identity()

@@ -1,0 +1,86 @@
+"""Unbiased MMD² of two sets under any kernel, and what each sample adds to it.
+
+With a kernel k, E k(x, x') + E k(y, y') - 2 E k(x, y), x and x' never the same sample (Gretton et
+al. 2012, lemma 6). The kernel is computed some rows at a time, each value once for all subsets.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+Kernel = Callable[[Float64[Tensor, "n d"], Float64[Tensor, "m d"]], Float64[Tensor, "n m"]]
+
+_ROWS = 1024  # of the kernel at a time
+
+
+class MMD(NamedTuple):
+    """MMD² of each of some subsets of two sets, and the samples' influence on their sum."""
+
+    values: Float64[Tensor, " subsets"]
+    influence_x: Float64[Tensor, " n"]
+    """The derivative of the sum by each sample's weight."""
+    influence_y: Float64[Tensor, " m"]
+
+
+def mmd2(
+    x: Float64[Tensor, "n d"],
+    in_x: Float64[Tensor, "n subsets"],
+    y: Float64[Tensor, "m d"],
+    in_y: Float64[Tensor, "m subsets"],
+    kernel: Kernel,
+) -> MMD:
+    """Compare subsets of `x` and `y`: `in_x` is 1 where a subset (column) has a sample, else 0."""
+    n, m = in_x.sum(0), in_y.sum(0)
+    x_to_x, y_to_y = _others(x, in_x, kernel), _others(y, in_y, kernel)
+    x_to_y, y_to_x = _both_ways(x, in_x, y, in_y, kernel)
+    near_x, near_y = x_to_x / (n - 1) - x_to_y / m, y_to_y / (m - 1) - y_to_x / n
+    return MMD(
+        values=(in_x * near_x).sum(0) / n + (in_y * near_y).sum(0) / m,
+        influence_x=_influence(near_x, in_x),
+        influence_y=_influence(near_y, in_y),
+    )
+
+
+def whole(points: Float64[Tensor, "n d"]) -> Float64[Tensor, "n 1"]:
+    """Return the membership of the one subset that is the whole set."""
+    return points.new_ones((len(points), 1))
+
+
+def _influence(
+    near: Float64[Tensor, "n subsets"], members: Float64[Tensor, "n subsets"]
+) -> Float64[Tensor, " n"]:
+    """Each pair belongs to two samples, hence the 2; a subset's mean is no sample's doing."""
+    size = members.sum(0)
+    centred = members * (near - (members * near).sum(0) / size)
+    return 2 * (centred / size).sum(1)
+
+
+def _others(
+    x: Float64[Tensor, "n d"], in_x: Float64[Tensor, "n subsets"], kernel: Kernel
+) -> Float64[Tensor, "n subsets"]:
+    """Sum each sample's kernel over the other samples of each subset."""
+    sums = []
+    for first in range(0, len(x), _ROWS):
+        block = kernel(x[first : first + _ROWS], x)
+        block.diagonal(first).zero_()
+        sums.append(block @ in_x)
+    return torch.cat(sums)
+
+
+def _both_ways(
+    x: Float64[Tensor, "n d"],
+    in_x: Float64[Tensor, "n subsets"],
+    y: Float64[Tensor, "m d"],
+    in_y: Float64[Tensor, "m subsets"],
+    kernel: Kernel,
+) -> tuple[Float64[Tensor, "n subsets"], Float64[Tensor, "m subsets"]]:
+    """Sum each sample's kernel over each subset of the other set, for both sets at once."""
+    x_to_y, y_to_x = [], torch.zeros_like(in_y)
+    for rows, members in zip(torch.split(x, _ROWS), torch.split(in_x, _ROWS), strict=True):
+        block = kernel(rows, y)
+        x_to_y.append(block @ in_y)
+        y_to_x += block.T @ members
+    return torch.cat(x_to_y), y_to_x

@@ -1,0 +1,146 @@
+"""How sure a value is: standard error and 95 % interval, from pseudo-values of groups of images.
+
+A value θ is carried by some tens of *pseudo-values* (Tukey 1958), one per group of consecutive
+images: numbers that scatter about θ as independent values would, so that
+
+    standard error = standard deviation of the pseudo-values / √groups
+
+and Student's t gives the interval. Group *g* always means the same real images, and generated ones
+of the same seeds, so the difference of two models is judged by the differences of their
+pseudo-values, group by group: what both owe to the reference cancels.
+
+Where they come from depends on the statistic, because no one way is right for all of them
+(`tests/bench` has the simulations):
+
+- *smooth* statistics (Fréchet, kernel, Vendi, LPIPS diversity): from each image's influence, the
+  infinitesimal jackknife (Jaeckel 1972; Efron 1982), one pass instead of one per group;
+- *neighbourhoods* (precision, recall, coverage): from the statistic of disjoint blocks (Politis &
+  Romano 1994); a jackknife would count each neighbour's share again, a bootstrap's duplicates are
+  neighbours at distance 0;
+- *means* over images or splits: from the groups' own means.
+
+Groups are consecutive, not drawn, so that images that belong together (one person's, say) are not
+taken for independent ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64, Shaped
+from scipy import stats
+from torch import Tensor
+
+GROUPS = 32
+"""Pseudo-values of a smooth statistic, where there are images enough."""
+BLOCKS = 10
+"""Disjoint blocks of a neighbourhood statistic: more would be too small to be like the whole."""
+_SMALLEST_BLOCK = 10  # images: fewer have no neighbourhoods to speak of
+_FEWEST = 5  # groups that still tell a spread
+
+PseudoValues = Float64[np.ndarray, " groups"]
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A value and its pseudo-values; None where there are too few images for any."""
+
+    value: float
+    groups: PseudoValues | None = None
+    reference: float | None = None
+    """The same statistic of the real images, for metrics that are read against it."""
+
+    @property
+    def error(self) -> float | None:
+        """The standard error."""
+        return None if self.groups is None else float(stats.sem(self.groups))
+
+    def interval(
+        self, valid: tuple[float, float] = (-np.inf, np.inf), level: float = 0.95
+    ) -> tuple[float, float] | None:
+        """Return the confidence interval, cut to the range of `valid` values."""
+        if self.groups is None or self.error is None:
+            return None
+        reach = self.error * float(stats.t.ppf((1 + level) / 2, len(self.groups) - 1))
+        low, high = np.clip((self.value - reach, self.value + reach), *valid)
+        return float(low), float(high)
+
+    def beside(self, reference: float) -> "Estimate":
+        """Return the same estimate with the real images' own value."""
+        return replace(self, reference=reference)
+
+
+def from_influence(value: float, *influences: Shaped[np.ndarray | Tensor, " _"]) -> Estimate:
+    """Return the estimate of a smooth statistic from the influence of every image.
+
+    Args:
+        value: the statistic.
+        influences: one array per set of images: n times the derivative of the statistic by the
+            weight of each of its n images. Constants are removed here.
+    """
+    sums = [np.asarray(i.cpu() if isinstance(i, Tensor) else i, np.float64) for i in influences]
+    return from_sums(value, *((each, np.ones(len(each))) for each in sums))
+
+
+def from_sums(
+    value: float, *sets: tuple[Float64[np.ndarray, " _"], Shaped[np.ndarray, " _"]]
+) -> Estimate:
+    """Return the estimate of a smooth statistic of which only sums of influence are known.
+
+    Args:
+        value: the statistic.
+        sets: per set of images, the influence summed over each of some rows of consecutive images,
+            and how many images each row holds.
+    """
+    groups = min(GROUPS, *(len(sums) for sums, _ in sets))
+    if groups < _FEWEST:
+        return Estimate(value)
+    return Estimate(value, value + np.sum([_deviations(*each, groups) for each in sets], 0))
+
+
+def from_splits(values: Sequence[float] | np.ndarray) -> Estimate:
+    """Return the estimate of a mean over splits that share no image."""
+    splits = np.asarray(values, np.float64)
+    return Estimate(float(splits.mean()), splits if len(splits) >= _FEWEST else None)
+
+
+def blocks(*counts: int) -> list[tuple[slice, ...]]:
+    """Return disjoint blocks of sets of `counts` images; none where there are too few images.
+
+    >>> blocks(50, 100)[1]
+    (slice(10, 20, None), slice(20, 40, None))
+    """
+    number = min(BLOCKS, min(counts) // _SMALLEST_BLOCK)
+    if number < _FEWEST:
+        return []
+    bounds = [[i * count // number for i in range(number + 1)] for count in counts]
+    return [tuple(slice(b[i], b[i + 1]) for b in bounds) for i in range(number)]
+
+
+def from_blocks(
+    value: float, of_blocks: Sequence[float] | np.ndarray, rate: float = 1.0
+) -> Estimate:
+    """Return the estimate of a statistic from that of its disjoint `blocks`.
+
+    The blocks' own mean may lie elsewhere, for the statistic may depend on n: only their spread
+    is used.
+
+    Args:
+        value: the statistic of all images.
+        of_blocks: that of each block.
+        rate: the power of 1/n by which its variance falls from a block's to the whole's.
+    """
+    found = np.asarray(of_blocks, np.float64)
+    if not len(found):
+        return Estimate(value)
+    return Estimate(value, value + (found - found.mean()) * len(found) ** ((1 - rate) / 2))
+
+
+def _deviations(
+    sums: Float64[np.ndarray, " rows"], counts: Shaped[np.ndarray, " rows"], groups: int
+) -> PseudoValues:
+    """Return what each of `groups` of rows adds to the statistic, as if it were all of it."""
+    total = counts.sum()
+    centred = sums - counts * (sums.sum() / total)
+    parts = np.array_split(centred, groups)
+    return np.array([part.sum() for part in parts]) * (groups / total)

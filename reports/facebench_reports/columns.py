@@ -1,0 +1,106 @@
+"""The columns of a board: one metric each, with how it is read."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from facebench.metrics import paired
+from facebench.metrics.card import DIRECTIONS, facts
+from facebench.metrics.table import METRICS, Metric, metric, title
+from facebench.result import Result, Value
+from facebench_reports import figures
+
+_SHORT = {"lower": "lower", "higher": "higher", "reference": "as real"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric of a board."""
+
+    key: str
+
+    @property
+    def metric(self) -> Metric:
+        """The metric's row in the table of metrics."""
+        return metric(self.key)
+
+    @property
+    def title(self) -> str:
+        """The heading, without direction."""
+        return title(self.key)
+
+    @property
+    def arrow(self) -> str:
+        """The direction as one character."""
+        return DIRECTIONS[self.metric.better][0]
+
+    @property
+    def short_direction(self) -> str:
+        """The direction in a word or two."""
+        return _SHORT[self.metric.better]
+
+    @property
+    def direction(self) -> str:
+        """The direction as a sentence's end."""
+        return DIRECTIONS[self.metric.better][1]
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What its card says beside its first sentence."""
+        return facts(self.metric)
+
+    def value(self, result: Result) -> Value | None:
+        """Return the value of `result`, None where it is missing."""
+        return result.metrics.get(self.key)
+
+    def badness(self, result: Result) -> float:
+        """Return a number that sorts `result`: the lower the better, infinite where missing."""
+        return paired.badness(self.value(result), self.metric.better)
+
+    def comparable(self, results: Iterable[Result]) -> bool:
+        """Whether all values were computed with the same network, as far as it is recorded."""
+        held = [result for result in results if self.key in result.metrics]
+        return self.metric.needs != "lpips" or len(set(map(paired.lpips_weights, held))) <= 1
+
+    def bests(self, results: Sequence[Result]) -> list[bool]:
+        """Say of each result that is in the contest whether no other is better beyond noise."""
+        values = [None if result.is_sanity else self.value(result) for result in results]
+        found = [value for value in values if value is not None]
+        if len(found) < 2 or not self.comparable(results):
+            return [False] * len(values)
+        better = self.metric.better
+        best = min(found, key=lambda value: paired.badness(value, better))
+        return [value in found and not paired.is_better(best, value, better) for value in values]
+
+    def real(self, results: Iterable[Result]) -> "Real | None":
+        """Return what the real images score; None where it is not known."""
+        held = [value for result in results if (value := self.value(result))]
+        floor = self._texts(held, [value.floor for value in held])
+        own = self._texts(held, [value.reference for value in held])
+        return Real(floor, own) if floor or own else None
+
+    def _texts(self, held: Sequence[Value], numbers: Iterable[float | None]) -> str:
+        """Return each of `numbers` once, to the decimals of the values `held`."""
+        places = max((figures.decimals(self.key, v.value, v.error) for v in held), default=0)
+        found = sorted({number for number in numbers if number is not None})
+        return " – ".join(dict.fromkeys(figures.fixed(each, places) for each in found))
+
+
+@dataclass(frozen=True)
+class Real:
+    """What the real images score in one column, as text; more than one where rows differ."""
+
+    floor: str
+    """Other real images, in the generated ones' place: the noise floor."""
+    own: str
+    """The reference set itself, for metrics that are read against it."""
+
+
+def metric_columns(results: Iterable[Result]) -> tuple[Column, ...]:
+    """Return the metrics that any of `results` has, FID and its kin first, in table order."""
+    keys = {key for result in results for key in result.metrics}
+    return tuple(map(Column, sorted(keys, key=_table_order)))
+
+
+def _table_order(key: str) -> tuple[int, bool, str]:
+    row = metric(key)
+    return (list(METRICS).index(row.key), not key.startswith(row.key), key)

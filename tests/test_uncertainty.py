@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from facebench.metrics.diversity import PairMoments, diversity_estimate
+from facebench.metrics.uncertainty import (
+    Estimate,
+    blocks,
+    from_blocks,
+    from_influence,
+    from_splits,
+    from_sums,
+)
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def test_of_a_mean_the_error_and_the_interval_are_students() -> None:
+    values = normal(32 * 10) + 3
+    estimate = from_influence(float(values.mean()), values)
+    groups = values.reshape(32, 10).mean(1)
+    assert estimate.groups == pytest.approx(groups)
+    assert estimate.error == pytest.approx(stats.sem(groups))
+    expected = stats.t.interval(0.95, 31, values.mean(), stats.sem(groups))
+    assert estimate.interval() == pytest.approx(expected)
+
+
+def test_the_errors_of_two_sets_add_up() -> None:
+    # a difference of means: known variance 1/500 + 4/300
+    errors = []
+    for seed in range(200):
+        x, y = normal(500, seed=seed), 2 * normal(300, seed=seed + 999)
+        errors.append(from_influence(float(x.mean() - y.mean()), x, -y).error or 0)
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(
+        np.sqrt(1 / 500 + 4 / 300), rel=0.05
+    )
+
+
+@pytest.mark.parametrize("n", [33, 40, 50, 100])
+def test_groups_of_unequal_size_count_by_their_size(n: int) -> None:
+    variances = [
+        from_influence(0.0, normal(n, seed=seed)).error ** 2  # type: ignore[operator]
+        for seed in range(400)
+    ]
+    assert np.mean(variances) == pytest.approx(1 / n, rel=0.06)
+
+
+def test_sums_over_rows_say_what_single_influences_say() -> None:
+    values = normal(320)
+    rows = values.reshape(64, 5)
+    one_by_one = from_influence(1.0, values)
+    in_rows = from_sums(1.0, (rows.sum(1), np.full(64, 5)))
+    assert in_rows.groups == pytest.approx(one_by_one.groups)
+
+
+def test_too_few_images_have_no_interval() -> None:
+    for estimate in (
+        from_influence(1.5, normal(4)),
+        from_splits([1.0, 2.0]),
+        from_blocks(1.0, []),
+        Estimate(2.0),
+    ):
+        assert estimate.error is None
+        assert estimate.interval() is None
+
+
+def test_an_interval_stays_where_values_can_be() -> None:
+    estimate = from_blocks(0.98, [0.9, 1.0, 0.95, 0.99, 1.0])
+    low, high = estimate.interval((0.0, 1.0)) or (0, 0)
+    assert 0 < low < 0.98 < high == 1
+
+
+def test_blocks_share_no_image_and_leave_none_out() -> None:
+    found = blocks(103, 250)
+    assert len(found) == 10
+    for side, count in enumerate((103, 250)):
+        images = np.concatenate([np.arange(count)[block[side]] for block in found])
+        assert (images == np.arange(count)).all()
+    assert len(blocks(60, 250)) == 6
+    assert blocks(49, 250) == []
+
+
+def test_the_diversity_of_known_embeddings_is_covered() -> None:
+    # The mean squared distance of two draws of N(0, I) of d dimensions is 2d.
+    hits = []
+    for seed in range(200):
+        rows = [PairMoments.of(part) for part in torch.from_numpy(normal(20, 32, 12, seed=seed))]
+        arrays = [row.arrays() for row in rows]
+        estimate = diversity_estimate(
+            {key: np.concatenate([a[key] for a in arrays]) for key in arrays[0]}
+        )
+        low, high = estimate.interval() or (0, 0)
+        hits.append(low <= 24 <= high)
+    assert 0.9 <= np.mean(hits) <= 0.98
