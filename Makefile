@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test slow lint types wheel clean
+.PHONY: demo test slow simulate lint types wheel clean
 
 demo: $(INSTALLED)        ## render faces, train three models small, draw the board
 	$(BIN)/facebench demo
@@ -14,6 +14,9 @@ test: $(INSTALLED)        ## the whole suite but the simulations marked slow
 
 slow: $(INSTALLED)        ## what takes minutes
 	$(BIN)/pytest -m slow
+
+simulate: $(INSTALLED)    ## how far intervals and verdicts can be trusted: the tables of docs/uncertainty.md
+	$(BIN)/python tests/bench/simulations.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

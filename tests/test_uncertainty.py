@@ -83,6 +83,16 @@ def test_blocks_share_no_image_and_leave_none_out() -> None:
     assert blocks(49, 250) == []
 
 
+def test_a_variance_that_falls_more_slowly_leaves_a_larger_error() -> None:
+    values = normal(10)
+    plain, slow = from_blocks(0.5, values), from_blocks(0.5, values, rate=0.8)
+    assert plain.error == pytest.approx(stats.sem(values))
+    # of a block of a tenth of the images the variance is 10^0.8 times the whole's, not 10 times
+    assert slow.error == pytest.approx(np.std(values, ddof=1) / 10**0.4)
+    assert slow.groups is not None
+    assert slow.groups.mean() == pytest.approx(0.5)
+
+
 def test_the_diversity_of_known_embeddings_is_covered() -> None:
     # The mean squared distance of two draws of N(0, I) of d dimensions is 2d.
     hits = []

@@ -1,0 +1,164 @@
+"""How far intervals and verdicts can be trusted: simulations whose answers are known.
+
+    make simulate        # prints the tables of docs/uncertainty.md, in Markdown
+
+Features are drawn from normal distributions, so any number of independent repetitions can be had.
+A metric's true value is its expectation at that N: the mean of all repetitions, which is 20 times
+as certain as any one of them, or a closed form where there is one.
+"""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import click
+import numpy as np
+import torch
+
+from facebench.engine.row import recorded
+from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.metrics.diversity import PairMoments
+from facebench.metrics.paired import LEVEL, difference
+from facebench.metrics.table import METRICS
+from facebench.metrics.uncertainty import Estimate
+
+REPETITIONS = 500
+_ROW = 32  # images a row of LPIPS moments
+_ENOUGH = ("features", "lpips", "training")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Two normal distributions: of the real features, and of the generated ones."""
+
+    name: str
+    n: int
+    d: int
+    shift: float
+    """Of the generated mean, in standard deviations of each feature."""
+    scale: float
+    """Of the generated standard deviations."""
+    decay: float = 0.0
+    """Feature i has the variance i^-decay."""
+
+    def real(self, rng: np.random.Generator) -> FeatureSet:
+        """Draw real images' features."""
+        return _features(rng.standard_normal((self.n, self.d)) * self._deviations)
+
+    def fake(self, rng: np.random.Generator) -> FeatureSet:
+        """Draw generated images' features."""
+        z = self.shift + self.scale * rng.standard_normal((self.n, self.d))
+        return _features(z * self._deviations)
+
+    @property
+    def diversity(self) -> float:
+        """The mean squared distance of two generated images: twice the variance."""
+        return float(2 * self.scale**2 * np.square(self._deviations).sum())
+
+    @property
+    def _deviations(self) -> np.ndarray:
+        return np.arange(1, self.d + 1) ** (-self.decay / 2)
+
+
+UNLIKE = Case("unlike", n=500, d=16, shift=0.3, scale=1.2)
+WIDE = Case("unlike, d > n", n=300, d=800, shift=0.2, scale=1.1, decay=1.0)
+ALIKE = Case("equal", n=500, d=16, shift=0.0, scale=1.0)
+CASES = (UNLIKE, WIDE, ALIKE)
+
+
+class Coverage(NamedTuple):
+    """How often a metric's 95 % interval holds the true value."""
+
+    share: float
+    error_ratio: float
+    """The standard error that is stated, over the standard deviation that there is."""
+
+
+def coverage(case: Case, repetitions: int = REPETITIONS, seed: int = 0) -> dict[str, Coverage]:
+    """Return, by metric, how often the interval held what it should.
+
+    The images that a model was trained on are given, not drawn: authenticity is about these.
+    """
+    drawn: dict[str, list[Estimate]] = {}
+    training = case.real(np.random.default_rng(seed))
+    for rng in _generators(repetitions, seed):
+        comparison = Comparison(case.real(rng), case.fake(rng), training)
+        for key, estimate in _estimates(comparison):
+            drawn.setdefault(key, []).append(estimate)
+    known = {"lpips_diversity": case.diversity}
+    return {key: _coverage(found, key, known.get(key)) for key, found in drawn.items()}
+
+
+def false_alarms(case: Case, trials: int = REPETITIONS, seed: int = 1) -> dict[str, float]:
+    """Return, by metric, how often two equal generators are called different."""
+    alarms: dict[str, list[bool]] = {}
+    training = case.real(np.random.default_rng(seed))
+    for rng in _generators(trials, seed):
+        real = case.real(rng)
+        pair = [dict(_estimates(Comparison(real, case.fake(rng), training))) for _ in range(2)]
+        for key in pair[0]:
+            a, b = (recorded(key, estimates[key], None) for estimates in pair)
+            p = difference(a, b, METRICS[key].better).p
+            alarms.setdefault(key, []).append(p is not None and p < LEVEL)
+    return {key: float(np.mean(found)) for key, found in alarms.items()}
+
+
+def _generators(count: int, seed: int) -> Iterator[np.random.Generator]:
+    return map(np.random.default_rng, np.random.SeedSequence(seed).spawn(count))
+
+
+def _features(values: np.ndarray) -> FeatureSet:
+    parts = np.split(values, range(_ROW, len(values), _ROW))
+    rows = [PairMoments.of(torch.from_numpy(part)).arrays() for part in parts]
+    moments = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    return FeatureSet(values.astype(np.float32), lpips=moments)
+
+
+def _estimates(comparison: Comparison) -> Iterator[tuple[str, Estimate]]:
+    for row in METRICS.values():
+        if row.needs in _ENOUGH:
+            yield row.key, row.compute(comparison)
+
+
+def _coverage(found: list[Estimate], key: str, known: float | None) -> Coverage:
+    values = np.array([estimate.value for estimate in found])
+    errors = np.array([estimate.error for estimate in found], np.float64)
+    intervals = np.array([estimate.interval(METRICS[key].valid) for estimate in found], np.float64)
+    truth = values.mean() if known is None else known
+    held = (intervals[:, 0] <= truth) & (truth <= intervals[:, 1])
+    return Coverage(held.mean(), float(np.sqrt(np.square(errors).mean()) / values.std(ddof=1)))
+
+
+@click.command()
+@click.option("--repetitions", default=REPETITIONS, show_default=True, type=click.IntRange(2))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of Markdown.")
+def main(repetitions: int, as_json: bool) -> None:
+    """Print the share of intervals that hold the true value, and of false alarms."""
+    with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        covering = [pool.submit(coverage, case, repetitions) for case in CASES]
+        alarming = [pool.submit(false_alarms, case, repetitions) for case in CASES]
+        covered = [work.result() for work in covering]
+        alarms = [work.result() for work in alarming]
+    if as_json:
+        names = [case.name for case in CASES]
+        tables = zip(names, covered, alarms, strict=True)
+        click.echo(json.dumps({name: {"covered": c, "alarms": a} for name, c, a in tables}))
+        return
+    click.echo(f"Share of 95 % intervals that hold the true value ({repetitions} repetitions; in")
+    click.echo("brackets: stated standard error over true standard deviation)\n")
+    _table([{k: f"{c.share:.3f} ({c.error_ratio:.2f})" for k, c in t.items()} for t in covered])
+    click.echo(f"\nShare of {repetitions} pairs of equal generators that are called different\n")
+    _table([{key: f"{share:.3f}" for key, share in table.items()} for table in alarms])
+
+
+def _table(columns: list[dict[str, str]]) -> None:
+    click.echo(f"| metric | {' | '.join(f'{c.name}, n = {c.n}, d = {c.d}' for c in CASES)} |")
+    click.echo(f"|---|{'---|' * len(CASES)}")
+    for key in columns[0]:
+        click.echo(f"| `{key}` | {' | '.join(column[key] for column in columns)} |")
+
+
+if __name__ == "__main__":
+    main()

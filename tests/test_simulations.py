@@ -1,0 +1,27 @@
+"""The simulations behind docs/uncertainty.md, run as they were run for it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).parent / "bench" / "simulations.py"
+
+
+def _simulate(repetitions: int) -> dict[str, Any]:
+    words = [sys.executable, str(SCRIPT), "--repetitions", str(repetitions), "--json"]
+    answer = subprocess.run(words, check=True, capture_output=True)
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+@pytest.mark.slow
+def test_intervals_hold_the_true_value_and_equal_models_are_seldom_called_different() -> None:
+    found = _simulate(500)["unlike"]
+    for key in ("fid", "kid", "precision", "lpips_diversity"):
+        assert 0.90 <= found["covered"][key][0] <= 0.98, key
+    for key, share in found["alarms"].items():
+        assert share <= 0.07, key
