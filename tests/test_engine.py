@@ -310,6 +310,7 @@ class _Means:
 
     name = "means"
     layer = ""
+    arithmetic = "fp32"
     notes: tuple[str, ...] = ()
 
     def __init__(self, breaks_at: int | None = None) -> None:

@@ -10,7 +10,8 @@ import torch
 
 from facebench.errors import BadInput
 from facebench.features import create
-from facebench.features.extractor import Extractor, exact_float32
+from facebench.features.arithmetic import exact_float32
+from facebench.features.extractor import Extractor
 from facebench.features.fidelity import networks
 from facebench.features.lpips import LPIPSFeatures
 from facebench.features.random import RandomFeatures

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from facebench.features import Resize, create
 from facebench.features.extractor import Extractor
-from facebench.features.inception import RESIZES
+from facebench.features.inception import RESIZES, tf1
 from facebench.images import ImageFilesSampler
 from facebench.weights import WeightSource
 
@@ -148,3 +149,32 @@ def test_features_of_another_way_to_resize_are_others_by_name_and_value(
     assert names == ["inception@64", "inception@64~torch", "inception@64~pil-bicubic"]
     one, two, three = (extractor.extract(faces, 8)["features"] for extractor in extractors)
     assert min(furthest(one, two), furthest(two, three), furthest(one, three)) > 1e-3
+
+
+@pytest.mark.parametrize("size", [(64, 64), (89, 109), (299, 299), (512, 300), (1, 2)])
+def test_two_matrix_products_resize_as_tensorflow_1(size: tuple[int, int]) -> None:
+    images = torch.randint(0, 256, (2, 3, *size), generator=torch.manual_seed(0)).to(torch.uint8)
+    theirs = interpolate_bilinear_2d_like_tensorflow1x(
+        images.float(), (299, 299), align_corners=False
+    )
+    torch.testing.assert_close(tf1(images), (theirs - 128) / 128, rtol=0, atol=5e-7)
+
+
+def test_bfloat16_is_near_and_says_so(
+    weights: WeightSource, extractor: Callable[[str], Extractor], faces: np.ndarray
+) -> None:
+    quick, exact = create("inception@768", weights, "cpu", precision="bf16"), "inception@768"
+    features = quick.extract(faces[:8], 8)["features"]
+    assert features.dtype == np.float32
+    assert 1e-4 < furthest(features, extractor(exact).extract(faces[:8], 8)["features"]) < 0.05
+    assert (quick.arithmetic, extractor(exact).arithmetic) == ("bf16", "fp32")
+
+
+@pytest.mark.slow
+def test_a_compiled_network_gives_the_same_features(
+    weights: WeightSource, extractor: Callable[[str], Extractor], faces: np.ndarray
+) -> None:
+    compiled = create("inception@192", weights, "cpu", compiled=True)
+    expected = extractor("inception@192").extract(faces, 16)["features"]
+    assert furthest(compiled.extract(faces, 16)["features"], expected) < 1e-5
+    assert compiled.arithmetic == "fp32 compiled"

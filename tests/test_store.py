@@ -150,6 +150,7 @@ class _Wide:
 
     name = "wide"
     layer = ""
+    arithmetic = "fp32"
     notes: tuple[str, ...] = ()
 
     def __init__(self) -> None:

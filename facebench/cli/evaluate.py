@@ -90,11 +90,23 @@ def _weight_files(
 @seed_option("Seed of the first image.")
 @click.option(
     "--batch-size",
-    default=64,
-    show_default=True,
     type=click.IntRange(1),
     metavar="IMAGES",
-    help="Images at a time; no score depends on it.",
+    help="Images at a time; no score depends on it.  [default: by the memory there is]",
+)
+@click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    type=click.Choice(["fp32", "tf32", "bf16"]),
+    help="The network's arithmetic: fp32 is exact; tf32 (GPUs only) and bf16 are faster, and their "
+    "results are ranked apart.",
+)
+@click.option(
+    "--compile/--no-compile",
+    "compiled",
+    default=None,
+    help="Compile Inception first, which takes a minute.  [default: from 10,000 images a model]",
 )
 @click.option(
     "--weights",

@@ -11,6 +11,7 @@ from facebench.engine.row import Entry, score
 from facebench.engine.sanity import sanity_rows
 from facebench.engine.setting import make_setting
 from facebench.errors import BadInput, RowFailed
+from facebench.features.arithmetic import Precision
 from facebench.modes import DEFAULT
 from facebench.progress import Track, silent
 from facebench.result import Result
@@ -38,7 +39,9 @@ def evaluate(
     sanity: bool = False,
     split: Split = "holdout",
     seed: int = 0,
-    batch_size: int = 64,
+    batch_size: int | None = None,
+    precision: Precision = "fp32",
+    compiled: bool | None = None,
     weights: WeightSource | None = None,
     device: str | None = None,
     command: str = "",
@@ -62,7 +65,9 @@ def evaluate(
         sanity: add rows of training images in disguise, whose place is known beforehand.
         split: which images of the reference to compare with.
         seed: the first seed; image *i* is drawn from seed ``seed + i``.
-        batch_size: images at a time; no score depends on it.
+        batch_size: images at a time, as many as memory allows by default; no score depends on it.
+        precision: the network's arithmetic, exact float32 unless a faster one is asked for.
+        compiled: whether torch compiles Inception first; by default where there are many images.
         weights: where network weights come from.
         device: a torch device; a GPU where there is one by default.
         command: recorded in the Results, to make them again.
@@ -84,6 +89,8 @@ def evaluate(
         mode=mode,
         sanity=sanity,
         batch_size=batch_size,
+        precision=precision,
+        compiled=compiled,
         weights=weights or WeightSource(track=track),
         device=device,
         track=track,

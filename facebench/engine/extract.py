@@ -39,6 +39,7 @@ class Preview:
     name = f"preview-{PREVIEW}"
     layer = ""
     weights: dict[str, str] = {}  # noqa: RUF012 - a constant of the contract
+    arithmetic = "none"
     notes: tuple[str, ...] = ()
 
     def extract(self, images: Images, batch_size: int) -> Record:
@@ -110,7 +111,7 @@ def _key(source: ImageSource, seeds: range, extractor: Extractor, device: str) -
         "seeds": [seeds.start, seeds.stop],
         "network": extractor.name,
         "weights": extractor.weights,
-        "precision": "float32",
+        "precision": extractor.arithmetic,
         "versions": _versions(),
         "device": device.partition(":")[0],
     }

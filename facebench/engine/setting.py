@@ -10,8 +10,10 @@ from facebench import features
 from facebench.data.dataset import Dataset
 from facebench.engine.choice import check_count, choose_metrics
 from facebench.engine.extract import Preview, extract
+from facebench.engine.memory import choose_batch_size
 from facebench.engine.sources import DatasetSource, ImageSource
 from facebench.errors import BadInput
+from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Extractor
 from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.metrics.table import Metric
@@ -23,6 +25,9 @@ from facebench.result import Protocol
 from facebench.sampler import Images
 from facebench.store import FeatureStore
 from facebench.weights import WeightSource
+
+COMPILE_FROM = 10_000
+"""Images a model from which compiling the network pays, if it takes a minute."""
 
 
 class Seen(NamedTuple):
@@ -43,6 +48,7 @@ class Setting:
     """The one whose features the distances are taken in."""
     lpips: Extractor | None
     mode: Mode
+    precision: Precision
     batch_size: int
     device: str
     track: Track = silent
@@ -73,7 +79,7 @@ class Setting:
             layer=self.network.layer,
             mode=self.mode.name,
             weights=self.network.weights,
-            precision="float32",
+            precision=self.precision,
             num=len(self.seeds),
             num_reference=len(self.dataset),
         )
@@ -128,7 +134,9 @@ def make_setting(
     metrics: Sequence[str] | None,
     mode: str,
     sanity: bool,
-    batch_size: int,
+    batch_size: int | None,
+    precision: Precision,
+    compiled: bool | None,
     weights: WeightSource,
     device: str | None,
     track: Track,
@@ -143,14 +151,19 @@ def make_setting(
     num = len(dataset) if num is None else num
     check_count(rows, num, "--num")
     place = _device(device)
+    if precision == "tf32" and not place.startswith("cuda"):
+        raise BadInput("--precision tf32 is of NVIDIA's GPUs: take fp32 or bf16 here.")
+    if compiled is None:
+        compiled = num >= COMPILE_FROM and name.startswith("inception")
     return Setting(
         dataset=dataset,
         seeds=range(seed, seed + num),
         metrics=rows,
-        network=features.create(name, weights, place, definitions.resize),
+        network=features.create(name, weights, place, definitions.resize, precision, compiled),
         lpips=_lpips(rows, weights, place),
         mode=definitions,
-        batch_size=batch_size,
+        precision=precision,
+        batch_size=batch_size or choose_batch_size(place),
         device=place,
         track=track,
     )

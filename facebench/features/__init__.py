@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from facebench.errors import BadInput
 
 if TYPE_CHECKING:
+    from facebench.features.arithmetic import Precision
     from facebench.features.extractor import Extractor
     from facebench.weights import WeightSource
 
@@ -12,28 +13,35 @@ Resize = Literal["tf1", "torch", "pil-bicubic"]
 """How Inception's images are resized: as in TensorFlow 1, PyTorch or Pillow."""
 
 
-def create(name: str, weights: "WeightSource", device: str, resize: Resize = "tf1") -> "Extractor":
+def create(
+    name: str,
+    weights: "WeightSource",
+    device: str,
+    resize: Resize = "tf1",
+    precision: "Precision" = "fp32",
+    compiled: bool = False,
+) -> "Extractor":
     """Return the extractor called `name`.
 
     ``inception``, ``inception@LAYER``, ``random``, any of torch-fidelity's by its own name, or a
     user's own ``MODULE:FUNCTION`` (see :mod:`facebench.features.custom`). Only Inception is known
-    under several ways to `resize`.
+    under several ways to `resize`, and only it is `compiled`.
     """
     network, _, layer = name.partition("@")
     if network == "inception":
         from facebench.features.inception import InceptionFeatures
 
-        return InceptionFeatures(layer, weights, device, resize)
+        return InceptionFeatures(layer, weights, device, resize, precision, compiled)
     if resize != "tf1":
         raise BadInput(f"{name} resizes images in its own way: {resize} is for inception only.")
     if ":" in name:
         from facebench.features.custom import CustomFeatures
 
-        return CustomFeatures(name, device)
+        return CustomFeatures(name, device, precision)
     if name == "random":
         from facebench.features.random import RandomFeatures
 
-        return RandomFeatures(device)
+        return RandomFeatures(device, precision)
     from facebench.features.fidelity import FidelityFeatures, networks
 
     if network not in networks():
@@ -41,4 +49,4 @@ def create(name: str, weights: "WeightSource", device: str, resize: Resize = "tf
             f"There is no extractor {name!r}; there are: random, inception, "
             f"{', '.join(networks())}, or your own as MODULE:FUNCTION."
         )
-    return FidelityFeatures(network, layer, weights, device)
+    return FidelityFeatures(network, layer, weights, device, precision)

@@ -25,6 +25,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from facebench.errors import BadInput
+from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Record, in_batches
 
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)  # safe in keys of CSV and JSON
@@ -35,7 +36,7 @@ class CustomFeatures:
 
     layer = ""
 
-    def __init__(self, name: str, device: str):
+    def __init__(self, name: str, device: str, precision: Precision = "fp32"):
         """Import the module of `name`, "module:function", and call the function with `device`."""
         if not _NAME.fullmatch(name):
             raise BadInput(f"{name!r} names no extractor of yours: give MODULE:FUNCTION.")
@@ -50,6 +51,7 @@ class CustomFeatures:
             raise BadInput(f"{name} returned {network!r}, where a network to call is needed.")
         self.name = name
         self.notes: tuple[str, ...] = (f"{name} is the user's own extractor",)
+        self.arithmetic: Precision = precision
         self._device = device
         if isinstance(network, nn.Module):
             network = network.to(device).eval()
@@ -58,7 +60,7 @@ class CustomFeatures:
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return ``features`` of shape (n, d), float32."""
-        (features,) = in_batches(self._network, images, batch_size, self._device)
+        (features,) = in_batches(self._network, images, batch_size, self._device, self.arithmetic)
         return {"features": features}
 
     def _network(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n d"]]:

@@ -1,12 +1,13 @@
 """The extractor contract, and what extractors share."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
+
+from facebench.features.arithmetic import Precision, arithmetic
 
 Record = dict[str, np.ndarray]
 """Named arrays, one row per image or, for moments, one row per chunk; rows are concatenated."""
@@ -24,6 +25,11 @@ class Extractor(Protocol):
     """Each weight file's name and sha256."""
     notes: tuple[str, ...]
     """What a reader of the numbers must know, e.g. that weights were taken on trust."""
+
+    @property
+    def arithmetic(self) -> str:
+        """How it computes, as far as the last digits depend on it: "fp32", "bf16 compiled"."""
+        ...
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return the features of `images`, `batch_size` at a time."""
@@ -44,28 +50,12 @@ def in_batches(
     images: UInt8[np.ndarray, "n 3 h w"],
     batch_size: int,
     device: str,
+    precision: Precision = "fp32",
 ) -> list[np.ndarray]:
-    """Return each of `network`'s outputs over all images, computed in exact float32."""
-    with torch.inference_mode(), exact_float32():
-        outputs = [
-            [o.cpu() for o in network(batch)] for batch in batches(images, batch_size, device)
-        ]
-    return [torch.cat(parts).numpy() for parts in zip(*outputs, strict=True)]
+    """Return each of `network`'s outputs over all images, computed in `precision`.
 
-
-@contextmanager
-def exact_float32() -> Iterator[None]:
-    """Switch TF32 and bfloat16 off in float32 arithmetic, and restore what the user had set.
-
-    By the switches of torch 2.9: the older ones cannot be read once a user has set these.
+    They leave the device together: fetching each batch's would keep a GPU waiting for the next.
     """
-    of: Any = torch.backends
-    switches = (of.cuda.matmul, of.cudnn.conv, of.mkldnn.matmul, of.mkldnn.conv)
-    before = [switch.fp32_precision for switch in switches]
-    try:
-        for switch in switches:
-            switch.fp32_precision = "ieee"
-        yield
-    finally:
-        for switch, precision in zip(switches, before, strict=True):
-            switch.fp32_precision = precision
+    with torch.inference_mode(), arithmetic(precision, device):
+        outputs = [network(batch) for batch in batches(images, batch_size, device)]
+        return [torch.cat(parts).float().cpu().numpy() for parts in zip(*outputs, strict=True)]

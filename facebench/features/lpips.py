@@ -14,7 +14,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from facebench.errors import BadInput
-from facebench.features.extractor import Record, batches, exact_float32
+from facebench.features.arithmetic import exact_float32
+from facebench.features.extractor import Record, batches
 from facebench.features.fidelity import load_state, trust_notes
 from facebench.metrics.diversity import PairMoments
 from facebench.weights import WeightFile, WeightSource
@@ -30,6 +31,7 @@ class LPIPSFeatures:
 
     name = "lpips-alex-v0.1"
     layer = ""  # of all five at once
+    arithmetic = "fp32"  # always: AlexNet is small, and the squares of small differences are not
 
     def __init__(self, weights: WeightSource, device: str):
         """Load AlexNet's features from `weights`; the linear layers come with `lpips`."""

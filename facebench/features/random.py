@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Record, in_batches
 
 CHANNELS = (3, 64, 128, 256, 256)
@@ -31,8 +32,9 @@ class RandomFeatures:
         "random features: fine for comparing models here, no substitute for FID",
     )
 
-    def __init__(self, device: str):
+    def __init__(self, device: str, precision: Precision = "fp32"):
         """Draw the network's weights (NumPy's Philox, key 0) onto `device`."""
+        self.arithmetic: Precision = precision
         rng = np.random.Generator(np.random.Philox(key=0))
         pairs = itertools.pairwise(CHANNELS)
         self.weights: dict[str, str] = {}
@@ -46,7 +48,7 @@ class RandomFeatures:
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return ``features`` of shape (n, 1408), float32."""
-        (features,) = in_batches(self._network, images, batch_size, self._device)
+        (features,) = in_batches(self._network, images, batch_size, self._device, self.arithmetic)
         return {"features": features}
 
     def _network(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n d"]]:
@@ -54,7 +56,7 @@ class RandomFeatures:
         x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", antialias=True) / 127.5 - 1
         levels = []
         for kernel in self._kernels:
-            x = F.conv2d(x, kernel, padding=1).relu()
+            x = F.conv2d(x, kernel, padding=1).relu().float()
             levels += [x.mean((2, 3)), x.std((2, 3), correction=0)]
             x = F.avg_pool2d(x, 2)
         return (torch.cat(levels, 1),)

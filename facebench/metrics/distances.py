@@ -16,7 +16,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from facebench.errors import BadInput
-from facebench.features.extractor import exact_float32
+from facebench.features.arithmetic import exact_float32
 from facebench.metrics.arrays import Features, as_pair
 
 MEMORY = 1 << 30

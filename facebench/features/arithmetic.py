@@ -1,0 +1,42 @@
+"""In which arithmetic networks compute: exact float32, or a faster one that the result names."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal
+
+import torch
+
+Precision = Literal["fp32", "tf32", "bf16"]
+"""float32 throughout; its products rounded to TF32 on GPUs that have it; bfloat16."""
+
+
+@contextmanager
+def arithmetic(precision: Precision, device: str) -> Iterator[None]:
+    """Compute in `precision`, and restore what the user had set.
+
+    bfloat16 is torch's autocast: products and convolutions in it, sums and roots in float32.
+    """
+    place = torch.device(device).type
+    bfloat16 = torch.autocast(place, torch.bfloat16) if precision == "bf16" else nullcontext()
+    with _products("tf32" if precision == "tf32" else "ieee"), bfloat16:
+        yield
+
+
+def exact_float32() -> Any:
+    """Switch TF32 and bfloat16 off in float32 arithmetic, and restore what the user had set."""
+    return _products("ieee")
+
+
+@contextmanager
+def _products(precision: str) -> Iterator[None]:
+    """Switch by what torch 2.9 offers: the older switches cannot be read once these are set."""
+    of: Any = torch.backends
+    switches = (of.cuda.matmul, of.cudnn.conv, of.mkldnn.matmul, of.mkldnn.conv)
+    before = [switch.fp32_precision for switch in switches]
+    try:
+        for switch in switches:
+            switch.fp32_precision = precision
+        yield
+    finally:
+        for switch, earlier in zip(switches, before, strict=True):
+            switch.fp32_precision = earlier
