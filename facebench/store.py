@@ -69,6 +69,10 @@ class FeatureStore:
         digest = sha256(key.encode()).hexdigest()
         return self.folder / digest[:2] / f"{digest}.safetensors"
 
+    def has(self, key: str) -> bool:
+        """Whether there is a file of the record called `key`, whole or not."""
+        return self.path(key).is_file()
+
     def load(self, key: str) -> Record | None:
         """Return the record called `key`, or None where there is none or, warning, a damaged one.
 
@@ -97,6 +101,12 @@ class FeatureStore:
         with atomic_path(self.path(key)) as partial:
             save_file(arrays, partial, metadata)
             return _read(partial, key)
+
+    def adopt(self, key: str, data: bytes) -> None:
+        """Keep the file of another store's record called `key`, or raise ValueError if damaged."""
+        with atomic_path(self.path(key)) as partial:
+            partial.write_bytes(data)
+            _read(partial, key)
 
     def records(self) -> list[StoredFile]:
         """Return the files of all records, in the order of their names."""

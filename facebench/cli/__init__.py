@@ -9,7 +9,7 @@ import click
 
 from facebench import __version__
 from facebench.cli.group import LazyGroup
-from facebench.errors import BadInput
+from facebench.errors import BadInput, RunFailed
 
 _COMMANDS = {
     "data": "facebench.cli.data:data",
@@ -47,6 +47,9 @@ def main() -> None:
     except BadInput as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    except RunFailed as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
     except OSError as error:  # a full disk, a folder that may not be written
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"Error: {where}{error.strerror or error}.", err=True)

@@ -1,15 +1,16 @@
 """From models and a reference to Results: what ``facebench eval`` does, as a function."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from facebench.data.dataset import Split, open_dataset
 from facebench.engine.folder import earlier, keep
-from facebench.engine.reference import see_reference
-from facebench.engine.row import Entry, score
+from facebench.engine.reference import look_at_reference, see_reference
+from facebench.engine.row import Entry, look_at, score
 from facebench.engine.sanity import sanity_rows
-from facebench.engine.setting import make_setting
+from facebench.engine.setting import Setting, make_setting
 from facebench.errors import BadInput, RowFailed
 from facebench.features.arithmetic import Precision
 from facebench.modes import DEFAULT
@@ -49,6 +50,8 @@ def evaluate(
     announce: Callable[[Result], object] = lambda _: None,
 ) -> Evaluation:
     """Score `models` against a prepared data set. A model that fails does not stop the others.
+
+    Started by torchrun, the processes share the work, and only the first returns Results.
 
     Every model runs in a spawned process of its own, so a script that calls this needs the usual
     ``if __name__ == "__main__":`` guard.
@@ -99,6 +102,9 @@ def evaluate(
     if out:
         for entry in entries:
             earlier(entry.name, setting, out)  # refused now rather than after an hour
+    if not setting.ranks.leads:
+        _follow(entries, setting)
+        return Evaluation([], {})
     real = see_reference(setting)
 
     results: list[Result] = []
@@ -114,3 +120,11 @@ def evaluate(
         results.append(result)
         announce(result)
     return Evaluation(results, failures)
+
+
+def _follow(entries: Sequence[Entry], setting: Setting) -> None:
+    """Do a rank's share of what the leader does, whose failures are the leader's to tell."""
+    look_at_reference(setting)
+    for entry in entries:
+        with contextlib.suppress(BadInput, RowFailed):
+            look_at(entry, setting)

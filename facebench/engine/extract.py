@@ -6,15 +6,19 @@ A chunk is the unit that is kept: a run that is killed repeats at most one.
 import contextlib
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import numpy as np
 
+from facebench.engine.clock import Clock
+from facebench.engine.ranks import ALONE, Ranks
 from facebench.engine.sources import ImageSource
-from facebench.errors import BadInput, RowFailed
+from facebench.errors import BadInput, RowFailed, RunFailed
 from facebench.features.extractor import Extractor, Record
 from facebench.progress import Track, silent
 from facebench.sampler import Images
@@ -65,10 +69,14 @@ def extract(
     size: int,
     batch_size: int = 64,
     device: str = "cpu",
+    ranks: Ranks = ALONE,
+    clock: Clock | None = None,
     track: Track = silent,
     description: str = "",
 ) -> dict[str, Record]:
     """Return each extractor's record over all `seeds`, by the extractor's name.
+
+    Of several ranks each computes its share, and only the leader returns anything.
 
     Args:
         source: where the images come from.
@@ -78,21 +86,61 @@ def extract(
         size: the height and width in pixels that the images must have.
         batch_size: images per call of the sampler and of a network; no result depends on it.
         device: the device the networks are on, part of the records' keys.
+        ranks: the processes that share the work.
+        clock: is told what takes how long.
         track: progress display, in chunks.
         description: what the progress display says.
     """
     chunks = list(_chunks(source, seeds, extractors, device))
     records = [[store.load(key) for key in chunk.keys] for chunk in chunks]
-    unseen = [(c, row) for c, row in zip(chunks, records, strict=True) if None in row]
-    batches = [part for c, _ in unseen for part in _split(c.seeds, batch_size)]
-    with contextlib.closing(source.batches(batches)) as images:  # ends the sampler's process
-        for chunk, row in track(unseen, description, len(unseen)):
-            parts = itertools.islice(images, len(_split(chunk.seeds, batch_size)))
-            whole = _joined(list(parts), chunk.seeds, size)
-            for i, extractor in enumerate(chunk.extractors):
-                if row[i] is None:
-                    row[i] = store.save(chunk.keys[i], extractor.extract(whole, batch_size))
-    return _merged(chunks, records)
+    unseen = ranks.agreed([i for i, row in enumerate(records) if None in row])
+    owners = [ranks.owner(position) for position in range(len(unseen))]
+    mine = [(chunks[i], records[i]) for i, o in zip(unseen, owners, strict=True) if o == ranks.rank]
+    keys = [(key, o) for i, o in zip(unseen, owners, strict=True) for key in chunks[i].keys]
+    clock = clock or Clock()
+    with ranks.together():
+        images = _drawn(source, [chunk.seeds for chunk, _ in mine], size, batch_size, clock)
+        with contextlib.closing(images):  # ends the sampler's process
+            for chunk, row in track(mine, description, len(mine)):
+                _look(chunk, row, next(images), store, batch_size, clock)
+    ranks.collect(keys, store)
+    if not ranks.leads:
+        return {}
+    for i in unseen:
+        records[i] = [store.load(key) for key in chunks[i].keys]
+    return _merged(chunks, records, store.folder)
+
+
+def _drawn(
+    source: ImageSource, parts: Sequence[range], size: int, batch_size: int, clock: Clock
+) -> Generator[Images]:
+    """Yield the images of each part, drawn batch by batch."""
+    batches = [_split(part, batch_size) for part in parts]
+    with contextlib.closing(source.batches(list(itertools.chain(*batches)))) as images:
+        for part, split in zip(parts, batches, strict=True):
+            with clock.phase("waiting for images"):
+                drawn = list(itertools.islice(images, len(split)))
+            clock.images += len(part)
+            yield _joined(drawn, part, size)
+
+
+def _look(
+    chunk: _Chunk,
+    row: list[Record | None],
+    images: Images,
+    store: FeatureStore,
+    batch_size: int,
+    clock: Clock,
+) -> None:
+    """Show a chunk's images to the extractors that have no record of them, and keep what they see.
+
+    The store reads it back when all is done: until then no features are held.
+    """
+    for i, extractor in enumerate(chunk.extractors):
+        if row[i] is None:
+            with clock.phase("looking at them"):
+                record = extractor.extract(images, batch_size)
+            store.save(chunk.keys[i], record)
 
 
 def _chunks(
@@ -145,26 +193,29 @@ def _joined(parts: list[np.ndarray], seeds: range, size: int) -> Images:
     return np.concatenate(parts)
 
 
-def _merged(chunks: list[_Chunk], records: list[list[Record | None]]) -> dict[str, Record]:
-    """Concatenate the rows of every extractor's records, which are emptied."""
+def _merged(
+    chunks: list[_Chunk], records: list[list[Record | None]], folder: Path
+) -> dict[str, Record]:
+    """Concatenate the rows of every extractor's records."""
     parts: dict[str, list[Record]] = {}
     for chunk, row in zip(chunks, records, strict=True):
         for extractor, record in zip(chunk.extractors, row, strict=True):
-            assert record is not None, "every record was loaded or computed"
+            if record is None:
+                raise RunFailed("Features that were kept a moment ago are gone: start again.")
             parts.setdefault(extractor.name, []).append(record)
     return {
-        name: {key: _concatenated(all_parts, key) for key in list(all_parts[0])}
+        name: {
+            key: _concatenated([part[key] for part in all_parts], folder) for key in all_parts[0]
+        }
         for name, all_parts in parts.items()
     }
 
 
-def _concatenated(parts: list[Record], key: str) -> np.ndarray:
-    """Move the rows called `key` into one array; all features are never held twice."""
-    first = parts[0][key]
-    rows = np.empty((sum(len(part[key]) for part in parts), *first.shape[1:]), first.dtype)
-    at = 0
-    for part in parts:
-        moved = part.pop(key)
-        rows[at : at + len(moved)] = moved
-        at += len(moved)
-    return rows
+def _concatenated(parts: Sequence[np.ndarray], folder: Path) -> np.ndarray:
+    """Return all rows as one array, in a file without a name: memory need not hold it."""
+    if len(parts) == 1:
+        return parts[0]
+    first, count = parts[0], sum(map(len, parts))
+    with tempfile.TemporaryFile(dir=folder) as file:
+        rows = np.memmap(file, first.dtype, "w+", shape=(count, *first.shape[1:]))
+    return np.concatenate(parts, out=rows)

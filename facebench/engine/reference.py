@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from facebench.data.dataset import Dataset
 from facebench.engine.setting import Seen, Setting
+from facebench.engine.sources import DatasetSource
 from facebench.metrics.comparison import FeatureSet
 
 
@@ -21,13 +23,44 @@ class Reference:
 
 def see_reference(setting: Setting) -> Reference:
     """Show the networks all real images that the metrics need, and score some against others."""
-    seen = setting.see_real(setting.dataset, "Reference")
-    training = None
-    if any(row.needs == "training" for row in setting.metrics):
-        training = setting.see_real(setting.training, "Training images").features
+    seen = setting.see_real(*_reference(setting))
+    training = setting.see_real(*_training(setting)).features if _asks_of_copies(setting) else None
     real, other, notes = _two_real_sets(setting, seen.features)
     floor = _floor(setting, real, other) | _floor_of_copying(setting, seen.features, training)
     return Reference(seen, training, floor, notes)
+
+
+def look_at_reference(setting: Setting) -> None:
+    """Do a rank's share of `see_reference`, which the leader does all of."""
+    shown = [_reference(setting)]
+    shown += [_training(setting)] if _asks_of_copies(setting) else []
+    shown += [_others(setting)] if _has_others(setting) else []
+    for dataset, description, count in shown:
+        setting.look(DatasetSource(dataset), range(count), description)
+
+
+Shown = tuple[Dataset, str, int]
+"""Real images, what they are, and how many of them the networks are shown."""
+
+
+def _reference(setting: Setting) -> Shown:
+    return setting.dataset, "Reference", len(setting.dataset)
+
+
+def _training(setting: Setting) -> Shown:
+    return setting.training, "Training images", len(setting.training)
+
+
+def _others(setting: Setting) -> Shown:
+    return setting.training, "Other real images", len(setting.seeds)
+
+
+def _asks_of_copies(setting: Setting) -> bool:
+    return any(row.needs == "training" for row in setting.metrics)
+
+
+def _has_others(setting: Setting) -> bool:
+    return setting.dataset.part == "holdout" and len(setting.training) >= len(setting.seeds)
 
 
 def _two_real_sets(
@@ -38,11 +71,9 @@ def _two_real_sets(
     Training images are such, unless the reference holds them itself; otherwise its two halves must
     do, at half the number.
     """
-    count = len(setting.seeds)
-    if setting.dataset.part == "holdout" and len(setting.training) >= count:
-        other = setting.see_real(setting.training, "Other real images", count)
-        return reference, other.features, ()
-    half = min(count, len(setting.dataset) // 2)
+    if _has_others(setting):
+        return reference, setting.see_real(*_others(setting)).features, ()
+    half = min(len(setting.seeds), len(setting.dataset) // 2)
     note = f"the noise floor is of {half} images a side, for want of other real images"
     return reference.part(0, half), reference.part(half, 2 * half), (note,)
 

@@ -43,6 +43,11 @@ def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tupl
     return result, fake.preview
 
 
+def look_at(entry: Entry, setting: Setting) -> None:
+    """Do a rank's share of looking at one row's images."""
+    setting.look(*_source(entry, entry.digest(), setting), entry.name)
+
+
 def _source(entry: Entry, digest: str, setting: Setting) -> tuple[ImageSource, range]:
     """Return where an entry's images come from, and which of them are looked at."""
     if isinstance(entry, SanityRow):

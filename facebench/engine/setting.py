@@ -9,12 +9,14 @@ import torch
 from facebench import features
 from facebench.data.dataset import Dataset
 from facebench.engine.choice import check_count, choose_metrics
+from facebench.engine.clock import Clock
 from facebench.engine.extract import Preview, extract
 from facebench.engine.memory import choose_batch_size
+from facebench.engine.ranks import ALONE, Ranks, local_gpu
 from facebench.engine.sources import DatasetSource, ImageSource
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
-from facebench.features.extractor import Extractor
+from facebench.features.extractor import Extractor, Record
 from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.metrics.table import Metric
 from facebench.metrics.uncertainty import Estimate
@@ -35,6 +37,8 @@ class Seen(NamedTuple):
 
     features: FeatureSet
     preview: Images
+    clock: Clock
+    """What that took now."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Setting:
     batch_size: int
     device: str
     track: Track = silent
+    ranks: Ranks = ALONE
 
     @property
     def extractors(self) -> list[Extractor]:
@@ -89,14 +94,24 @@ class Setting:
         """The images that models were trained on, as far as this data set can tell."""
         return self.dataset.split("train")
 
-    def see_real(self, dataset: Dataset, description: str, count: int | None = None) -> Seen:
-        """Show the networks the first `count` images of a data set; all of them by default."""
-        seeds = range(len(dataset) if count is None else count)
-        return self.see(DatasetSource(dataset), seeds, description)
+    def see_real(self, dataset: Dataset, description: str, count: int) -> Seen:
+        """Show the networks the first `count` images of a data set."""
+        return self.see(DatasetSource(dataset), range(count), description)
 
     def see(self, source: ImageSource, seeds: range, description: str) -> Seen:
         """Show the images of `source` to the networks, as far as they have not seen them yet."""
-        records = extract(
+        clock = Clock()
+        records = self.look(source, seeds, description, clock)
+        main = records[self.network.name]
+        pairs = records[self.lpips.name] if self.lpips else None
+        seen = FeatureSet(main["features"], main.get("logits"), pairs)
+        return Seen(seen, records[Preview.name]["images"], clock)
+
+    def look(
+        self, source: ImageSource, seeds: range, description: str, clock: Clock | None = None
+    ) -> dict[str, Record]:
+        """Return what each network makes of the images; of several ranks only the leader's does."""
+        return extract(
             source,
             seeds,
             self.extractors,
@@ -104,13 +119,11 @@ class Setting:
             size=self.dataset.size,
             batch_size=self.batch_size,
             device=self.device,
-            track=self.track,
+            ranks=self.ranks,
+            clock=clock,
+            track=self.track if self.ranks.leads else silent,
             description=description,
         )
-        main = records[self.network.name]
-        pairs = records[self.lpips.name] if self.lpips else None
-        seen = FeatureSet(main["features"], main.get("logits"), pairs)
-        return Seen(seen, records[Preview.name]["images"])
 
     def score(
         self,
@@ -150,6 +163,7 @@ def make_setting(
     check_count(rows, len(dataset), f"the {dataset.part} split")
     num = len(dataset) if num is None else num
     check_count(rows, num, "--num")
+    ranks = Ranks.join()
     place = _device(device)
     if precision == "tf32" and not place.startswith("cuda"):
         raise BadInput("--precision tf32 is of NVIDIA's GPUs: take fp32 or bf16 here.")
@@ -166,12 +180,13 @@ def make_setting(
         batch_size=batch_size or choose_batch_size(place),
         device=place,
         track=track,
+        ranks=ranks,
     )
 
 
 def _device(device: str | None) -> str:
     try:
-        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        chosen = torch.device(device or (local_gpu() if torch.cuda.is_available() else "cpu"))
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]

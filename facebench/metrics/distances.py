@@ -17,7 +17,7 @@ from torch import Tensor
 
 from facebench.errors import BadInput
 from facebench.features.arithmetic import exact_float32
-from facebench.metrics.arrays import Features, as_pair
+from facebench.metrics.arrays import Features, Rows, as_pair
 
 MEMORY = 1 << 30
 """Bytes that the distances may take at a time, unless told otherwise."""
@@ -108,15 +108,27 @@ def as_points(
     Scaled by a power of 2, which is exact, so that no square is beyond float32.
     """
     x, y = as_pair(a, b, minimum, torch.float32)
-    largest = max(float(end.abs()) for values in (x, y) for end in torch.aminmax(values))
-    scale = 2.0 ** (math.frexp(largest)[1] - 1)
-    x, y = x / scale, y / scale
-    centre = (x.sum(0) + y.sum(0)) / (len(x) + len(y))
-    return _about(centre, x, scale, memory), _about(centre, y, scale, memory)
+    scale = 2.0 ** (math.frexp(max(_largest(x), _largest(y)))[1] - 1)
+    a, b = _scaled(x, scale), _scaled(y, scale)
+    centre = (a.sum(0) + b.sum(0)) / (len(a) + len(b))
+    return _about(centre, a, scale, memory), _about(centre, b, scale, memory)
 
 
-def _about(centre: Float32[Tensor, " d"], own: Tensor, scale: float, memory: int) -> Points:
-    values = own.sub_(centre)
+def _largest(rows: Rows) -> float:
+    return max(float(chunk.abs().max()) for _, chunk in rows.chunks())
+
+
+def _scaled(rows: Rows, scale: float) -> Float32[Tensor, "n d"]:
+    values = torch.empty(len(rows), rows.width, device=rows.device)
+    for where, chunk in rows.chunks():
+        torch.div(chunk, scale, out=values[where])
+    return values
+
+
+def _about(
+    centre: Float32[Tensor, " d"], values: Float32[Tensor, "n d"], scale: float, memory: int
+) -> Points:
+    values.sub_(centre)
     return Points(values, torch.linalg.vecdot(values, values), scale, memory)
 
 

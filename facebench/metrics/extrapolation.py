@@ -37,10 +37,10 @@ def frechet_infinity_estimate(real: Features, fake: Features, seed: int = 2020) 
     """Return the extrapolated Fréchet distance and its uncertainty; see `frechet_infinity`."""
     x, y = as_pair(real, fake, minimum=MINIMUM)
     value = 0.0
-    by_x, by_y = torch.zeros_like(x[:, 0]), torch.zeros_like(y[:, 0])
+    by_x, by_y = (torch.zeros(len(z), dtype=z.dtype, device=z.device) for z in (x, y))
     orders = zip(_nested(len(x), seed), _nested(len(y), seed + 1), strict=True)
     for weight, (rows_x, rows_y) in zip(_weights(), orders, strict=True):
-        distance, of_x, of_y = frechet_with_influence(x[rows_x], y[rows_y])
+        distance, of_x, of_y = frechet_with_influence(x.subset(rows_x), y.subset(rows_y))
         value += weight * distance
         by_x[rows_x] += weight * len(x) / len(rows_x) * of_x
         by_y[rows_y] += weight * len(y) / len(rows_y) * of_y

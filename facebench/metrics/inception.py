@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from facebench.errors import BadInput
-from facebench.metrics.arrays import Features, as_features
+from facebench.metrics.arrays import Features, as_rows
 from facebench.metrics.uncertainty import Estimate, from_splits
 
 
@@ -35,12 +35,11 @@ def inception_estimate(logits: Features, splits: int = 10, seed: int = 2020) -> 
 def _scores(logits: Features, splits: int, seed: int) -> list[float]:
     if splits < 1:
         raise BadInput(f"An Inception Score over {splits} splits does not exist: take at least 1.")
-    values = as_features(logits, "logits", minimum=splits)
+    values = as_rows(logits, "logits", minimum=splits)
     count = len(values)
-    order = np.random.RandomState(seed).permutation(count)
-    log_p = values[torch.from_numpy(order).to(values.device)].log_softmax(1)
+    shuffled = values.subset(torch.from_numpy(np.random.RandomState(seed).permutation(count)))
     bounds = [i * count // splits for i in range(splits + 1)]
-    return [_score(log_p[a:b]) for a, b in pairwise(bounds)]
+    return [_score(shuffled[a:b].log_softmax(1)) for a, b in pairwise(bounds)]
 
 
 def _score(log_p: Float64[Tensor, "n c"]) -> float:

@@ -17,7 +17,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from facebench.errors import BadInput
-from facebench.metrics.arrays import Features, as_pair
+from facebench.metrics.arrays import Features, Rows, as_pair
 from facebench.metrics.mmd import mmd2, whole
 from facebench.metrics.uncertainty import Estimate, from_influence
 
@@ -62,14 +62,14 @@ def kernel_estimate(
     x, y = as_pair(real, fake, minimum=subset_size)
     if subset_size == len(x) == len(y):
         subsets = 1  # every subset would be the whole
-    by_x, by_y = torch.zeros_like(x[:, 0]), torch.zeros_like(y[:, 0])
+    by_x, by_y = (torch.zeros(len(z), dtype=z.dtype, device=z.device) for z in (x, y))
     values = []
     for rows_x, rows_y in _groups(len(x), len(y), subsets, subset_size, seed):
         (drawn_x, in_x), (drawn_y, in_y) = _members(rows_x, x), _members(rows_y, y)
-        part = mmd2(x[drawn_x], in_x, y[drawn_y], in_y, _cubic)
+        part = mmd2(x.subset(drawn_x), in_x, y.subset(drawn_y), in_y, _cubic)
         values.append(part.values)
-        by_x[drawn_x] += part.influence_x
-        by_y[drawn_y] += part.influence_y
+        by_x.index_add_(0, drawn_x.to(x.device), part.influence_x)
+        by_y.index_add_(0, drawn_y.to(y.device), part.influence_y)
     scale_x, scale_y = len(x) / subsets, len(y) / subsets
     return from_influence(float(torch.cat(values).mean()), scale_x * by_x, scale_y * by_y)
 
@@ -85,7 +85,7 @@ def cmmd(real: Features, fake: Features) -> float:
 
 def cmmd_estimate(real: Features, fake: Features) -> Estimate:
     """Return the CMMD and its uncertainty, of which holds what `kernel_estimate` says."""
-    x, y = map(_unit, as_pair(real, fake, minimum=2))
+    x, y = as_pair(real, fake, minimum=2)
     found = mmd2(x, whole(x), y, whole(y), _gaussian)
     scale_x, scale_y = _CMMD_SCALE * len(x), _CMMD_SCALE * len(y)
     return from_influence(
@@ -98,12 +98,9 @@ def _cubic(x: Float64[Tensor, "n d"], y: Float64[Tensor, "m d"]) -> Float64[Tens
 
 
 def _gaussian(x: Float64[Tensor, "n d"], y: Float64[Tensor, "m d"]) -> Float64[Tensor, "n m"]:
-    """Of vectors of length 1, whose squared distance is 2 - 2xᵀy."""
-    return (x @ y.T).sub_(1).mul_(2 / _CMMD_WIDTH).exp_()
-
-
-def _unit(features: Float64[Tensor, "n d"]) -> Float64[Tensor, "n d"]:
-    return torch.nn.functional.normalize(features)
+    """Of the vectors brought to length 1, whose squared distance is 2 - 2xᵀy."""
+    cosines = torch.nn.functional.normalize(x) @ torch.nn.functional.normalize(y).T
+    return cosines.sub_(1).mul_(2 / _CMMD_WIDTH).exp_()
 
 
 def _groups(
@@ -132,10 +129,10 @@ def _draw(
 
 
 def _members(
-    rows: Int64[Tensor, "subsets size"], features: Float64[Tensor, "n d"]
+    rows: Int64[Tensor, "subsets size"], features: Rows
 ) -> tuple[Int64[Tensor, " r"], Float64[Tensor, "r subsets"]]:
     """Return the rows that any subset has, and 1 where a subset (column) has a row, else 0."""
     drawn, position = torch.unique(rows, return_inverse=True)
     members = torch.zeros(len(drawn), len(rows), dtype=torch.float64)
     members.T.scatter_(1, position, 1)
-    return drawn.to(features.device), members.to(features.device)
+    return drawn, members.to(features.device)

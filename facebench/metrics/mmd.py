@@ -1,7 +1,7 @@
 """Unbiased MMD² of two sets under any kernel, and what each sample adds to it.
 
 With a kernel k, E k(x, x') + E k(y, y') - 2 E k(x, y), x and x' never the same sample (Gretton et
-al. 2012, lemma 6). The kernel is computed some rows at a time, each value once for all subsets.
+al. 2012, lemma 6). The kernel is computed in small blocks, each value once for all subsets.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-Kernel = Callable[[Float64[Tensor, "n d"], Float64[Tensor, "m d"]], Float64[Tensor, "n m"]]
+from facebench.metrics.arrays import Rows
 
-_ROWS = 1024  # of the kernel at a time
+Kernel = Callable[[Float64[Tensor, "n d"], Float64[Tensor, "m d"]], Float64[Tensor, "n m"]]
 
 
 class MMD(NamedTuple):
@@ -26,9 +26,9 @@ class MMD(NamedTuple):
 
 
 def mmd2(
-    x: Float64[Tensor, "n d"],
+    x: Rows,
     in_x: Float64[Tensor, "n subsets"],
-    y: Float64[Tensor, "m d"],
+    y: Rows,
     in_y: Float64[Tensor, "m subsets"],
     kernel: Kernel,
 ) -> MMD:
@@ -44,9 +44,9 @@ def mmd2(
     )
 
 
-def whole(points: Float64[Tensor, "n d"]) -> Float64[Tensor, "n 1"]:
+def whole(points: Rows) -> Float64[Tensor, "n 1"]:
     """Return the membership of the one subset that is the whole set."""
-    return points.new_ones((len(points), 1))
+    return torch.ones(len(points), 1, dtype=points.dtype, device=points.device)
 
 
 def _influence(
@@ -59,28 +59,33 @@ def _influence(
 
 
 def _others(
-    x: Float64[Tensor, "n d"], in_x: Float64[Tensor, "n subsets"], kernel: Kernel
+    x: Rows, in_x: Float64[Tensor, "n subsets"], kernel: Kernel
 ) -> Float64[Tensor, "n subsets"]:
     """Sum each sample's kernel over the other samples of each subset."""
-    sums = []
-    for first in range(0, len(x), _ROWS):
-        block = kernel(x[first : first + _ROWS], x)
-        block.diagonal(first).zero_()
-        sums.append(block @ in_x)
-    return torch.cat(sums)
+    sums = torch.zeros_like(in_x)
+    for rows, a in x.chunks():
+        for columns, b in x.chunks(rows.start):  # it is symmetric
+            block = kernel(a, b)
+            if rows == columns:
+                block.diagonal().zero_()
+            else:
+                sums[columns] += block.T @ in_x[rows]
+            sums[rows] += block @ in_x[columns]
+    return sums
 
 
 def _both_ways(
-    x: Float64[Tensor, "n d"],
+    x: Rows,
     in_x: Float64[Tensor, "n subsets"],
-    y: Float64[Tensor, "m d"],
+    y: Rows,
     in_y: Float64[Tensor, "m subsets"],
     kernel: Kernel,
 ) -> tuple[Float64[Tensor, "n subsets"], Float64[Tensor, "m subsets"]]:
     """Sum each sample's kernel over each subset of the other set, for both sets at once."""
-    x_to_y, y_to_x = [], torch.zeros_like(in_y)
-    for rows, members in zip(torch.split(x, _ROWS), torch.split(in_x, _ROWS), strict=True):
-        block = kernel(rows, y)
-        x_to_y.append(block @ in_y)
-        y_to_x += block.T @ members
-    return torch.cat(x_to_y), y_to_x
+    x_to_y, y_to_x = torch.zeros_like(in_x), torch.zeros_like(in_y)
+    for rows, a in x.chunks():
+        for columns, b in y.chunks():
+            block = kernel(a, b)
+            x_to_y[rows] += block @ in_y[columns]
+            y_to_x[columns] += block.T @ in_x[rows]
+    return x_to_y, y_to_x

@@ -5,11 +5,14 @@ is the cosine of two images' features, whose K has the eigenvalues of a d×d mat
 exact at any n, and no n×n matrix is made where d is smaller.
 """
 
+from collections.abc import Iterator
+from functools import reduce
+
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from facebench.metrics.arrays import Features, as_features
+from facebench.metrics.arrays import Features, Rows, as_rows
 from facebench.metrics.uncertainty import Estimate, from_influence
 
 
@@ -28,21 +31,40 @@ def vendi_estimate(features: Features) -> Estimate:
     A sample's influence is the score times -zᵀ(log ZᵀZ/n)z, but for a constant: how rare its
     directions are.
     """
-    z = torch.nn.functional.normalize(as_features(features, minimum=2))
-    eigenvalues, shares = _spectrum(z)
-    logs = eigenvalues.log()
-    score = float((-(eigenvalues * logs).sum()).exp())
-    return from_influence(score, -score * (shares @ logs))
+    rows = as_rows(features, minimum=2)
+    count, narrow = len(rows), len(rows) > rows.width
+    values, vectors = _positive((_scatter(rows) if narrow else _similarities(rows)) / count)
+    logs = values.log()
+    score = float((-(values * logs).sum()).exp())
+    if narrow:
+        return from_influence(score, -score * _along(rows, vectors, logs))
+    return from_influence(score, -score * (vectors.square() @ (count * values * logs)))
 
 
-def _spectrum(
-    z: Float64[Tensor, "n d"],
-) -> tuple[Float64[Tensor, " r"], Float64[Tensor, "n r"]]:
-    """Return the positive eigenvalues of ZᵀZ/n, and (zᵀv)² of each row and eigenvector."""
-    count, width = z.shape
-    narrow = count > width
-    values, vectors = torch.linalg.eigh((z.T @ z if narrow else z @ z.T) / count)
+def _directions(rows: Rows) -> Iterator[Float64[Tensor, "n d"]]:
+    return (torch.nn.functional.normalize(chunk) for _, chunk in rows.chunks())
+
+
+def _scatter(rows: Rows) -> Float64[Tensor, "d d"]:
+    return reduce(torch.add, (z.T @ z for z in _directions(rows)))
+
+
+def _similarities(rows: Rows) -> Float64[Tensor, "n n"]:
+    z = torch.cat(list(_directions(rows)))
+    return z @ z.T
+
+
+def _positive(
+    matrix: Float64[Tensor, "s s"],
+) -> tuple[Float64[Tensor, " r"], Float64[Tensor, "s r"]]:
+    """Return the eigenvalues that are more than rounding, and their vectors."""
+    values, vectors = torch.linalg.eigh(matrix)
     kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
-    values, vectors = values[kept], vectors[:, kept]
-    shares = (z @ vectors).square() if narrow else count * values * vectors.square()
-    return values, shares
+    return values[kept], vectors[:, kept]
+
+
+def _along(
+    rows: Rows, vectors: Float64[Tensor, "d r"], logs: Float64[Tensor, " r"]
+) -> Float64[Tensor, " n"]:
+    """Return Σ (zᵀv)² log λ of each row z, over the eigenvectors v."""
+    return torch.cat([(z @ vectors).square() @ logs for z in _directions(rows)])

@@ -1,0 +1,96 @@
+"""One evaluation by two processes, as torchrun starts them, against one by one."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from facebench.data.prepare import synthesize
+from facebench.store import FeatureStore
+
+# Chunks are small, so that there are several of them; every rank has a cache of its own, as on
+# machines that share no files.
+LAUNCHER = """
+import os, signal, sys
+import facebench.cli, facebench.engine.extract as engine
+engine.CHUNK = 8
+rank = os.environ.get("RANK", "0")
+if "RANK" in os.environ and os.environ["OWN"] == "yes":
+    os.environ["FACEBENCH_CACHE"] += rank
+if rank == os.environ["DIES"]:
+    look = engine._look
+    def dying(chunk, *rest):
+        if chunk.seeds.start >= 16:
+            os.kill(os.getpid(), signal.SIGKILL)
+        look(chunk, *rest)
+    engine._look = dying
+if __name__ == "__main__":
+    facebench.cli.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ranks") / "faces"
+    synthesize(folder, num=80, size=32, holdout=40)
+    return folder
+
+
+def run(
+    data: Path, folder: Path, ranks: int, models: str = "", own: str = "yes", dies: str = ""
+) -> subprocess.CompletedProcess[str]:
+    script = folder / "launch.py"
+    folder.mkdir(exist_ok=True)
+    script.write_text(LAUNCHER)
+    alone = [sys.executable, str(script)]
+    many = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    many += [f"--nproc-per-node={ranks}", str(script)]
+    models = models or f"copies=images:{data / 'images.npy'}"
+    options = ["--models", models, "--reference", str(data), "--extractor", "random"]
+    return subprocess.run(
+        [*(many if ranks > 1 else alone), "eval", *options, "--out", str(folder / "results")],
+        env=os.environ
+        | {"FACEBENCH_CACHE": str(folder / "cache"), "CUDA_VISIBLE_DEVICES": ""}
+        | {"OWN": own, "DIES": dies, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def scores(folder: Path) -> dict[str, float]:
+    with (folder / "results" / "leaderboard.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    return {key: float(value) for key, value in row.items() if key in ("fd_random", "recall", "is")}
+
+
+@pytest.mark.parametrize("own", ["yes", "no"])
+def test_two_ranks_give_the_scores_of_one(data: Path, tmp_path: Path, own: str) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    alone, together = run(data, one, 1), run(data, two, 2, own=own)
+    assert (alone.returncode, together.returncode) == (0, 0), together.stderr
+    assert scores(two) == pytest.approx(scores(one), rel=1e-6) and scores(one)
+    theirs = [len(FeatureStore(two / f"cache{r}" / "features").records()) for r in range(2)]
+    if own == "yes":  # each drew its share: rank 1 two of five chunks, of three sets of images
+        assert theirs[1] == 3 * 2 and theirs[0] >= 3 * 5
+
+
+def test_what_fails_on_one_rank_fails_the_row_on_all(data: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.npy"
+    broken.write_bytes(b"no array")
+    models = f"broken=images:{broken},copies=images:{data / 'images.npy'}"
+    ended = run(data, tmp_path / "run", 2, models)
+    assert "broken:" in ended.stderr
+    assert scores(tmp_path / "run")
+
+
+def test_a_rank_that_dies_ends_the_run_and_loses_nothing(data: Path, tmp_path: Path) -> None:
+    ended = run(data, tmp_path / "run", 2, own="no", dies="1")
+    assert ended.returncode != 0
+    assert "Another process of this evaluation died" in ended.stderr or "SIGTERM" in ended.stderr
+    kept = len(FeatureStore(tmp_path / "run" / "cache" / "features").records())
+    assert kept > 0
+    assert run(data, tmp_path / "run", 2, own="no").returncode == 0
