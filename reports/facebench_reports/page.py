@@ -83,6 +83,11 @@ class Section:
         return len({row.result.first_seed for row in self.board.rows}) == 1
 
     @property
+    def shows_copies(self) -> bool:
+        """Whether any row has a gallery of nearest training images."""
+        return any(each.key == "copies" for look in self.looks for each in look.exhibits)
+
+    @property
     def has_gaps(self) -> bool:
         """Whether any row lacks a metric."""
         return any(None in row.cells for row in self.board.rows)

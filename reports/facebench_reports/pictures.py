@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,8 +52,8 @@ class Exhibit:
     title: str
     caption: str
     picture: Picture
-    labels: tuple[str, ...]
-    """One per image, or per row of images."""
+    labels: tuple[tuple[str, str], ...]
+    """One per image, or per row of images: its name, and its distance where there is one."""
     by_row: bool
 
 
@@ -99,11 +100,8 @@ def strips(folder: Path, model: str, exhibits: Exhibits) -> list[Exhibit]:
 def _exhibit(folder: Path, key: str, strip: Strip) -> Exhibit:
     title, caption = _TEXTS[key]
     picture = _picture(folder, strip.file, folder.name, _CELL * strip.columns)
-    distances = strip.distances or (None,) * len(strip.labels)
-    labels = tuple(
-        label if distance is None else f"{label}: {distance:.3g}"
-        for label, distance in zip(strip.labels, distances, strict=False)
-    )
+    distances = [f"{distance:#.3g}".rstrip(".") for distance in strip.distances]
+    labels = tuple(itertools.zip_longest(strip.labels, distances, fillvalue=""))
     rows = round(picture.height * strip.columns / picture.width) if picture.width else 1
     return Exhibit(key, title, caption, picture, labels, by_row=rows > 1)
 

@@ -90,13 +90,14 @@ def _metric(column: Column, results: Sequence[Result], names: Sequence[str]) -> 
     number = {"field": "value", "type": "quantitative", "title": None, "axis": {"tickCount": 5}}
     x = number | {"scale": {"zero": False}}
     tips = [_tip("model", "model"), _tip("value", column.title), *map(_tip, ("low", "high"))]
+    rule: Spec = {
+        "transform": [{"filter": "isValid(datum.low)"}],
+        "mark": {"type": "rule", "strokeWidth": 1.5},
+        "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}},
+    }
     layers = [
         *_reference_lines([value for _, value in held]),
-        {
-            "transform": [{"filter": "isValid(datum.low)"}],
-            "mark": {"type": "rule", "strokeWidth": 1.5},
-            "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}},
-        },
+        *([rule] if any(value.low is not None for _, value in held) else []),
         {"mark": "point", "encoding": {"y": y, "x": x, "tooltip": tips}},
     ]
     data = [{"model": result.model, **_interval(value)} for result, value in held]
@@ -154,9 +155,8 @@ def _scatter(across: Column, up: Column, board: Board) -> Panel:
     place: Spec = {"x": x, "y": y, "tooltip": tips}
     ring = {"type": "point", "color": "var(--quiet)", "filled": False, "size": 30}
     layers: list[Spec] = [
-        _interval_rule("x", x, y, identity["color"]),
-        _interval_rule("y", y, x, identity["color"]),
-        {"transform": [_only("check")], "mark": ring, "encoding": place},
+        *_interval_rules(data, x, y, identity["color"]),
+        *([{"transform": [_only("check")], "mark": ring, "encoding": place}] if checks else []),
         *_real_points(across, up, board.results, place),
         {
             "transform": [_only("model")],
@@ -181,14 +181,16 @@ def _pairs(kind: str, results: Sequence[Result], across: Column, up: Column) -> 
             yield {"model": result.model, "kind": kind, **_point(x, y)}
 
 
-def _interval_rule(name: str, along: Spec, other: Spec, colour: Spec) -> Spec:
-    """Return the models' intervals in the direction of the axis `name`."""
-    ends = {name: along | {"field": f"{name}_low"}, f"{name}2": {"field": f"{name}_high"}}
-    return {
-        "transform": [_only("model"), {"filter": f"isValid(datum.{name}_low)"}],
-        "mark": {"type": "rule", "opacity": 0.6},
-        "encoding": {**ends, ("y" if name == "x" else "x"): other, "color": colour},
-    }
+def _interval_rules(data: Sequence[Spec], x: Spec, y: Spec, colour: Spec) -> Iterator[Spec]:
+    """Yield the models' intervals across and up, as far as any is known."""
+    for name, along, across, other in (("x", x, "y", y), ("y", y, "x", x)):
+        if any(point[f"{name}_low"] is not None for point in data):
+            ends = {name: along | {"field": f"{name}_low"}, f"{name}2": {"field": f"{name}_high"}}
+            yield {
+                "transform": [_only("model"), {"filter": f"isValid(datum.{name}_low)"}],
+                "mark": {"type": "rule", "opacity": 0.6},
+                "encoding": {**ends, across: other, "color": colour},
+            }
 
 
 def _point(x: Value, y: Value) -> Spec:
@@ -253,7 +255,7 @@ def extrapolation(board: Board, exhibits: Mapping[str, Exhibits]) -> Figure:
         "extrapolation",
         "How the distance falls with the number of images",
         "Each dot is the distance of as many images; the line through them ends, left, at what "
-        "infinitely many would score, with its 95 % interval.",
+        "infinitely many would score, with its 95 % interval beside it.",
         [_lines_to_infinity(column, shown(board)) for column in columns],
     )
 
