@@ -1,6 +1,7 @@
 """Plots as files: PNG or SVG, by the library whose script the page embeds."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def whole(figure: Figure) -> dict[str, Any]:
     }
 
 
+@cache
 def script() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script, which sets ``vegaEmbed``."""
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VERSION)

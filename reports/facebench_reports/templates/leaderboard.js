@@ -163,7 +163,9 @@ function draw(canvas) {
     actions: false, ast: true, defaultStyle: false, renderer: "svg", mode: "vega-lite",
     tooltip: { theme: "board", disableDefaultStyle: true },
   };
-  vegaEmbed(canvas, whole, options);
+  vegaEmbed(canvas, whole, options).then(() => {
+    canvas.querySelector("svg").setAttribute("aria-hidden", "true"); // the canvas has its name
+  });
 }
 
 const nearby = new IntersectionObserver((entries) => {
