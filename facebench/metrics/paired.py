@@ -223,8 +223,8 @@ def _places(
     weights = np.random.default_rng(seed).multinomial(size, [1 / size] * size, RESAMPLES) / size
     scores = values + weights @ (groups - groups.mean(1, keepdims=True)).T
     scores = {"lower": scores, "higher": -scores, "reference": np.abs(scores)}[better]
-    behind = scores[:, :, None] - scores[:, None, :] > _ROUNDING * np.abs(scores).max()
-    return 1 + behind.sum(2)
+    rounding = _ROUNDING * np.abs(scores).max()
+    return np.stack([1 + np.sort(row).searchsorted(row - rounding) for row in scores])
 
 
 def _comparable(key: str, a: Result, b: Result) -> bool:

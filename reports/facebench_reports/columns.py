@@ -73,12 +73,13 @@ class Column:
         Of none where the numbers tell nothing or cannot be compared.
         """
         values = [None if result.is_sanity else self.value(result) for result in results]
-        found = [value for value in values if value is not None]
-        if len(found) < 2 or self.caveat(results):
+        held = [i for i, value in enumerate(values) if value is not None]
+        if len(held) < 2 or self.caveat(results):
             return [False] * len(values)
         better = self.metric.better
-        best = min(found, key=lambda value: paired.badness(value, better))
-        return [value in found and not paired.is_better(best, value, better) for value in values]
+        best = min(held, key=lambda i: paired.badness(values[i], better))
+        beaten = paired.beats(values, better)[best]
+        return [i in held and not beaten[i] for i in range(len(values))]
 
     def real(self, results: Iterable[Result]) -> "Real | None":
         """Return what the real images score; None where it is not known."""
