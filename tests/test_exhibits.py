@@ -29,7 +29,7 @@ class Sampler:
 
     def sample(self, seeds):
         if self.opened: raise RuntimeError("not twice")
-        return np.stack([np.full((3, 32, 32), 10 * seed, np.uint8) for seed in seeds])
+        return np.stack([np.full((3, 32, 32), 5 * seed, np.uint8) for seed in seeds])
 """
 
 
@@ -168,7 +168,8 @@ def test_a_model_that_does_not_draw_again_is_scored_all_the_same(
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     (tmp_path / "model").touch()
     models = f"once=forgetful:{tmp_path / 'model'}"
-    found = evaluate(models, tiny_folder, extractor="random", out=tmp_path / "results")
+    out = tmp_path / "results"  # of more images than are kept, so that some must be drawn again
+    found = evaluate(models, tiny_folder, extractor="random", num=48, out=out)
     assert not found.failures and (tmp_path / "results" / "once.json").is_file()
     shown = read_exhibits(exhibits_folder(tmp_path / "results", "once"))
     assert shown.strips == {} and shown.plane is not None

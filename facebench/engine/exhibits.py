@@ -165,13 +165,17 @@ def _reader(dataset: Dataset) -> Reader:
 
 
 def _redrawn(plans: Mapping[str, _Plan], drawn: Drawn) -> Reader:
-    """Draw the model's chosen images again, all at once."""
-    chosen = sorted({i for plan in plans.values() for of, i in plan.cells if of == "model"})
-    with contextlib.closing(drawn.source.batches([[drawn.seeds[i] for i in chosen]])) as batches:
+    """Draw the model's chosen images again, all at once, but for the first, which were kept."""
+    kept = dict(enumerate(drawn.seen.preview))
+    chosen = {i for plan in plans.values() for of, i in plan.cells if of == "model"}
+    missing = sorted(chosen - kept.keys())
+    if not missing:
+        return kept.__getitem__
+    with contextlib.closing(drawn.source.batches([[drawn.seeds[i] for i in missing]])) as batches:
         images = next(batches, None)
-    if images is None or len(images) != len(chosen):
+    if images is None or len(images) != len(missing):
         raise RowFailed("the sampler did not draw the chosen images again")
-    return dict(zip(chosen, images, strict=True)).__getitem__
+    return (kept | dict(zip(missing, images, strict=True))).__getitem__
 
 
 def _write_strip(name: str, plan: _Plan, sets: Mapping[str, Reader], folder: Path) -> Strip:
