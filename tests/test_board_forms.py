@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from PIL import Image
 
 from facebench import registry
 from facebench.cli import cli
 from facebench.errors import BadInput
 from facebench.exhibits import Exhibits, Plane, exhibits_folder, write_exhibits
+from facebench.files import write_json
 from facebench.metrics import paired
 from facebench.result import SANITY, Protocol, Result, Value, keep_earlier, write_result
 from facebench_reports import bars, plots, theme, to_csv, to_html, to_json, to_latex, to_markdown
@@ -112,6 +113,11 @@ def test_the_schema_knows_what_is_written(folder: Path, results: list[Result]) -
     board = written[0]
     board["groups"][0]["rows"][0]["rank"] = "first"
     assert not SCHEMA.is_valid(board)
+
+
+def test_what_a_test_writes_is_validated(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError):
+        write_json(tmp_path / "odd.json", {"format": "facebench-result/1"})
 
 
 def test_markdown_and_latex_show_ranks_bests_and_caveats(

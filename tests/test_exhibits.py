@@ -12,10 +12,14 @@ from facebench.engine import evaluate
 from facebench.engine.curves import POINTS, SERIES, training_curves
 from facebench.engine.exhibits import NEIGHBOURS, SHOWN, SUSPECTS
 from facebench.engine.meter import Meter
+from facebench.errors import BadInput
 from facebench.exhibits import Exhibits, exhibits_folder, read_exhibits
 from facebench.features.random import RandomFeatures
 from facebench.registry import load
 from facebench.result import read_history, read_result
+from facebench.sampler import latents
+from facebench.strips import COLUMNS, REACH, LatentStrips, between
+from facebench_pca import PCASampler
 from facebench_pca.train import command as train_pca
 
 FORGETFUL = """
@@ -111,6 +115,36 @@ def test_suspects_are_those_nearer_to_training_images_than_these_are_to_others(
     assert copies.distances == pytest.approx(np.sort(ratios)[:SUSPECTS], rel=1e-3)
 
 
+def test_strips_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: Path) -> None:
+    folder, model = exhibits_folder(out, "pca"), PCASampler(run)
+    found = read_exhibits(folder).strips
+    assert found["interpolation"].labels == ("seeds 0 to 1", "seeds 2 to 3", "seeds 4 to 5")
+    between = cells(folder, "interpolation", COLUMNS)
+    ends = between[:, [0, -1]].reshape(-1, 3, 32, 32).astype(int)
+    assert np.abs(ends - model.sample(range(6))).max() <= 1  # the way there rounds differently
+    along = cells(folder, "traversal", COLUMNS)
+    z = np.repeat(latents([0], 8), 2, axis=0)
+    z[:, 1] = -REACH, REACH
+    assert np.abs(along[1][[0, -1]].astype(int) - model.decode(z)).max() <= 1
+    assert "traversal" not in read_exhibits(exhibits_folder(out, "sanity-blur")).strips
+
+
+def test_the_way_between_two_latents_keeps_their_length() -> None:
+    a, b = latents([3, 4], 512)
+    middle = np.linalg.norm(between(a, b, 0.5))
+    assert middle == pytest.approx(np.linalg.norm(a), rel=0.1)
+    assert middle > 1.2 * np.linalg.norm((a + b) / 2)
+    assert between(a, b, 0.0) == pytest.approx(a) and between(a, b, 1.0) == pytest.approx(b)
+    assert between(a, 2 * a, 0.5) == pytest.approx(1.5 * a)
+
+
+def test_what_is_no_latent_sampler_has_no_strips(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"adapter": "images"}')
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(BadInput, match="no strips"):
+        LatentStrips(tmp_path)
+
+
 def test_the_plane_is_that_of_the_real_images_largest_variance(
     out: Path, tiny_dataset: Dataset
 ) -> None:
@@ -132,7 +166,7 @@ def test_no_score_depends_on_what_is_shown_and_both_are_the_same_again(
     assert read_result(out / "pca.json").metrics == bare.results[0].metrics
     evaluate(f"pca={run}", tiny_folder, extractor="random", sanity=True, out=tmp_path)
     written = sorted(p.relative_to(out) for p in (out / "exhibits").rglob("*.*"))
-    assert len(written) == 7 * 5
+    assert len(written) == 7 * 5 + 2
     assert all((tmp_path / path).read_bytes() == (out / path).read_bytes() for path in written)
 
 

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
+from facebench import strips
 from facebench.data.dataset import Dataset
 from facebench.engine.curves import training_curves
 from facebench.engine.reference import Reference
 from facebench.engine.setting import Seen, Setting
-from facebench.engine.sources import ImageSource
+from facebench.engine.sources import ImageSource, ModelSource
 from facebench.errors import BadInput, RowFailed
 from facebench.exhibits import Exhibits, Plane, Strip, exhibits_folder, read_exhibits
 from facebench.exhibits import write_exhibits as write
@@ -29,12 +30,15 @@ from facebench.metrics.comparison import FeatureSet
 from facebench.metrics.memorization import nearest_neighbours
 from facebench.result import Result
 from facebench.sampler import Images
+from facebench.spec import Model
 
 SHOWN = 8
 """Images in a strip."""
 SUSPECTS = 6
 """Samples beside their nearest training images, and how many of these each has."""
 NEIGHBOURS = 3
+LATENT = "latent-strips"
+"""The adapter that shows what lies between seeds."""
 POINTS = 300
 """Images of each set that are points of the plane."""
 _DIGITS = 4  # of a coordinate or a distance
@@ -70,16 +74,34 @@ def keep_exhibits(
     knows_copies = real.training is None or "copies" in before.strips
     if before.identity == identity and knows_copies:
         return
+    latent = _latent_strips(result, drawn.path, folder)
     exhibits = Exhibits(
         identity=identity,
         plane=_plane(*map(_array, (real.seen.features, drawn.seen.features))),
         training=training_curves(drawn.path),
     )
     try:
-        strips = _write_strips(_plans(drawn, setting, real), drawn, setting, folder)
-        write(replace(exhibits, strips=strips), folder)
+        chosen = _write_strips(_plans(drawn, setting, real), drawn, setting, folder)
+        write(replace(exhibits, strips=chosen | latent), folder)
     except (BadInput, RowFailed):  # a model that will not draw again is scored all the same
-        write(replace(exhibits, identity=""), folder)
+        write(replace(exhibits, identity="", strips=latent), folder)
+
+
+def _latent_strips(result: Result, run: Path, folder: Path) -> dict[str, Strip]:
+    """Write the interpolations and traversals of a run; nothing if it has no latent sampler."""
+    if result.is_sanity or not (run / "config.json").is_file():
+        return {}
+    source = ModelSource(Model(result.model, LATENT, run), result.model_digest)
+    try:
+        with contextlib.closing(source.batches([range(strips.TOTAL)])) as batches:
+            images = next(batches)
+    except (BadInput, RowFailed, StopIteration):
+        return {}
+    halves = zip(("interpolation", "traversal"), np.split(images, 2), strips.labels(), strict=True)
+    return {
+        name: _saved(name, half, strips.COLUMNS, labels, (), folder)
+        for name, half, labels in halves
+    }
 
 
 def _identity(result: Result) -> str:
@@ -179,11 +201,21 @@ def _redrawn(plans: Mapping[str, _Plan], drawn: Drawn) -> Reader:
 
 
 def _write_strip(name: str, plan: _Plan, sets: Mapping[str, Reader], folder: Path) -> Strip:
-    images: Images = np.stack([sets[of](index) for of, index in plan.cells])
+    images = np.stack([sets[of](index) for of, index in plan.cells])
+    return _saved(name, images, plan.columns, plan.labels, plan.distances, folder)
+
+
+def _saved(
+    name: str,
+    images: Images,
+    columns: int,
+    labels: Sequence[str],
+    distances: Sequence[float],
+    folder: Path,
+) -> Strip:
     with atomic_path(folder / f"{name}.png") as partial:
-        grid(images, plan.columns).save(partial)
-    size = images.shape[-1]
-    return Strip(f"{name}.png", plan.columns, size, tuple(plan.labels), tuple(plan.distances))
+        grid(images, columns).save(partial)
+    return Strip(f"{name}.png", columns, images.shape[-1], tuple(labels), tuple(distances))
 
 
 def _plane(real: np.ndarray, fake: np.ndarray) -> Plane:
