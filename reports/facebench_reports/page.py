@@ -133,6 +133,7 @@ def to_html(results: Sequence[Result], folder: Path, force: bool = False) -> Pat
             theme=theme.settings(),
             pictured=PICTURED,
             paired=pairs.PAIRED,
+            plotted=plots.PLOTTED,
         )
     )
     target = folder / "leaderboard.html"
