@@ -304,6 +304,18 @@ class Recorder(SimpleNamespace):
         return [(words, options) for called, words, options in self.calls if called == name]
 
 
+def test_tensorboard_has_a_run_per_model(folder: Path) -> None:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    assert CliRunner().invoke(cli, ["report", str(folder), "--to", "tensorboard"]).exit_code == 0
+    runs = sorted(path.name for path in (folder / "tensorboard").iterdir())
+    assert runs == ["blurred", "dcgan", "other", "vae"]
+    events = reader.EventAccumulator(str(folder / "tensorboard" / "vae"))
+    events.Reload()
+    [fid] = events.Scalars("facebench/fid")
+    assert fid.value == 20.0 and "facebench/fid_high" in events.Tags()["scalars"]
+    assert events.Tags()["images"] == ["samples"]
+
+
 def test_weights_and_biases_has_a_run_per_model(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
