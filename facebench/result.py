@@ -4,6 +4,7 @@ Reports read Results and nothing else. A Result is one JSON file, ``results/NAME
 """
 
 import math
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from facebench.errors import BadInput
 from facebench.files import read_json, write_json
 
 FORMAT = "facebench-result/1"
+HISTORY = "history"
+"""The folder, among the results, of what models scored before they were trained again."""
 SANITY = "sanity"
 """The adapter that rows made of the real images themselves are said to have."""
 
@@ -35,6 +38,8 @@ class Value:
     groups: tuple[float, ...] = ()
     """Pseudo-values, from which differences are judged; see :mod:`facebench.metrics.uncertainty`.
     """
+    curve: tuple[tuple[int, float], ...] = ()
+    """For an extrapolated value: numbers of generated images, and the statistic of as many."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class Result:
     """What a reader must know beside the numbers, e.g. that weights were taken on trust."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall time by phase."""
+    memory: dict[str, float] = field(default_factory=dict)
+    """The engine's peak memory by phase, in MiB, where the system tells; without the sampler's."""
     environment: dict[str, str] = field(default_factory=dict)
     """Versions and device."""
     command: str = ""
@@ -104,6 +111,21 @@ def read_result(path: Path) -> Result:
         raise BadInput(f"{path} is not a facebench Result: {error}.") from error
 
 
+def keep_earlier(result: Result, folder: Path) -> Path:
+    """Write the result of an earlier state of a model to ``folder/history`` and return its path."""
+    when = re.sub(r"[^0-9A-Za-z]", "", result.created) or result.model_digest[:12]
+    target = folder / HISTORY / result.model / f"{when}.json"
+    write_json(target, {"format": FORMAT, **asdict(result)})
+    return target
+
+
+def read_history(folder: Path, model: str) -> list[Result]:
+    """Read the results of earlier states of `model`, oldest first."""
+    if Path(model).name != model:
+        return []
+    return [read_result(path) for path in sorted((folder / HISTORY / model).glob("[!.]*.json"))]
+
+
 def read_results(folder: Path) -> list[Result]:
     """Read every Result of a results folder, in the order of their names."""
     if not folder.is_dir():
@@ -128,7 +150,9 @@ def _result(record: dict[str, Any]) -> Result:
 
 def _value(key: str, record: dict[str, Any]) -> Value:
     groups = tuple(record.get("groups", ()))
-    for number in [*(n for name, n in record.items() if name != "groups"), *groups]:
+    curve = tuple((int(count), value) for count, value in record.get("curve", ()))
+    plain = [number for name, number in record.items() if name not in ("groups", "curve")]
+    for number in [*plain, *groups, *(value for _, value in curve)]:
         if number is not None and not (isinstance(number, int | float) and math.isfinite(number)):
             raise ValueError(f"{number!r} is no value of {key}")
-    return Value(**record | {"groups": groups})
+    return Value(**record | {"groups": groups, "curve": curve})

@@ -1,12 +1,17 @@
 """Fixtures that every test module may ask for."""
 
+import json
 import os
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 from PIL import Image
 
+import facebench.files
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.data.prepare import synthesize
 
@@ -16,6 +21,30 @@ def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """Keep tests out of the user's cache, and the user's weights out of tests."""
     monkeypatch.setenv("FACEBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("FACEBENCH_WEIGHTS", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _json_is_as_its_schema_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validate all that any test has written as JSON for others to read."""
+    write_text = facebench.files.write_text
+
+    def write(target: Path, text: str) -> None:
+        if target.suffix == ".json" and '"format": "facebench-' in text:
+            record = json.loads(text)
+            if record["format"] in _FORMATS:
+                _schema().validate(record)
+        write_text(target, text)
+
+    monkeypatch.setattr(facebench.files, "write_text", write)
+
+
+_FORMATS = {f"facebench-{name}/1" for name in ("result", "leaderboard", "exhibits")}
+
+
+@cache
+def _schema() -> Draft202012Validator:
+    text = (files("facebench") / "schema.json").read_text(encoding="utf-8")
+    return Draft202012Validator(json.loads(text))
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ def test_the_core_imports_no_adapter_and_no_report(path: Path) -> None:
 
 
 def test_reports_read_results_and_know_no_engine() -> None:
-    rooms = "errors|files|grid|metrics[.](card|paired|table)|result"
+    rooms = "errors|exhibits|files|grid|metrics[.](card|paired|table)|result|verdicts"
     allowed = re.compile(rf"facebench[.]({rooms})([.]|$)|facebench(_reports|$)|(?!facebench)")
     for path in (ROOT / "reports").rglob("*.py"):
         assert not [name for name in _imports(path) if not allowed.match(name)], path

@@ -1,7 +1,10 @@
+import base64
 import csv
 import json
 import re
 from dataclasses import asdict, replace
+from hashlib import sha256
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from facebench.result import SANITY, Protocol, Result, Value
 from facebench_reports import figures, terminal_table, to_csv, to_html, to_json, to_terminal
 from facebench_reports.board import Board, boards, differences, protocol_id
 
+SCRIPT = re.compile("<script>(.*?)</script>", re.S)
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 HOSTILE = '<script>alert(1)</script>[bold]"quoted"'
 WEIGHTS = {"lpips": "b" * 64, "inception": "a" * 64}
@@ -350,7 +354,10 @@ def test_json_groups_hold_protocol_ordering_and_rows(results: list[Result], tmp_
     assert large["protocol"]["crop"] == "140" and small["protocol"]["crop"] == "108"
     assert large["ordering"] == {"metric": "fid", "title": "FID", "better": "lower"}
     assert [row["rank"] for row in large["rows"]] == [1, 1, 3, 4]
-    assert large["rows"][0]["metrics"]["fid"] == asdict(Value(34.6149, 0.4)) | {"groups": []}
+    assert large["rows"][0]["metrics"]["fid"] == asdict(Value(34.6149, 0.4)) | {
+        "groups": [],
+        "curve": [],
+    }
 
 
 def test_page_says_what_orders_it_and_what_differs(results: list[Result], tmp_path: Path) -> None:
@@ -387,7 +394,7 @@ def test_page_shows_intervals_ranks_floor_and_checks(contest: list[Result], tmp_
     assert "1= places 1–2 nearer images" in page
     assert "Real images noise floor 2.50" in page
     assert "3 models and 1 sanity check" in page
-    assert '<tr class="sanity">' in html and "take no part in ranks" in page
+    assert '<tr class="sanity" data-model="copycat"' in html and "take no part in ranks" in page
     assert "FID: " + METRICS["fid"].interval_note in page
     assert f"Needs {facts(METRICS['fid'])['needs']}" in page
 
@@ -414,14 +421,22 @@ def test_page_escapes_whatever_comes_from_outside(results: list[Result], tmp_pat
         created=HOSTILE,
     )
     html = to_html([hostile], tmp_path).read_text("utf-8")
-    assert "<script" not in html.lower()
+    assert "<script>alert" not in html.lower()
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;[bold]&#34;quoted&#34;") > 10
 
 
 def test_page_loads_nothing_and_forbids_the_rest(results: list[Result], tmp_path: Path) -> None:
     html = to_html(results, tmp_path).read_text("utf-8")
-    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in html
-    assert not re.search(r"https?://|@import|url\(|<script|\son\w+=", html)
+    assert (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-"
+        in unescape(html)
+    )
+    html, scripts = SCRIPT.sub("", html), SCRIPT.findall(html)
+    for script in scripts:
+        digest = base64.b64encode(sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in unescape(html)
+    assert len(scripts) == 2  # the plots' and the page's own
+    assert not re.search(r"https?://|@import|url\(|<script>|\son\w+=", html)
     assert all(
         link.startswith(("data:", "#")) for link in re.findall(r'(?:src|href)="([^"]*)', html)
     )

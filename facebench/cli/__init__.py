@@ -17,6 +17,7 @@ _COMMANDS = {
     "eval": "facebench.cli.evaluate:evaluate",
     "report": "facebench.cli.report:report",
     "compare": "facebench.cli.compare:compare",
+    "plot": "facebench.cli.plot:plot",
     "adapters": "facebench.cli.tables:adapters",
     "metrics": "facebench.cli.tables:metrics",
     "weights": "facebench.cli.tables:weights",

@@ -1,10 +1,12 @@
 """``facebench report``: the board, from results alone."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from facebench import registry
+from facebench.errors import BadInput
 from facebench.result import read_results
 
 
@@ -15,28 +17,49 @@ from facebench.result import read_results
     is_flag=True,
     help="Rank results of unlike protocols in one table, by their values alone, and mark them.",
 )
-def report(folder: Path, force: bool) -> None:
+@click.option(
+    "--to",
+    "to",
+    metavar="NAME,...",
+    help="Only these forms: csv, html, json, latex, markdown, terminal, any plug-in's, and, "
+    "where they are installed, tensorboard, wandb, mlflow.  [default: all but the last three]",
+)
+def report(folder: Path, force: bool, to: str | None) -> None:
     """Draw the board again, from results alone.
 
-    The leaderboard of RESULTS is shown, and written into it as HTML, CSV and JSON. Results of
-    unlike protocols stand in tables of their own.
+    The leaderboard of RESULTS is shown, and written into it as HTML, CSV, JSON, Markdown and
+    LaTeX. Results of unlike protocols stand in tables of their own.
 
     \b
     Examples:
       facebench report results
+      facebench report results --to latex,terminal
+      facebench report results --to tensorboard
       facebench report results --force
     """
-    write_reports(folder, force)
+    write_reports(folder, force, to.split(",") if to else None)
 
 
-def write_reports(folder: Path, force: bool = False) -> None:
-    """Run every installed reporter over the Results in `folder`, and say where each one wrote.
+def write_reports(folder: Path, force: bool = False, names: Sequence[str] | None = None) -> None:
+    """Run reporters over the Results in `folder`, and say where each one wrote.
 
     A reporter is a function ``(results, folder, force=False) -> path``; one that prints returns
-    None. With `force`, it ranks unlike protocols together, and says so.
+    None. With `force`, it ranks unlike protocols together, and says so. A logger is the same, but
+    runs only where it is one of `names`: by default every installed reporter does.
     """
     results = read_results(folder)
-    reporters = [registry.find("reporters", name) for name in registry.names("reporters")]
+    reporters = [_find(name.strip()) for name in names or registry.names("reporters")]
     written = [reporter(results, folder, force=force) for reporter in reporters]
     for path in filter(None, written):
         click.echo(path)
+
+
+def _find(name: str) -> Callable[..., Path | None]:
+    """Load a reporter or a logger, or say which there are."""
+    found = {kind: registry.names(kind) for kind in ("reporters", "loggers")}
+    for kind, names in found.items():
+        if name in names:
+            reporter: Callable[..., Path | None] = registry.find(kind, name)
+            return reporter
+    there = ", ".join(name for names in found.values() for name in names)
+    raise BadInput(f"There is no reporter {name!r}; there are: {there}.")

@@ -111,12 +111,12 @@ def evaluate(
     failures: dict[str, Exception] = {}
     for entry in entries:
         try:
-            result, preview = score(entry, setting, real, command)
+            result, drawn = score(entry, setting, real, command)
         except (BadInput, RowFailed) as error:
             failures[entry.name] = error.with_traceback(None)  # which holds the images
             continue
         if out:
-            result = keep(result, preview, setting, real, out)
+            result = keep(result, drawn, setting, real, out)
         results.append(result)
         announce(result)
     return Evaluation(results, failures)

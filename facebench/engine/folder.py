@@ -3,21 +3,29 @@
 from dataclasses import replace
 from pathlib import Path
 
+from facebench.engine.exhibits import Drawn, keep_exhibits
 from facebench.engine.reference import Reference
 from facebench.engine.setting import Setting
 from facebench.errors import BadInput
 from facebench.files import atomic_path
 from facebench.grid import grid
-from facebench.result import Result, read_result, write_result
+from facebench.result import Result, keep_earlier, read_result, write_result
 from facebench.sampler import Images
 
 
-def keep(result: Result, preview: Images, setting: Setting, real: Reference, out: Path) -> Result:
-    """Write a Result and its sample grid beside the reference's; return it as written."""
-    result = with_earlier_metrics(result, earlier(result.model, setting, out))
+def keep(result: Result, drawn: Drawn, setting: Setting, real: Reference, out: Path) -> Result:
+    """Write a Result, what there is to look at, and its sample grid beside the reference's.
+
+    Return it as written. What another state of the model scored goes into the history.
+    """
+    before = earlier(result.model, setting, out)
+    if before and before.model_digest != result.model_digest:
+        keep_earlier(before, out)
+    result = with_earlier_metrics(result, before)
     data = setting.dataset
     _save_preview(out, f"reference-{data.digest[:12]}-{data.part}", real.seen.preview)
-    _save_preview(out, result.model, preview)
+    _save_preview(out, result.model, drawn.seen.preview)
+    keep_exhibits(result, drawn, setting, real, out)
     write_result(result, out)
     return result
 

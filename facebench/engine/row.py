@@ -1,9 +1,10 @@
 """One row of the board to be: where its images come from, and what they score."""
 
-import time
 from datetime import UTC, datetime
 
 from facebench.engine.environment import describe_environment
+from facebench.engine.exhibits import Drawn
+from facebench.engine.meter import Meter
 from facebench.engine.reference import Reference
 from facebench.engine.sanity import SanityRow
 from facebench.engine.setting import Setting
@@ -11,21 +12,21 @@ from facebench.engine.sources import ImageSource, ModelSource
 from facebench.metrics.table import metric
 from facebench.metrics.uncertainty import Estimate
 from facebench.result import Result, Value
-from facebench.sampler import Images
 from facebench.spec import Model
 
 Entry = Model | SanityRow
 """Whatever becomes a row of the board."""
 
 
-def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tuple[Result, Images]:
-    """Return one row's Result, and its first images."""
-    started = time.monotonic()
+def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tuple[Result, Drawn]:
+    """Return one row's Result, and the images it is of."""
+    meter = Meter(setting.device)
     digest = entry.digest()
     source, seeds = _source(entry, digest, setting)
-    fake = setting.see(source, seeds, entry.name)
-    seen = time.monotonic()
-    estimates = setting.score(real.seen.features, fake.features, real.training)
+    with meter.phase("images and features"):
+        fake = setting.see(source, seeds, entry.name)
+    with meter.phase("metrics"):
+        estimates = setting.score(real.seen.features, fake.features, real.training)
     result = Result(
         model=entry.name,
         adapter=entry.adapter,
@@ -35,12 +36,13 @@ def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tupl
         protocol=setting.protocol,
         metrics={key: recorded(key, e, real.floor.get(key)) for key, e in estimates.items()},
         notes=(*setting.notes, *real.notes),
-        seconds={"images and features": seen - started, "metrics": time.monotonic() - seen},
+        seconds=fake.clock.seconds | {"metrics": meter.seconds["metrics"]},
+        memory=meter.memory,
         environment=describe_environment(setting),
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return result, fake.preview
+    return result, Drawn(source, seeds, fake, entry.path)
 
 
 def look_at(entry: Entry, setting: Setting) -> None:
@@ -59,4 +61,5 @@ def recorded(key: str, estimate: Estimate, floor: float | None) -> Value:
     """Return an estimate as it is recorded."""
     low, high = estimate.interval(metric(key).valid) or (None, None)
     groups = () if estimate.groups is None else tuple(estimate.groups.tolist())
-    return Value(estimate.value, estimate.error, low, high, estimate.reference, floor, groups)
+    beside = estimate.reference, floor, groups, estimate.curve
+    return Value(estimate.value, estimate.error, low, high, *beside)

@@ -7,6 +7,7 @@ generated set; here the real ones are few as well, so both sets shrink together.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -34,17 +35,21 @@ def frechet_infinity(real: Features, fake: Features, seed: int = 2020) -> float:
 
 
 def frechet_infinity_estimate(real: Features, fake: Features, seed: int = 2020) -> Estimate:
-    """Return the extrapolated Fréchet distance and its uncertainty; see `frechet_infinity`."""
+    """Return the extrapolated Fréchet distance, its uncertainty and the curve it ends.
+
+    See `frechet_infinity`.
+    """
     x, y = as_pair(real, fake, minimum=MINIMUM)
-    value = 0.0
+    value, curve = 0.0, []
     by_x, by_y = (torch.zeros(len(z), dtype=z.dtype, device=z.device) for z in (x, y))
     orders = zip(_nested(len(x), seed), _nested(len(y), seed + 1), strict=True)
     for weight, (rows_x, rows_y) in zip(_weights(), orders, strict=True):
         distance, of_x, of_y = frechet_with_influence(x.subset(rows_x), y.subset(rows_y))
         value += weight * distance
+        curve.append((len(rows_y), distance))
         by_x[rows_x] += weight * len(x) / len(rows_x) * of_x
         by_y[rows_y] += weight * len(y) / len(rows_y) * of_y
-    return from_influence(value, by_x, by_y)
+    return replace(from_influence(value, by_x, by_y), curve=tuple(curve))
 
 
 def _weights() -> Float64[np.ndarray, " sizes"]:

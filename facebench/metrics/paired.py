@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Bool, Float64, Int
 from scipy import stats
 
 from facebench.errors import BadInput
@@ -103,7 +103,24 @@ def ranks(values: Sequence[Value | None], better: Better) -> list[int]:
     is tested at 5 % on its own: among m equal models some pair is called different more often than
     that, up to m (m - 1)/2 times as often.
     """
-    return [1 + sum(is_better(other, one, better) for other in values) for one in values]
+    return [int(rank) for rank in 1 + beats(values, better).sum(0)]
+
+
+def beats(values: Sequence[Value | None], better: Better) -> Bool[np.ndarray, "n n"]:
+    """Say of each of `values`, by rows, whether `is_better` calls it so than each, by columns.
+
+    All pairs at once: one by one, the tests of 200 models take half a minute.
+    """
+    badnesses = np.array([badness(value, better) for value in values])
+    contrasts = [(np.inf, np.empty(0)) if v is None else _contrast(v, better) for v in values]
+    sizes = np.array([len(groups) for _, groups in contrasts])
+    found = badnesses[:, None] < badnesses
+    for size in {*sizes[sizes > 0].tolist()}:
+        alike = np.flatnonzero(sizes == size)
+        points = np.array([contrasts[i][0] for i in alike])
+        groups = np.array([contrasts[i][1] for i in alike])
+        found[np.ix_(alike, alike)] = _beats_beyond_noise(points, groups, better)
+    return found
 
 
 def rank_intervals(
@@ -175,6 +192,21 @@ def _contrast(value: Value, better: Better) -> tuple[float, Float64[np.ndarray, 
     return sign * (value.value - value.reference), sign * (groups - value.reference)
 
 
+def _beats_beyond_noise(
+    points: Float64[np.ndarray, " models"],
+    groups: Float64[np.ndarray, "models groups"],
+    better: Better,
+) -> Bool[np.ndarray, "models models"]:
+    """Do what `difference` does to two, to all pairs."""
+    apart = groups[:, None] - groups
+    largest = np.abs(groups).max(1)
+    spread = np.ptp(apart, 2) > _ROUNDING * np.maximum(largest[:, None], largest)
+    errors = np.where(spread, stats.sem(apart, 2), np.inf)
+    reach = stats.t.ppf(1 - LEVEL / 2, groups.shape[1] - 1)
+    is_better = (points[:, None] > points) == (better == "higher")
+    return is_better & (np.abs(apart.mean(2)) > reach * errors)
+
+
 def _paired(a: Value, b: Value, better: Better) -> bool:
     sizes = {len(_contrast(value, better)[1]) for value in (a, b)}
     return len(sizes) == 1 and 0 not in sizes
@@ -191,8 +223,8 @@ def _places(
     weights = np.random.default_rng(seed).multinomial(size, [1 / size] * size, RESAMPLES) / size
     scores = values + weights @ (groups - groups.mean(1, keepdims=True)).T
     scores = {"lower": scores, "higher": -scores, "reference": np.abs(scores)}[better]
-    behind = scores[:, :, None] - scores[:, None, :] > _ROUNDING * np.abs(scores).max()
-    return 1 + behind.sum(2)
+    rounding = _ROUNDING * np.abs(scores).max()
+    return np.stack([1 + np.sort(row).searchsorted(row - rounding) for row in scores])
 
 
 def _comparable(key: str, a: Result, b: Result) -> bool:

@@ -49,6 +49,8 @@ class Estimate:
     groups: PseudoValues | None = None
     reference: float | None = None
     """The same statistic of the real images, for metrics that are read against it."""
+    curve: tuple[tuple[int, float], ...] = ()
+    """For an extrapolated value: numbers of generated images, and the statistic of as many."""
 
     @property
     def error(self) -> float | None:

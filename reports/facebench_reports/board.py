@@ -24,6 +24,8 @@ class Cell:
 
     title: str
     """Of which metric."""
+    value: float
+    """The number in full."""
     number: str
     error: str
     interval: str
@@ -202,6 +204,7 @@ def _cell(column: Column, result: Result, best: bool) -> Cell | None:
     ]
     return Cell(
         title=column.title,
+        value=value.value,
         number=figures.fixed(value.value, places),
         error=figures.error(column.key, value),
         interval=figures.interval(column.key, value),

@@ -61,15 +61,25 @@ class Column:
         held = [result for result in results if self.key in result.metrics]
         return self.metric.needs != "lpips" or len(set(map(paired.lpips_weights, held))) <= 1
 
+    def caveat(self, results: Iterable[Result]) -> str:
+        """Return what must be said where its numbers stand; empty where there is nothing."""
+        if self.metric.note:
+            return "not informative"
+        return "" if self.comparable(results) else "not comparable"
+
     def bests(self, results: Sequence[Result]) -> list[bool]:
-        """Say of each result that is in the contest whether no other is better beyond noise."""
+        """Say of each result that is in the contest whether no other is better beyond noise.
+
+        Of none where the numbers tell nothing or cannot be compared.
+        """
         values = [None if result.is_sanity else self.value(result) for result in results]
-        found = [value for value in values if value is not None]
-        if len(found) < 2 or not self.comparable(results):
+        held = [i for i, value in enumerate(values) if value is not None]
+        if len(held) < 2 or self.caveat(results):
             return [False] * len(values)
         better = self.metric.better
-        best = min(found, key=lambda value: paired.badness(value, better))
-        return [value in found and not paired.is_better(best, value, better) for value in values]
+        best = min(held, key=lambda i: paired.badness(values[i], better))
+        beaten = paired.beats(values, better)[best]
+        return [i in held and not beaten[i] for i in range(len(values))]
 
     def real(self, results: Iterable[Result]) -> "Real | None":
         """Return what the real images score; None where it is not known."""

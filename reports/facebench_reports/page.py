@@ -1,18 +1,36 @@
-"""The leaderboard as one HTML file that asks nothing of the network and runs no script."""
+"""The leaderboard as one HTML file that asks nothing of the network.
 
+It runs two scripts, which it carries: its own, and that of the plots. Its security policy names
+both by their digests, so that no other script can run, whatever a model or a path is called.
+"""
+
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import facebench
 from facebench.files import write_text
 from facebench.result import Result
-from facebench_reports import protocols
+from facebench_reports import drawing, pairs, plots, protocols, theme
+from facebench_reports.bars import Bar, scale
 from facebench_reports.board import Board, Row, boards, differences
-from facebench_reports.pictures import SHOWN, Picture, model_picture, reference_picture
+from facebench_reports.pictures import (
+    SHOWN,
+    Exhibit,
+    Picture,
+    model_picture,
+    reference_picture,
+    strips,
+)
 
+PICTURED = 24
+"""Rows whose pictures the page carries, the first of all boards: more would make it too large."""
 _TO = "\N{WORD JOINER}\N{EN DASH}\N{WORD JOINER}"
 
 
@@ -25,6 +43,15 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What there is to see of one row."""
+
+    row: Row
+    picture: Picture
+    exhibits: Sequence[Exhibit]
+
+
+@dataclass(frozen=True)
 class Section:
     """What the page shows of one board."""
 
@@ -33,13 +60,22 @@ class Section:
     settings: list[protocols.Item]
     references: list[Reference]
     """One per set of real images."""
-    pictures: list[Picture]
-    """One per row."""
+    looks: list[Look]
+    """One per row that has its pictures on the page."""
+    figures: list[plots.Figure]
+    bars: list[tuple[Bar | None, ...]]
+    """By row and column."""
+    data: dict[str, Any]
+    """What the page's script needs."""
 
     def seeds(self, row: Row) -> str:
         """Say which seeds are on the sample grid of `row`."""
         first = row.result.first_seed
         return f"{first}{_TO}{first + min(SHOWN, row.result.protocol.num) - 1}"
+
+    def caveat(self, index: int) -> str:
+        """Return what must be said where the numbers of a column stand."""
+        return self.board.columns[index].caveat(self.board.results)
 
     @property
     def paired(self) -> bool:
@@ -47,15 +83,40 @@ class Section:
         return len({row.result.first_seed for row in self.board.rows}) == 1
 
     @property
+    def shows_copies(self) -> bool:
+        """Whether any row has a gallery of nearest training images."""
+        return any(each.key == "copies" for look in self.looks for each in look.exhibits)
+
+    @property
     def has_gaps(self) -> bool:
         """Whether any row lacks a metric."""
         return any(None in row.cells for row in self.board.rows)
 
+    @property
+    def adapters(self) -> list[str]:
+        """What opens the models, for choosing among them."""
+        return sorted({r.adapter for r in self.board.results if not r.is_sanity})
+
+    @property
+    def models(self) -> list[tuple[int, Row]]:
+        """The rows in the contest, by their places on the page."""
+        return [(i, row) for i, row in self._numbered if not row.result.is_sanity]
+
+    @property
+    def checks(self) -> list[tuple[int, Row]]:
+        """The other rows."""
+        return [(i, row) for i, row in self._numbered if row.result.is_sanity]
+
+    @property
+    def _numbered(self) -> list[tuple[int, Row]]:
+        return list(enumerate(self.board.rows))
+
 
 def to_html(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
-    """Write ``folder/leaderboard.html``, with the pictures of ``folder/samples``."""
+    """Write ``folder/leaderboard.html``, with the pictures that lie in `folder`."""
     groups = boards(results, force)
     differing = differences(groups)
+    scripts = [drawing.script(), _own_script()]
     html = (
         _environment()
         .get_template("leaderboard.html")
@@ -63,10 +124,16 @@ def to_html(results: Sequence[Result], folder: Path, force: bool = False) -> Pat
             summary=protocols.summary(groups),
             differing=differing,
             differing_labels=protocols.labels(differing, groups[0].protocol),
-            sections=[_section(board, differing, folder) for board in groups],
+            sections=_sections(groups, differing, folder),
             protocols=protocols,
             version=facebench.__version__,
             updated=max(result.created for result in results),
+            scripts=scripts,
+            script_digests=" ".join(map(_policy_digest, scripts)),
+            theme=theme.settings(),
+            pictured=PICTURED,
+            paired=pairs.PAIRED,
+            plotted=plots.PLOTTED,
         )
     )
     target = folder / "leaderboard.html"
@@ -84,15 +151,65 @@ def _environment() -> Environment:
     )
 
 
-def _section(board: Board, differing: Sequence[str], folder: Path) -> Section:
+def _own_script() -> str:
+    return (files("facebench_reports") / "templates" / "leaderboard.js").read_text("utf-8")
+
+
+def _policy_digest(script: str) -> str:
+    """Return how a security policy names a script: by what stands between its tags."""
+    digest = sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _sections(groups: Sequence[Board], differing: Sequence[str], folder: Path) -> list[Section]:
+    sections, left = [], PICTURED
+    for board in groups:
+        sections.append(_section(board, differing, folder, left))
+        left -= len(sections[-1].looks)
+    return sections
+
+
+def _section(board: Board, differing: Sequence[str], folder: Path, pictured: int) -> Section:
     settings = protocols.brief(board.protocol, differing)
+    exhibits = drawing.read_all(board, folder)
+    figures = plots.figures(board, exhibits)
+    scales = [scale(column, board.results) for column in board.columns]
     return Section(
         board=board,
         heading=protocols.unlike(board.protocol, differing) or "Leaderboard",
         settings=[item for item in settings if item.name not in board.differing],
         references=_references(board, folder),
-        pictures=[model_picture(folder, row.result.model) for row in board.rows],
+        looks=[
+            Look(
+                row,
+                model_picture(folder, row.result.model),
+                strips(folder, row.result.model, exhibits[row.result.model])
+                if row.result.model in exhibits
+                else [],
+            )
+            for row in _models_first(board)[:pictured]
+        ],
+        figures=figures,
+        bars=[
+            tuple(
+                each.bar(column.value(result))
+                for each, column in zip(scales, board.columns, strict=True)
+            )
+            for result in board.results
+        ],
+        data={
+            "figures": {
+                figure.key: [{"spec": p.spec, "height": p.height} for p in figure.panels]
+                for figure in figures
+            },
+            "orders": plots.orders(board),
+            **pairs.comparisons(board, folder),
+        },
     )
+
+
+def _models_first(board: Board) -> list[Row]:
+    return sorted(board.rows, key=lambda row: row.result.is_sanity)
 
 
 def _references(board: Board, folder: Path) -> list[Reference]:

@@ -1,0 +1,240 @@
+"""What an evaluation leaves beside a Result to be looked at: see :mod:`facebench.exhibits`.
+
+Everything is chosen by distances between features that are there already. Only the chosen images
+are drawn again, once, for no evaluation keeps all of them; nothing here has a part in a score.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from facebench import strips
+from facebench.data.dataset import Dataset
+from facebench.engine.curves import training_curves
+from facebench.engine.reference import Reference
+from facebench.engine.setting import Seen, Setting
+from facebench.engine.sources import ImageSource, ModelSource
+from facebench.errors import BadInput, RowFailed
+from facebench.exhibits import Exhibits, Plane, Strip, exhibits_folder, read_exhibits
+from facebench.exhibits import write_exhibits as write
+from facebench.files import atomic_path
+from facebench.grid import grid
+from facebench.metrics.comparison import FeatureSet
+from facebench.metrics.memorization import nearest_neighbours
+from facebench.result import Result
+from facebench.sampler import Images
+from facebench.spec import Model
+
+SHOWN = 8
+"""Images in a strip."""
+SUSPECTS = 6
+"""Samples beside their nearest training images, and how many of these each has."""
+NEIGHBOURS = 3
+LATENT = "latent-strips"
+"""The adapter that shows what lies between seeds."""
+POINTS = 300
+"""Images of each set that are points of the plane."""
+_DIGITS = 4  # of a coordinate or a distance
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A model's images as they were scored: where from, which, and what the networks saw."""
+
+    source: ImageSource
+    seeds: range
+    seen: Seen
+    path: Path
+    """Where the model lies, and perhaps what its training logged."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A strip before its images are there: which one of which set stands where."""
+
+    columns: int
+    cells: Sequence[tuple[str, int]]
+    labels: Sequence[str]
+    distances: Sequence[float]
+
+
+def keep_exhibits(
+    result: Result, drawn: Drawn, setting: Setting, real: Reference, out: Path
+) -> None:
+    """Write what there is to show of a model, unless it is there already."""
+    folder = exhibits_folder(out, result.model)
+    before, identity = read_exhibits(folder), _identity(result)
+    knows_copies = real.training is None or "copies" in before.strips
+    if before.identity == identity and knows_copies:
+        return
+    latent = _latent_strips(result, drawn.path, folder)
+    exhibits = Exhibits(
+        identity=identity,
+        plane=_plane(*map(_array, (real.seen.features, drawn.seen.features))),
+        training=training_curves(drawn.path),
+    )
+    try:
+        chosen = _write_strips(_plans(drawn, setting, real), drawn, setting, folder)
+        write(replace(exhibits, strips=chosen | latent), folder)
+    except (BadInput, RowFailed):  # a model that will not draw again is scored all the same
+        write(replace(exhibits, identity="", strips=latent), folder)
+
+
+def _latent_strips(result: Result, run: Path, folder: Path) -> dict[str, Strip]:
+    """Write the interpolations and traversals of a run; nothing if it has no latent sampler."""
+    if result.is_sanity or not (run / "config.json").is_file():
+        return {}
+    source = ModelSource(Model(result.model, LATENT, run), result.model_digest)
+    try:
+        with contextlib.closing(source.batches([range(strips.TOTAL)])) as batches:
+            images = next(batches)
+    except (BadInput, RowFailed, StopIteration):
+        return {}
+    halves = zip(("interpolation", "traversal"), np.split(images, 2), strips.labels(), strict=True)
+    return {
+        name: _saved(name, half, strips.COLUMNS, labels, (), folder)
+        for name, half, labels in halves
+    }
+
+
+def _identity(result: Result) -> str:
+    """Return a digest of what the images, and the choice among them, depend on."""
+    parts = (result.model_digest, result.adapter, result.path, result.first_seed)
+    record = [parts, vars(result.protocol), result.environment, SHOWN, SUSPECTS, NEIGHBOURS, POINTS]
+    return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _plans(drawn: Drawn, setting: Setting, real: Reference) -> dict[str, _Plan]:
+    """Choose what is shown."""
+    fake, reference = _array(drawn.seen.features), _array(real.seen.features)
+    to_real = nearest_neighbours(fake, reference, 1)[0][:, 0]
+    to_fake = nearest_neighbours(reference, fake, 1)[0][:, 0]
+    order = np.argsort(to_real, kind="stable")
+    worst = np.argsort(-to_fake, kind="stable")[:SHOWN]
+    plans = {
+        "nearest": _row("model", order[:SHOWN], to_real, drawn.seeds.start, "seed"),
+        "farthest": _row("model", order[::-1][:SHOWN], to_real, drawn.seeds.start, "seed"),
+        "uncovered": _row("real", worst, to_fake, setting.dataset.first, "image"),
+    }
+    if real.training is not None:
+        plans["copies"] = _copies(_array(real.training), fake, drawn.seeds.start)
+    return plans
+
+
+def _array(seen: FeatureSet) -> Float[np.ndarray, "n d"]:
+    return np.asarray(seen.features)
+
+
+def _row(of: str, chosen: np.ndarray, distances: np.ndarray, first: int, noun: str) -> _Plan:
+    return _Plan(
+        columns=SHOWN,
+        cells=[(of, int(i)) for i in chosen],
+        labels=[f"{noun} {first + i}" for i in chosen],
+        distances=[_rounded(distances[i]) for i in chosen],
+    )
+
+
+def _copies(
+    training: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"], first: int
+) -> _Plan:
+    """Choose the samples that are nearest to a training image for how far that is from others."""
+    count = min(NEIGHBOURS, len(training))
+    distances, indices = nearest_neighbours(fake, training, count)
+    ratios = distances[:, 0] / _apart(training, indices[:, 0])
+    suspects = np.argsort(ratios, kind="stable")[:SUSPECTS]
+    rows = [[("model", int(i)), *(("training", int(j)) for j in indices[i])] for i in suspects]
+    return _Plan(
+        columns=1 + count,
+        cells=[cell for row in rows for cell in row],
+        labels=[f"seed {first + i}" for i in suspects],
+        distances=[_rounded(ratios[i]) for i in suspects],
+    )
+
+
+def _apart(
+    training: Float[np.ndarray, "n d"], chosen: Int64[np.ndarray, " m"]
+) -> Float[np.ndarray, " m"]:
+    """Return how far each chosen training image is from its nearest other one, never 0."""
+    some, of_chosen = np.unique(chosen, return_inverse=True)
+    apart = nearest_neighbours(training[some], training, min(2, len(training)))[0][:, -1]
+    return np.maximum(apart, np.finfo(np.float32).tiny)[of_chosen]
+
+
+def _write_strips(
+    plans: Mapping[str, _Plan], drawn: Drawn, setting: Setting, folder: Path
+) -> dict[str, Strip]:
+    sets = {
+        "model": _redrawn(plans, drawn),
+        "real": _reader(setting.dataset),
+        "training": _reader(setting.training),
+    }
+    return {name: _write_strip(name, plan, sets, folder) for name, plan in plans.items()}
+
+
+Reader = Callable[[int], np.ndarray]
+"""From an image's index to the image, ``uint8`` (3, s, s)."""
+
+
+def _reader(dataset: Dataset) -> Reader:
+    return lambda index: dataset.sample([index])[0]
+
+
+def _redrawn(plans: Mapping[str, _Plan], drawn: Drawn) -> Reader:
+    """Draw the model's chosen images again, all at once, but for the first, which were kept."""
+    kept = dict(enumerate(drawn.seen.preview))
+    chosen = {i for plan in plans.values() for of, i in plan.cells if of == "model"}
+    missing = sorted(chosen - kept.keys())
+    if not missing:
+        return kept.__getitem__
+    with contextlib.closing(drawn.source.batches([[drawn.seeds[i] for i in missing]])) as batches:
+        images = next(batches, None)
+    if images is None or len(images) != len(missing):
+        raise RowFailed("the sampler did not draw the chosen images again")
+    return (kept | dict(zip(missing, images, strict=True))).__getitem__
+
+
+def _write_strip(name: str, plan: _Plan, sets: Mapping[str, Reader], folder: Path) -> Strip:
+    images = np.stack([sets[of](index) for of, index in plan.cells])
+    return _saved(name, images, plan.columns, plan.labels, plan.distances, folder)
+
+
+def _saved(
+    name: str,
+    images: Images,
+    columns: int,
+    labels: Sequence[str],
+    distances: Sequence[float],
+    folder: Path,
+) -> Strip:
+    with atomic_path(folder / f"{name}.png") as partial:
+        grid(images, columns).save(partial)
+    return Strip(f"{name}.png", columns, images.shape[-1], tuple(labels), tuple(distances))
+
+
+def _plane(real: np.ndarray, fake: np.ndarray) -> Plane:
+    """Return the first images of both sets in the plane of the real ones' largest variance."""
+    x = torch.from_numpy(np.array(real, np.float64))
+    centre = x.mean(0)
+    x -= centre
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        _, scales, axes = torch.svd_lowrank(x, q=min(6, *x.shape))
+    axes = axes[:, :2] * torch.sign(axes[axes[:, :2].abs().argmax(0), range(2)])  # either will do
+    shares = (scales[:2].square() / x.square().sum().clamp(min=1e-300)).tolist()
+    y = torch.from_numpy(np.array(fake[:POINTS], np.float64)) - centre
+    return Plane((shares[0], shares[1]), _points(x[:POINTS] @ axes), _points(y @ axes))
+
+
+def _points(values: torch.Tensor) -> tuple[tuple[float, float], ...]:
+    return tuple((_rounded(x), _rounded(y)) for x, y in values.tolist())
+
+
+def _rounded(value: float | np.floating) -> float:
+    return float(f"{value:.{_DIGITS}g}")

@@ -1,0 +1,91 @@
+"""The Results in other people's experiment trackers: only where asked for, and installed.
+
+``facebench report RESULTS --to tensorboard`` (or ``wandb``, ``mlflow``). One run per Result; each
+metric is a number called ``facebench/METRIC``, with its interval and noise floor beside it.
+"""
+
+import importlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from facebench.errors import BadInput
+from facebench.result import Result
+
+PROJECT = "facebench"
+_BESIDE = ("value", "low", "high", "floor", "reference")
+
+
+def to_tensorboard(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
+    """Write event files into ``folder/tensorboard``, a run per model, and return that folder."""
+    target = folder / "tensorboard"
+    writer_class = _module("torch.utils.tensorboard", "tensorboard").SummaryWriter
+    for result in results:
+        with writer_class(str(target / result.model)) as writer:
+            for name, number in _numbers(result):
+                writer.add_scalar(name, number, global_step=0)
+            writer.add_text("facebench/command", f"    {result.command}")
+            if sheet := _sheet(folder, result):
+                with Image.open(sheet) as image:
+                    writer.add_image("samples", np.asarray(image.convert("RGB")), dataformats="HWC")
+    return target
+
+
+def to_wandb(results: Sequence[Result], folder: Path, force: bool = False) -> None:
+    """Log every Result as a run of the Weights & Biases project "facebench"."""
+    wandb = _module("wandb", "wandb")
+    for result in results:
+        run = wandb.init(
+            project=PROJECT, name=result.model, config=_settings(result), dir=str(folder)
+        )
+        run.log(dict(_numbers(result)))
+        if sheet := _sheet(folder, result):
+            run.log({"samples": wandb.Image(str(sheet))})
+        run.finish()
+
+
+def to_mlflow(results: Sequence[Result], folder: Path, force: bool = False) -> None:
+    """Log every Result as a run of the MLflow experiment "facebench"."""
+    mlflow = _module("mlflow", "mlflow")
+    mlflow.set_experiment(PROJECT)
+    for result in results:
+        with mlflow.start_run(run_name=result.model):
+            mlflow.log_params({name: str(value)[:500] for name, value in _settings(result).items()})
+            mlflow.log_metrics(dict(_numbers(result)))
+            mlflow.log_artifact(str(folder / f"{result.model}.json"))
+            if sheet := _sheet(folder, result):
+                mlflow.log_artifact(str(sheet))
+
+
+def _module(name: str, package: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise BadInput(
+            f"Logging to {package} needs the package {package!r}, which is not installed: "
+            f"pip install {package}"
+        ) from error
+
+
+def _numbers(result: Result) -> Iterator[tuple[str, float]]:
+    for key, value in result.metrics.items():
+        for part in _BESIDE:
+            number = getattr(value, part)
+            if number is not None:
+                name = f"facebench/{key}"
+                yield (name if part == "value" else f"{name}_{part}"), number
+
+
+def _settings(result: Result) -> dict[str, Any]:
+    record = asdict(result)
+    kept = ("adapter", "path", "model_digest", "first_seed", "command", "created")
+    return {name: record[name] for name in kept} | record["protocol"]
+
+
+def _sheet(folder: Path, result: Result) -> Path | None:
+    sheet = folder / "samples" / f"{result.model}.png"
+    return sheet if sheet.name == f"{result.model}.png" and sheet.is_file() else None

@@ -1,0 +1,161 @@
+"""The leaderboard as text to paste: Markdown for a README, LaTeX (booktabs) for a paper."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facebench.files import write_text
+from facebench.result import Result
+from facebench_reports import protocols
+from facebench_reports.board import Board, Cell, Row, boards
+from facebench_reports.columns import Column
+
+_LATEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "≈": r"$\approx$",
+    "∞": r"$_\infty$",
+    "\N{MINUS SIGN}": "$-$",
+    "×": r"$\times$",
+    "±": r"$\pm$",
+    "–": "--",
+    "—": "---",
+    "†": r"\dag{}",
+    "‡": r"\ddag{}",
+    "§": r"\S{}",
+    "¶": r"\P{}",
+    "√": r"$\surd$",
+    **{raised: f"$^{plain}$" for raised, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True)},
+    "⁻": "$^-$",
+}
+_MARKDOWN = r"\`*_{}[]<>#|~&"
+
+
+@dataclass(frozen=True)
+class _Markup:
+    """How one form sets text: what comes from outside is always escaped."""
+
+    escape: Callable[[str], str]
+    bold: Callable[[str], str]
+    quiet: Callable[[str], str]
+
+
+def to_markdown(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
+    """Write ``folder/leaderboard.md`` and return its path."""
+    parts = [_markdown(board) for board in boards(results, force)]
+    return _written(folder / "leaderboard.md", parts)
+
+
+def to_latex(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
+    r"""Write ``folder/leaderboard.tex`` and return its path: tables to ``\input``."""
+    head = "% Needs \\usepackage{booktabs}. Bold: no model of the column is better beyond noise."
+    parts = [_latex(board) for board in boards(results, force)]
+    return _written(folder / "leaderboard.tex", [head, *parts])
+
+
+def _written(target: Path, parts: Sequence[str]) -> Path:
+    write_text(target, "\n\n".join(parts) + "\n")
+    return target
+
+
+def escape_latex(text: str) -> str:
+    r"""Return `text` as LaTeX sets it.
+
+    >>> escape_latex("50 % of a_b"), escape_latex("\\input{x}")
+    ('50 \\% of a\\_b', '\\textbackslash{}input\\{x\\}')
+    """
+    printable = (character if character.isprintable() else "?" for character in text)
+    return "".join(_LATEX.get(character, character) for character in printable)
+
+
+def escape_markdown(text: str) -> str:
+    r"""Return `text` as Markdown shows it, on one line.
+
+    >>> escape_markdown("<b>|x_y")
+    '\\<b\\>\\|x\\_y'
+    """
+    printable = (character if character.isprintable() else "?" for character in text)
+    return "".join(f"\\{each}" if each in _MARKDOWN else each for each in printable)
+
+
+_AS_MARKDOWN = _Markup(escape_markdown, "**{}**".format, "<sub>{}</sub>".format)
+_AS_LATEX = _Markup(escape_latex, r"\textbf{{{}}}".format, r"{{\scriptsize {}}}".format)
+
+
+def _markdown(board: Board) -> str:
+    head = ["#", "Model", *(_heading(board, c, escape_markdown) for c in board.columns)]
+    rows = [head, ["--:", ":--", *("--:" for _ in board.columns)], *_rows(board, _AS_MARKDOWN)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    words = "\n".join(f"- {escape_markdown(sentence)}" for sentence in _words(board))
+    return f"{table}\n\n{words}"
+
+
+def _latex(board: Board) -> str:
+    head = [r"\#", "Model", *(_heading(board, c, escape_latex) for c in board.columns)]
+    *lines, last = [f"{' & '.join(row)} \\\\" for row in _rows(board, _AS_LATEX)]
+    notes = "\n".join(f"% {escape_latex(sentence)}" for sentence in _words(board))
+    return "\n".join(
+        [
+            notes,
+            rf"\begin{{tabular}}{{rl{'r' * len(board.columns)}}}",
+            r"\toprule",
+            f"{' & '.join(head)} \\\\",
+            r"\midrule",
+            *lines,
+            last,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
+
+
+def _heading(board: Board, column: Column, escape: Callable[[str], str]) -> str:
+    caveat = column.caveat(board.results)
+    words = f"{column.title} {column.arrow}" + (f" ({caveat})" if caveat else "")
+    return escape(words + board.signs(column))
+
+
+def _rows(board: Board, markup: _Markup) -> Iterator[list[str]]:
+    """Yield the real images' row, then the models', then the checks'."""
+    if any(board.reals):
+        real = [markup.escape(real.floor) if real and real.floor else "" for real in board.reals]
+        yield ["", "real images", *real]
+    for row in sorted(board.rows, key=lambda row: row.result.is_sanity):
+        cells = [_cell(cell, markup) for cell in row.cells]
+        yield [markup.escape(row.place), _name(board, row, markup), *cells]
+
+
+def _name(board: Board, row: Row, markup: _Markup) -> str:
+    name = markup.escape(row.result.model + board.marks(row))
+    unlike = protocols.unlike(row.result.protocol, board.differing)
+    return f"{name} {markup.quiet(markup.escape(unlike))}" if unlike else name
+
+
+def _cell(cell: Cell | None, markup: _Markup) -> str:
+    if cell is None:
+        return markup.escape("—")
+    number = markup.escape(cell.number)
+    beside = cell.error or (cell.interval and f"[{cell.interval}]")
+    number = markup.bold(number) if cell.best else number
+    return f"{number} {markup.quiet(markup.escape(beside))}" if beside else number
+
+
+def _words(board: Board) -> Iterator[str]:
+    """Yield what a reader of the table must know."""
+    p = board.protocol
+    if board.differing:
+        yield f"Unlike protocols, forced into one table: {protocols.labels(board.differing, p)}."
+    else:
+        yield (
+            f"{p.num:,} images each against {p.num_reference:,} of {p.dataset} ({p.split} split), "
+            f"crop {p.crop}, {p.size} px, {p.filter}, {p.extractor}, {p.precision}; "
+            f"protocol {board.id}."
+        )
+    yield protocols.caption(board)
+    yield "± is one standard error; real images: what other real images score in a model's place."
+    for note in (*board.notes, *board.column_notes):
+        yield f"{note.mark or 'All'}: {note.text}"
