@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from facebench.data.dataset import Split, open_dataset
 from facebench.engine.folder import earlier, keep
 from facebench.engine.reference import see_reference
@@ -12,6 +14,7 @@ from facebench.engine.sanity import sanity_rows
 from facebench.engine.setting import make_setting
 from facebench.errors import BadInput, RowFailed
 from facebench.features.arithmetic import Precision
+from facebench.limits import Limits
 from facebench.modes import DEFAULT
 from facebench.progress import Track, silent
 from facebench.result import Result
@@ -44,14 +47,14 @@ def evaluate(
     compiled: bool | None = None,
     weights: WeightSource | None = None,
     device: str | None = None,
+    limits: Limits | None = None,
     command: str = "",
     track: Track = silent,
     announce: Callable[[Result], object] = lambda _: None,
 ) -> Evaluation:
     """Score `models` against a prepared data set. A model that fails does not stop the others.
 
-    Every model runs in a spawned process of its own, so a script that calls this needs the usual
-    ``if __name__ == "__main__":`` guard.
+    Every model runs in a process of its own, within limits of time and memory.
 
     Args:
         models: as on the command line, ``"dcgan,mine=vae:path"``, or parsed.
@@ -70,6 +73,7 @@ def evaluate(
         compiled: whether torch compiles Inception first; by default where there are many images.
         weights: where network weights come from.
         device: a torch device; a GPU where there is one by default.
+        limits: of each model's process; see :class:`facebench.limits.Limits` for the default.
         command: recorded in the Results, to make them again.
         track: progress display.
         announce: called with each Result as soon as it is known.
@@ -94,6 +98,7 @@ def evaluate(
         weights=weights or WeightSource(track=track),
         device=device,
         track=track,
+        limits=limits or Limits(),
     )
     entries: list[Entry] = [*chosen, *(sanity_rows(setting) if sanity else [])]
     if out:
@@ -108,6 +113,9 @@ def evaluate(
             result, preview = score(entry, setting, real, command)
         except (BadInput, RowFailed) as error:
             failures[entry.name] = error.with_traceback(None)  # which holds the images
+            continue
+        except torch.OutOfMemoryError as error:  # a model of somebody else's may fill the GPU
+            failures[entry.name] = RowFailed(f"the device has no memory left: {error}")
             continue
         if out:
             result = keep(result, preview, setting, real, out)

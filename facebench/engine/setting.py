@@ -15,6 +15,7 @@ from facebench.engine.sources import DatasetSource, ImageSource
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Extractor
+from facebench.limits import Limits
 from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.metrics.table import Metric
 from facebench.metrics.uncertainty import Estimate
@@ -52,6 +53,7 @@ class Setting:
     batch_size: int
     device: str
     track: Track = silent
+    limits: Limits = Limits()
 
     @property
     def extractors(self) -> list[Extractor]:
@@ -140,6 +142,7 @@ def make_setting(
     weights: WeightSource,
     device: str | None,
     track: Track,
+    limits: Limits,
 ) -> Setting:
     """Choose metrics and load networks, or raise BadInput before anything is computed."""
     if seed < 0:
@@ -166,6 +169,7 @@ def make_setting(
         batch_size=batch_size or choose_batch_size(place),
         device=place,
         track=track,
+        limits=limits,
     )
 
 
