@@ -5,7 +5,8 @@ The other side of the pipe is somebody else's code, so every length is checked b
 
 import json
 import struct
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,9 @@ class Nonsense(Exception):
     """What came is no frame."""
 
 
-def write_frame(pipe: BinaryIO, header: dict[str, object], data: np.ndarray | None = None) -> None:
+def write_frame(
+    pipe: BufferedIOBase, header: dict[str, object], data: np.ndarray | None = None
+) -> None:
     """Write one frame and flush it."""
     text = json.dumps(header).encode()[:_LONGEST_HEADER]
     pipe.write(_LENGTH.pack(len(text)) + text)
@@ -28,7 +31,7 @@ def write_frame(pipe: BinaryIO, header: dict[str, object], data: np.ndarray | No
     pipe.flush()
 
 
-def read_header(pipe: BinaryIO) -> dict[str, Any] | None:
+def read_header(pipe: BufferedIOBase) -> dict[str, Any] | None:
     """Return the next frame's header, or None where the other side has ended."""
     head = pipe.read(_LENGTH.size)
     if not head:
@@ -47,7 +50,7 @@ def read_header(pipe: BinaryIO) -> dict[str, Any] | None:
     return header
 
 
-def read_images(pipe: BinaryIO, shape: Any, count: int) -> np.ndarray:
+def read_images(pipe: BufferedIOBase, shape: Any, count: int) -> np.ndarray:
     """Return the images that follow a header, which says their `shape`."""
     match shape:
         case [int(n), 3, int(height), int(width)] if n == count:
@@ -57,6 +60,6 @@ def read_images(pipe: BinaryIO, shape: Any, count: int) -> np.ndarray:
     if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
         raise Nonsense(f"images of the shape {shape}")
     images = np.empty((n, 3, height, width), np.uint8)
-    if pipe.readinto(images.data.cast("B")) < images.nbytes:  # type: ignore[attr-defined]
+    if pipe.readinto(images.data.cast("B")) < images.nbytes:
         raise Nonsense("images that were cut off")
     return images

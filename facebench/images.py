@@ -3,6 +3,7 @@
 Seed *i* is picture *i* in the order of the names, at its own size; nothing is resized here.
 """
 
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -75,6 +76,30 @@ def _open_array(path: Path) -> Reader:
     return len(array), array.__getitem__
 
 
+_DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError)
+_LARGEST_ARRAY = 8 << 30
+"""Bytes of an npz, which is held in memory; an npy is not."""
+
+
+def _check_claims(path: Path, archive: ZipFile, member: str) -> None:
+    """Refuse an array before memory is taken for what its header and the archive only claim."""
+    size = archive.getinfo(member).file_size
+    if size > _LARGEST_ARRAY:
+        raise BadInput(
+            f"{path} unpacks to {size >> 30} GiB, too much to hold in memory: unzip it and name "
+            "the .npy in it."
+        )
+    with archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        shape, _, dtype = read[version](stream)
+        if math.prod(shape) * dtype.itemsize > size:
+            raise ValueError(f"its header claims the shape {shape}, more than there is")
+
+
 def _load_array(path: Path) -> np.ndarray:
     try:
         if path.suffix == ".npy":
@@ -83,7 +108,8 @@ def _load_array(path: Path) -> np.ndarray:
             members = archive.namelist()
             if len(members) != 1:
                 raise BadInput(f"{path} holds {len(members)} arrays: leave one, the pictures.")
+            _check_claims(path, archive, members[0])
             with archive.open(members[0]) as stream:
                 return np.lib.format.read_array(stream, allow_pickle=False)
-    except (OSError, ValueError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
+    except (*_DAMAGE, BadZipFile, zlib.error) as error:
         raise BadInput(f"{path} is not a readable array of pictures: {error}.") from error

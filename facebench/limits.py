@@ -28,10 +28,13 @@ def _cgroup_memory() -> int:
 class Limits:
     """Beyond these a sampler is ended and its row has failed."""
 
-    seconds: float = 1800
+    seconds: int | float = 1800
     """For opening the model, and for each batch: a thousand steps of diffusion fit in it."""
     memory: int = _default_memory()
     """Bytes of all of the sampler's processes; three quarters of the machine by default."""
+
+
+DEFAULT = Limits()
 
 
 def group_memory(group: int) -> int:

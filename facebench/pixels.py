@@ -15,6 +15,7 @@ from facebench.sampler import Images, to_uint8
 RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "uint8": (0.0, 255.0)}
 LAYOUTS = ("NCHW", "NHWC")
 _SLACK = 0.01  # of a range's width: half precision and float32 sums overshoot a little
+_FEW_LEVELS = 8  # what goes beyond is counted in grey levels
 _LARGEST = 16384  # pixels a side
 
 
@@ -37,7 +38,7 @@ class Pixels:
     def _bounds(self) -> tuple[float, float]:
         if self.range in RANGES:
             return RANGES[self.range]
-        low, dots, high = self.range.partition("..")
+        low, _, high = self.range.partition("..")
         try:
             return float(low), float(high)
         except ValueError:
@@ -104,13 +105,13 @@ def likely_range(values: np.ndarray) -> str:
     ('sigmoid', 'tanh')
     """
     low, high = float(values.min()), float(values.max())
-    for name in ("sigmoid", "tanh", "uint8"):
+    for name in ("sigmoid", "tanh"):
         bottom, top = RANGES[name]
         slack = _SLACK * (top - bottom)
         if bottom - slack <= low and high <= top + slack:
             return name
-    if high > 8:
-        return "0..255"
+    if high > _FEW_LEVELS:
+        return "uint8" if low > -1 and high < 256 else "0..255"
     return "-1..1" if low < -0.5 else "0..1"
 
 

@@ -79,6 +79,14 @@ def parse_models(text: str) -> list[Model]:
     return models
 
 
+def parse_model(text: str) -> Model:
+    """Parse one model, see :func:`parse_models`."""
+    models = parse_models(text)
+    if len(models) > 1:
+        raise BadInput(f"{text!r} names {len(models)} models, where one is needed.")
+    return models[0]
+
+
 def _parse(text: str) -> Model:
     name, equals, target = text.partition("=")
     if not _NAME.fullmatch(name) or name in ("leaderboard", "samples"):

@@ -12,14 +12,16 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from typing import BinaryIO
+from dataclasses import astuple
+from io import BufferedIOBase
+from typing import Any
 
 import numpy as np
 
 from facebench import registry
 from facebench.errors import BadInput
 from facebench.frames import write_frame
-from facebench.sampler import checked
+from facebench.sampler import Sampler, checked
 
 
 def main() -> None:
@@ -27,13 +29,13 @@ def main() -> None:
     pipe = open(int(sys.argv[1]), "wb")
     os.set_inheritable(pipe.fileno(), False)
     request = json.loads(_request())
-    draw_all(request, Answers(pipe))
+    answer(request, Answers(pipe))
 
 
 class Answers:
     """Where answers go, from this process only: a model may fork."""
 
-    def __init__(self, pipe: BinaryIO):
+    def __init__(self, pipe: BufferedIOBase):
         self._pipe, self._owner = pipe, os.getpid()
 
     def put(self, header: dict[str, object], data: np.ndarray | None = None) -> None:
@@ -43,15 +45,15 @@ class Answers:
         write_frame(self._pipe, header, data)
 
 
-def draw_all(request: dict[str, object], answers: Answers) -> None:
-    """Open the model and draw batch after batch; a failure is an answer too."""
-    batches: Sequence[Sequence[int]] = request["seeds"]  # type: ignore[assignment]
+def answer(request: dict[str, Any], answers: Answers) -> None:
+    """Open the model and do what is asked with it; a failure is an answer too."""
     try:
-        sampler = registry.load(*request["model"])  # type: ignore[misc]
+        sampler = registry.load(*request["model"])
         answers.put({"kind": "opened"})
-        for seeds in batches:
-            images = checked(sampler.sample(seeds), len(seeds))
-            answers.put({"kind": "images", "shape": images.shape}, images)
+        if "check" in request:
+            check(sampler, *request["check"], answers)
+        else:
+            draw_all(sampler, request["seeds"], answers)
         answers.put({"kind": "done"})
     except BadInput as error:
         answers.put({"kind": "refused", "reason": str(error)})
@@ -61,6 +63,21 @@ def draw_all(request: dict[str, object], answers: Answers) -> None:
         traceback.print_exc()
         sys.stderr.flush()
         answers.put({"kind": "failed", "reason": f"{type(error).__name__}: {error}"})
+
+
+def draw_all(sampler: Sampler, batches: Sequence[Sequence[int]], answers: Answers) -> None:
+    """Draw batch after batch."""
+    for seeds in batches:
+        images = checked(sampler.sample(seeds), len(seeds))
+        answers.put({"kind": "images", "shape": images.shape}, images)
+
+
+def check(sampler: Sampler, num: int, first_seed: int, answers: Answers) -> None:
+    """Answer with what the contract's checks find."""
+    from facebench.testing import check_sampler
+
+    findings = check_sampler(sampler, num, first_seed).findings
+    answers.put({"kind": "findings", "findings": [astuple(finding) for finding in findings]})
 
 
 def _request() -> bytes:

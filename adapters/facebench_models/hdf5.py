@@ -56,6 +56,9 @@ def _build(path: Path, config: Any) -> Any:
 def _set_weights(path: Path, model: Any, group: Any) -> None:
     """Give every layer the arrays that are stored under its name, in their stored order."""
     stored = {name: group[name] for name in _names(group, "layer_names")}
+    wanted = {layer.name for layer in model.layers if layer.weights}
+    if wanted != {name for name, each in stored.items() if _names(each, "weight_names")}:
+        raise BadInput(f"{path} has weights of other layers than its architecture.")
     for layer in model.layers:
         variables = layer.trainable_weights + layer.non_trainable_weights
         names = _names(stored[layer.name], "weight_names") if variables else []

@@ -100,9 +100,13 @@ def _load(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Sequence[Any]
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     else:
         model = load_full_h5(path) or load_parts(path)
-    is_listed = isinstance(model.input, list)  # as Keras 2 wrote even a single input
-    shape = model.input_shape[0] if is_listed else model.input_shape
-    return (
-        lambda z: np.asarray(model([z] if is_listed else z, training=False)),
-        shape[1:],
-    )
+    # Keras 2 wrote even a single input as a list of one.
+    is_listed = not isinstance(model, keras.Sequential) and isinstance(model.input, list)
+
+    def run(z: np.ndarray) -> np.ndarray:
+        values = model([z] if is_listed else z, training=False)
+        # TensorFlow's tensors do not know NumPy 2's way of converting, which warns.
+        is_eager = keras.backend.backend() == "tensorflow"
+        return values.numpy() if is_eager else keras.ops.convert_to_numpy(values)
+
+    return run, model.inputs[0].shape[1:]

@@ -78,7 +78,7 @@ class TorchScriptSampler(NetworkSampler):
         layout: str = "NCHW",
     ):
         with reading(path, "a TorchScript model"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such
+            warnings.simplefilter("ignore")  # that TorchScript as such is deprecated
             network = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
         shape = latent_shape(size, None, path)
         super().__init__(_forward(network), shape, Pixels(range, layout), latent)

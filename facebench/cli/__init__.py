@@ -1,8 +1,11 @@
 """The ``facebench`` command. Each verb is a thin skin over a public function.
 
-Exit codes: 0 done, 1 a model could not be evaluated, 2 bad input. ``--help`` imports no framework.
+Exit codes: 0 done, 1 a model could not be evaluated, 2 bad input, 130 or 143 interrupted.
+``--help`` imports no framework.
 """
 
+import errno
+import signal
 import sys
 
 import click
@@ -17,6 +20,7 @@ _COMMANDS = {
     "eval": "facebench.cli.evaluate:evaluate",
     "report": "facebench.cli.report:report",
     "compare": "facebench.cli.compare:compare",
+    "check": "facebench.cli.check:check",
     "adapters": "facebench.cli.tables:adapters",
     "metrics": "facebench.cli.tables:metrics",
     "weights": "facebench.cli.tables:weights",
@@ -42,12 +46,45 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; what the user can mend is one sentence and exit code 2."""
+    signal.signal(signal.SIGTERM, _interrupt)  # as a cluster sends before it takes the machine
     try:
-        cli(prog_name="facebench")
+        cli(prog_name="facebench", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:  # with its usage, as click itself shows it
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt, _Terminated) as error:
+        _leave_interrupted(error)
     except BadInput as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     except OSError as error:  # a full disk, a folder that may not be written
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"Error: {where}{error.strerror or error}.", err=True)
+        click.echo(f"Error: {where}{error.strerror or error}{_way_out(error)}.", err=True)
         sys.exit(2)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came: everything is cleaned up on the way out, as for Ctrl-C."""
+
+
+def _interrupt(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
+    raise _Terminated
+
+
+def _leave_interrupted(error: BaseException) -> None:
+    """Say how to go on, and exit as a shell reports a signal."""
+    click.echo(
+        "Interrupted: what is finished is kept, run the same command again to go on.", err=True
+    )
+    sys.exit(128 + (signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT))
+
+
+def _way_out(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return ": make room (facebench store prune makes some) and run the same command again"
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return ": name a place that may be written"
+    return ""

@@ -121,6 +121,7 @@ def _weight_files(
     help="Accept weight files whose digest is not the known one, and torch-fidelity's own loading "
     "of networks that facebench has no digest for (DINOv2's runs code of its repository).",
 )
+@click.option("--offline", is_flag=True, help="Download nothing: refuse where weights are missing.")
 @click.option(
     "--time-limit",
     default=1800,
@@ -141,6 +142,7 @@ def evaluate(
     metrics: str | None,
     weights: dict[str, Path],
     trust_weights: bool,
+    offline: bool,
     time_limit: float,
     memory_limit: float | None,
     out: Path,
@@ -171,7 +173,7 @@ def evaluate(
         models,
         out=out,
         metrics=[key.strip() for key in metrics.split(",")] if metrics else None,
-        weights=WeightSource(weights, trust_weights, track=bar),
+        weights=WeightSource(weights, trust_weights, track=bar, offline=offline),
         limits=Limits(time_limit, int(memory_limit * GIB)) if memory_limit else Limits(time_limit),
         command=shlex.join(["facebench", *sys.argv[1:]]),
         track=bar,

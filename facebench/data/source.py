@@ -15,6 +15,7 @@ from facebench.errors import BadInput
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 LARGEST_FILE = 256 << 20
 """Bytes; a larger member of an archive is taken for a decompression bomb."""
+_LARGEST_RATIO = 50  # of a tar's content to its compressed size
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _zip(path: Path) -> ImageFiles:
 def _tar(path: Path) -> ImageFiles:
     archive = tarfile.open(path)
     try:
-        members = {m.name: m for m in archive.getmembers() if m.isfile() and _is_picture(m.name)}
+        members = {m.name: m for m in _members(path, archive) if m.isfile() and _is_picture(m.name)}
         while archive.fileobj.read(1 << 20):  # a compressed tar ends with its checksum
             pass
     except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
@@ -105,6 +106,17 @@ def _tar(path: Path) -> ImageFiles:
     files = ImageFiles(path, tuple(sorted(members)), read)
     weakref.finalize(files, archive.close)
     return files
+
+
+def _members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the members, but not of a bomb: pictures are not compressed a second time."""
+    most = LARGEST_FILE + _LARGEST_RATIO * path.stat().st_size
+    total = 0
+    for member in archive:
+        total += member.size
+        if total > most:
+            raise BadInput(f"{path} unpacks to more than {most >> 20} MiB: it is a bomb.")
+        yield member
 
 
 def _check_size(path: Path, name: str, size: int) -> None:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,8 @@ import numpy as np
 from facebench.errors import BadInput, RowFailed
 from facebench.frames import Nonsense, read_header, read_images
 from facebench.limits import GIB, Limits, group_memory
+from facebench.spec import Model
+from facebench.testing import Finding
 
 AHEAD = 4
 """Batches that are drawn ahead while the engine looks at one."""
@@ -32,43 +33,52 @@ _FORWARDED = 100_000  # characters of output that are passed on as they come
 
 
 class Sandbox:
-    """A sampler's process; :meth:`images` gives its batches in turn."""
+    """A sampler's process; :meth:`next` gives its batches in turn."""
 
-    def __init__(self, model: Sequence[Any], seeds: Sequence[Sequence[int]], limits: Limits):
+    def __init__(self, model: Model, task: dict[str, Any], limits: Limits):
         """Start it.
 
         Args:
-            model: arguments of :func:`facebench.registry.load`, of JSON's types.
-            seeds: of each batch.
+            model: what it opens.
+            task: "seeds" of each batch to draw, or "check" with the number of images and the first
+                seed.
             limits: of time and memory.
         """
         self._limits = limits
-        self._counts = [len(each) for each in seeds]
+        self._counts = [len(each) for each in task.get("seeds", ())]
         self._frames: queue.Queue[Any] = queue.Queue(AHEAD)
         self._over: str | None = None
         self._process, answers = _start()
         self._output = _Output(self._process)
-        _send(self._process, {"model": list(model), "seeds": [list(map(int, s)) for s in seeds]})
+        named = (model.adapter, str(model.path), dict(model.options), model.code)
+        _send(self._process, {"model": named, **task})
         self._reader = threading.Thread(target=self._read, args=(answers,), daemon=True)
         self._reader.start()
         threading.Thread(target=self._watch_memory, daemon=True).start()
 
-    def next(self) -> np.ndarray | None:
-        """Return the next batch, None after the last, or raise RowFailed or BadInput."""
+    def next(self) -> Any:
+        """Return the next batch or all findings, None after the last, or raise an error.
+
+        Raises:
+            RowFailed: if the process failed or was ended.
+            BadInput: if the model refused.
+        """
         while True:
             frame = self._wait()
-            if isinstance(frame, np.ndarray):
-                return frame
             match frame:
+                case np.ndarray():
+                    return frame
+                case {"kind": "findings", "findings": list(found)}:
+                    return found
                 case {"kind": "opened"}:
                     continue
                 case {"kind": "done"}:
                     return None
                 case {"kind": "refused", "reason": str(reason)}:
-                    raise BadInput(reason)
+                    raise BadInput(printable_text(reason))
                 case {"kind": "failed", "reason": str(reason)}:
-                    raise self._failure(reason)
-            raise self._failure(f"its process answered nonsense ({frame})")
+                    raise self._failure(printable_text(reason))
+            raise self._failure(f"its process answered nonsense ({str(frame)[:200]!r})")
 
     def close(self) -> None:
         """End the process and all that it started in its group."""
@@ -130,6 +140,22 @@ class Sandbox:
             time.sleep(_POLL)
 
 
+def examine(model: Model, num: int, first_seed: int, limits: Limits) -> list[Finding]:
+    """Return what :func:`facebench.testing.check_sampler` finds, in a process of the model's own.
+
+    Raises:
+        RowFailed: if the process does not live to tell.
+        BadInput: if the model cannot be opened.
+    """
+    sandbox = Sandbox(model, {"check": (num, first_seed)}, limits)
+    try:
+        return [Finding(*map(printable_text, found)) for found in sandbox.next()]  # type: ignore[arg-type]
+    except TypeError as error:
+        raise RowFailed("its process answered nonsense") from error
+    finally:
+        sandbox.close()
+
+
 class _Output:
     """What the process prints: passed on to standard error up to a bound, its end kept."""
 
@@ -164,7 +190,12 @@ def printable(data: bytes) -> str:
     >>> printable(b"50%\r\x1b[2J100%\n")
     '50%\n[2J100%\n'
     """
-    text = data.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    return printable_text(data.decode(errors="replace"))
+
+
+def printable_text(text: str) -> str:
+    """Return text without what could steer a terminal."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(c for c in text if c.isprintable() or c in "\n\t")
 
 

@@ -15,6 +15,7 @@ from facebench.engine.sources import DatasetSource, ImageSource
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Extractor
+from facebench.limits import DEFAULT as DEFAULT_LIMITS
 from facebench.limits import Limits
 from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.metrics.table import Metric
@@ -53,7 +54,7 @@ class Setting:
     batch_size: int
     device: str
     track: Track = silent
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT_LIMITS
 
     @property
     def extractors(self) -> list[Extractor]:

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 from facebench import registry
 from facebench.data.dataset import Dataset
 from facebench.engine.isolation import Sandbox
-from facebench.limits import Limits
+from facebench.limits import DEFAULT, Limits
 from facebench.sampler import Images
 from facebench.spec import Model
 
@@ -55,7 +55,7 @@ class ModelSource:
 
     model: Model
     digest: str
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT
 
     @property
     def key(self) -> str:
@@ -64,9 +64,8 @@ class ModelSource:
 
     def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         """Yield a batch per sequence of seeds, or raise :class:`RowFailed` or BadInput."""
-        model = self.model
-        asked = (model.adapter, str(model.path), dict(model.options), model.code)
-        sandbox = Sandbox(asked, seeds, self.limits)
+        listed = [[int(seed) for seed in each] for each in seeds]
+        sandbox = Sandbox(self.model, {"seeds": listed}, self.limits)
         try:
             while (images := sandbox.next()) is not None:
                 yield images
