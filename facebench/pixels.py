@@ -46,6 +46,8 @@ class Pixels:
 
     def images(self, values: np.ndarray) -> Images:
         """Return `values` as images, or raise BadInput naming what would fit them better."""
+        if values.dtype.kind not in "fiu":
+            raise BadInput(f"the output is of type {values.dtype}, where real numbers are needed.")
         values = self._channels_first(values)
         low, high = self._bounds
         if self.range in RANGES:

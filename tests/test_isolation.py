@@ -77,8 +77,10 @@ def test_a_wrong_answer_is_a_reason(name: str) -> None:
 @pytest.mark.parametrize("name", hostile_samplers.OWN_PROCESS)
 def test_a_process_that_misbehaves_is_a_failed_row_and_gone(name: str) -> None:
     before, started = children(), time.monotonic()
-    with pytest.raises(RowFailed, match=hostile_samplers.OWN_PROCESS[name]):
-        draw(name)
+    says = hostile_samplers.OWN_PROCESS[name]
+    patient = Limits(seconds=30, memory=TIGHT.memory)  # the machine may be busy
+    with pytest.raises(RowFailed, match=says):
+        draw(name, TIGHT if "nothing for" in says else patient)
     assert time.monotonic() - started < 30
     assert children() <= before
 
@@ -97,7 +99,7 @@ def test_the_tail_of_the_output_is_told_and_cannot_steer_a_terminal(
         draw("prints_without_end")
     assert "said last:\n" in str(failed.value)
     assert "the last line" in str(failed.value)
-    assert "\x1b" not in str(failed.value) and len(str(failed.value)) < 4000
+    assert "\x1b" not in str(failed.value) and len(str(failed.value)) < 6000
     assert "\x1b" not in capfd.readouterr().err
     with pytest.raises(RowFailed, match=r"SIGSEGV.*said last:\n  going down"):
         draw("segfaults")

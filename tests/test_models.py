@@ -320,7 +320,7 @@ def test_gadgets_in_an_architecture_are_refused(config: object, place: Path) -> 
 
     with h5py.File(place / "parts" / "w.h5", "w"):
         pass
-    with pytest.raises(BadInput, match="may carry code|only Keras' own|calls the function"):
+    with pytest.raises(BadInput, match=r"may carry code|only Keras' own|calls the function"):
         sample("keras:parts")
 
 
@@ -352,7 +352,7 @@ def test_weights_of_another_hdf5_file_are_not_followed(place: Path) -> None:
     with h5py.File(place / "parts" / "other.h5", "w") as other:
         other["x"] = np.zeros((6, 80), np.float32)
     (place / "parts" / "other.h5").rename(place / "parts" / "other.hdf")
-    with pytest.raises(BadInput, match="another file|not a Keras model"):
+    with pytest.raises(BadInput, match=r"another file|not a Keras model"):
         sample("keras:parts")
 
 

@@ -64,7 +64,7 @@ def _first(file: Any, names: tuple[str, ...]) -> np.ndarray:
     for name in names:
         if name in file:
             return np.asarray(file[name])
-    raise BadInput(f"it has no array {' or '.join(names)}")
+    raise ValueError(f"it has no array {' or '.join(names)}")
 
 
 def _from_skops(path: Path) -> Gaussian:

@@ -28,7 +28,7 @@ AHEAD = 4
 
 _POLL = 0.1  # seconds
 _GRACE = 0.5  # seconds for the last frames to be read after the process has ended
-_TAIL = 2000  # characters of output that a failure shows
+_TAIL = 4000  # characters of output that a failure shows
 _FORWARDED = 100_000  # characters of output that are passed on as they come
 
 
@@ -167,7 +167,7 @@ class _Output:
 
     def tail(self) -> str:
         """Return the last lines, indented."""
-        lines = [line for line in self._kept.splitlines() if line.strip()][-12:]
+        lines = [line for line in self._kept.splitlines() if line.strip()][-30:]
         return "\n".join(f"  {line}" for line in lines)
 
     def finish(self) -> None:
