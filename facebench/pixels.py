@@ -31,7 +31,7 @@ class Pixels:
         if self.layout not in LAYOUTS:
             raise BadInput(f"There is no layout={self.layout!r}; there are: {', '.join(LAYOUTS)}.")
         low, high = self._bounds
-        if not -1e6 < low < high < 1e6:
+        if not (-1e6 < low < high < 1e6 and high - low > 1e-6):
             raise _no_range(self.range)
 
     @property

@@ -51,7 +51,8 @@ def answer(request: dict[str, Any], answers: Answers) -> None:
         sampler = registry.load(*request["model"])
         answers.put({"kind": "opened"})
         if "check" in request:
-            check(sampler, *request["check"], answers)
+            num, first_seed = request["check"]
+            check(sampler, num, first_seed, answers)
         else:
             draw_all(sampler, request["seeds"], answers)
         answers.put({"kind": "done"})

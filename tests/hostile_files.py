@@ -355,7 +355,7 @@ JSONS = {
 for name, data in JSONS.items():
     add(f"dataset {name}", "dataset", "dataset.json", data)
     add(f"result {name}", "result", "a.json", data)
-for name, changes in {
+CHANGES: dict[str, dict[str, Any]] = {
     "of another format": {"format": "facebench-dataset/9"},
     "of a count as text": {"count": "4"},
     "of a negative count": {"count": -4},
@@ -372,7 +372,8 @@ for name, changes in {
     "of a split of three": {"splits": {"train": [0, 1, 2]}},
     "of a split of floats": {"splits": {"train": [0.5, 2]}},
     "of a negative split": {"splits": {"train": [-2, 2]}},
-}.items():
+}
+for name, changes in CHANGES.items():
     text = info(**changes).replace(b"Infinity", b"1e400")
     add(f"dataset {name}", "dataset", "dataset.json", text)
 
@@ -386,11 +387,12 @@ RESULT: dict[str, Any] = {
         "num_reference": 8, "layer": "", "mode": "facebench",
     },
 }  # fmt: skip
-for key, value in {
+ODD: dict[str, Any] = {
     "format": 3, "model": 5, "adapter": None, "path": ["x"], "model_digest": {}, "first_seed": "0",
     "metrics": [], "notes": 7, "seconds": [], "environment": 3, "command": 1, "created": {},
     "protocol": "x", "surprise": 1,
-}.items():  # fmt: skip
+}  # fmt: skip
+for key, value in ODD.items():
     add(f"result of an odd {key}", "result", "a.json", json.dumps(RESULT | {key: value}).encode())
 for key in ("model", "adapter", "path", "protocol", "metrics", "notes"):
     short = {k: v for k, v in RESULT.items() if k != key}

@@ -2,7 +2,6 @@
 
 import re
 import resource
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile_files import ACCEPTED, FILES, GOOD_NPY, SKIPPABLE, Case
 from PIL import Image
 
 from facebench.data.dataset import open_dataset
@@ -18,9 +18,6 @@ from facebench.errors import BadInput
 from facebench.images import ImageFilesSampler
 from facebench.result import read_result
 from facebench.spec import parse_model
-
-sys.path.append(str(Path(__file__).parent))
-from hostile_files import ACCEPTED, FILES, GOOD_NPY, SKIPPABLE, Case
 
 NET = """
 from torch import nn

@@ -107,7 +107,8 @@ def test_a_factory_with_weights(
 @pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
 def test_torchscript(place: Path) -> None:
     network = trained()
-    torch.jit.save(torch.jit.trace(network, torch.zeros(1, 6, 1, 1)), place / "m.pt")
+    traced = torch.jit.trace(network, torch.zeros(1, 6, 1, 1))  # type: ignore[no-untyped-call]
+    torch.jit.save(traced, place / "m.pt")
     np.testing.assert_array_equal(sample("torchscript+size=6x1x1:m.pt"), drawn(network))
     with pytest.raises(BadInput, match=r"m\.pt does not say how large .*\+size=100"):
         sample("torchscript:m.pt")
@@ -417,7 +418,7 @@ def test_diffusers(kind: str, steps: str, place: Path) -> None:
     import diffusers
 
     torch.manual_seed(0)
-    unet = diffusers.UNet2DModel(
+    unet = diffusers.UNet2DModel(  # type: ignore[no-untyped-call]
         sample_size=8,
         block_out_channels=(8, 8),
         down_block_types=("DownBlock2D",) * 2,

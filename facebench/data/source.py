@@ -117,7 +117,7 @@ def _tar(path: Path) -> ImageFiles:
 def _read_to_end(path: Path, archive: tarfile.TarFile) -> None:
     """Reach the checksum that a compressed tar ends with."""
     left = _most(path)
-    while block := archive.fileobj.read(1 << 20):  # type: ignore[union-attr]
+    while block := archive.fileobj.read(1 << 20):
         left -= len(block)
         if left < 0:
             raise _bomb(path)
