@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from facebench.data.dataset import FORMAT, open_dataset
@@ -19,7 +19,11 @@ from facebench.result import Protocol, Result, Value, read_result, write_result
 from facebench.spec import Model, parse_models
 
 QUICK = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),  # explaining failures takes minutes
+    # Files are written anew by every example, and the machine may be busy.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

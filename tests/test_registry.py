@@ -25,7 +25,7 @@ def test_names_are_sorted_and_unique(kind: str) -> None:
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
-        BadInput, match="no adapter 'stylegan'; there are: dcgan, .*images, .*pca, .*vae"
+        BadInput, match=r"no adapter 'stylegan'; there are: dcgan, .*images, .*pca, .*vae"
     ):
         registry.find("adapters", "stylegan")
 
