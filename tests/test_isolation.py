@@ -15,10 +15,10 @@ import pytest
 
 from facebench import worker
 from facebench.engine import evaluate
-from facebench.engine.isolation import Sandbox, examine, printable
 from facebench.engine.sources import ModelSource
 from facebench.errors import BadInput, RowFailed
 from facebench.frames import Nonsense, read_header, read_images, write_frame
+from facebench.isolation import Sandbox, examine, printable
 from facebench.limits import GIB, Limits, group_memory
 from facebench.spec import Model, parse_model
 from facebench.testing import check_sampler
@@ -129,7 +129,7 @@ def test_a_sampler_does_not_outlive_an_engine_that_is_killed(tmp_path: Path) -> 
     code = (
         "import sys, os\n"
         f"sys.path.append({str(HERE)!r})\n"
-        "from facebench.engine.isolation import Sandbox\n"
+        "from facebench.isolation import Sandbox\n"
         "from facebench.limits import Limits\n"
         "from facebench.spec import parse_model\n"
         "model = parse_model('a=python+takes=seeds:hostile_samplers:hangs')\n"

@@ -44,7 +44,7 @@ def check(
       facebench check mine=torchscript+latent=uniform+size=100:generator.pt
       facebench check theirs=images:their_samples.zip --num 100
     """
-    from facebench.engine.isolation import examine
+    from facebench.isolation import examine
     from facebench.limits import GIB, Limits
     from facebench.spec import parse_model
 

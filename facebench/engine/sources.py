@@ -2,7 +2,7 @@
 
 A sampler's process keeps its framework, its memory and its crashes out of the engine (TensorFlow
 and torch's Triton do not even live in one process), and draws the next images while the engine
-looks at the last. :mod:`facebench.engine.isolation` has its limits.
+looks at the last. :mod:`facebench.isolation` has its limits.
 """
 
 from collections.abc import Generator, Sequence
@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from facebench import registry
 from facebench.data.dataset import Dataset
-from facebench.engine.isolation import Sandbox
+from facebench.isolation import Sandbox
 from facebench.limits import DEFAULT, Limits
 from facebench.sampler import Images
 from facebench.spec import Model
