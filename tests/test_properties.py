@@ -18,6 +18,8 @@ from facebench.pixels import Pixels
 from facebench.result import Protocol, Result, Value, read_result, write_result
 from facebench.spec import Model, parse_models
 
+# beartype looks at random items of lists and dictionaries while values are built.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 QUICK = settings(
     max_examples=60,
     deadline=None,

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a model could not be evaluated, 2 bad input, 130 or 143 in
 """
 
 import errno
+import os
 import signal
 import sys
 
@@ -48,9 +49,7 @@ def main() -> None:
     """Run the command line; what the user can mend is one sentence and exit code 2."""
     signal.signal(signal.SIGTERM, _interrupt)  # as a cluster sends before it takes the machine
     try:
-        cli(prog_name="facebench", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        sys.exit(cli(prog_name="facebench", standalone_mode=False))  # None, or what Exit says
     except click.ClickException as error:  # with its usage, as click itself shows it
         error.show()
         sys.exit(error.exit_code)
@@ -59,6 +58,8 @@ def main() -> None:
     except BadInput as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        _leave_quietly()
     except OSError as error:  # a full disk, a folder that may not be written
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"Error: {where}{error.strerror or error}{_way_out(error)}.", err=True)
@@ -80,6 +81,12 @@ def _leave_interrupted(error: BaseException) -> None:
         "Interrupted: what is finished is kept, run the same command again to go on.", err=True
     )
     sys.exit(128 + (signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT))
+
+
+def _leave_quietly() -> None:
+    """Exit without Python's complaint that it cannot flush what nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
 
 
 def _way_out(error: OSError) -> str:
