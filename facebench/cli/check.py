@@ -9,7 +9,7 @@ from facebench.options import seed_option
 
 
 @click.command()
-@click.argument("model", metavar="NAME[=[ADAPTER:]PATH]")
+@click.argument("model", metavar="NAME[=[ADAPTER[+OPTION=VALUE]:]PATH]")
 @click.option(
     "--num", default=32, show_default=True, type=click.IntRange(4), metavar="IMAGES",
     help="Images to draw, several times each.",

@@ -18,7 +18,10 @@ _CARD_WIDTH = 100  # columns: longer lines are hard to read
 
 @click.command()
 def adapters() -> None:
-    """List what opens models, plug-ins included."""
+    """List what opens models, plug-ins included.
+
+    Options of the built-in ones are in docs/models.md; a wrong one is answered with all there are.
+    """
     _show(["adapter", "trainer"], [[n, _mark(n)] for n in registry.names("adapters")])
 
 
@@ -102,7 +105,9 @@ def list_() -> None:
 @_names
 @click.option("--offline", is_flag=True, help="Download nothing: say what is missing.")
 def fetch(names: tuple[str, ...], offline: bool) -> None:
-    """Download what is missing, all by default; a download that broke off is continued.
+    """Download what is missing.
+
+    All weights by default. A download that broke off goes on where it did.
 
     \b
     Examples:
@@ -120,7 +125,9 @@ def fetch(names: tuple[str, ...], offline: bool) -> None:
 @weights.command()
 @_names
 def verify(names: tuple[str, ...]) -> None:
-    """Check the digest of every file that is here; exit code 2 if one is not what it should be.
+    """Check the files that are here.
+
+    Exit code 2 if the digest of one is not the known one.
 
     \b
     Example:
@@ -145,7 +152,9 @@ def verify(names: tuple[str, ...]) -> None:
 @weights.command()
 @click.argument("name", metavar="NAME")
 def where(name: str) -> None:
-    """Print the path of one file, or where it would be put; nothing is downloaded.
+    """Print where a file is or would be put.
+
+    Nothing is downloaded.
 
     \b
     Example:
