@@ -10,18 +10,27 @@ The test suite calls each with a few inputs, so that they do not rot.
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 
-from facebench.data.dataset import open_dataset
-from facebench.data.decode import decode
-from facebench.data.source import open_images
-from facebench.errors import BadInput
-from facebench.frames import Nonsense, read_header, read_images
-from facebench.images import ImageFilesSampler
-from facebench.registry import load
-from facebench.result import read_result
-from facebench.spec import parse_models
+if __name__ == "__main__":
+    import atheris
+
+    _watched = atheris.instrument_imports(include=["facebench", "facebench_models"])
+else:  # the suite, where nothing is fuzzed
+    _watched = nullcontext()
+
+with _watched:  # so that atheris sees which branches an input takes
+    from facebench.data.dataset import open_dataset
+    from facebench.data.decode import decode
+    from facebench.data.source import open_images
+    from facebench.errors import BadInput
+    from facebench.frames import Nonsense, read_header, read_images
+    from facebench.images import ImageFilesSampler
+    from facebench.registry import load
+    from facebench.result import read_result
+    from facebench.spec import parse_models
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="facebench-fuzz-"))
 
@@ -86,8 +95,6 @@ def run(name: str, data: bytes) -> None:
 
 def main() -> None:
     """Fuzz the target that is named first; the rest are libFuzzer's own options."""
-    import atheris
-
     name = sys.argv.pop(1)
     atheris.Setup(sys.argv, lambda data: run(name, data))
     atheris.Fuzz()

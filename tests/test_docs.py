@@ -75,6 +75,7 @@ def test_the_commands_of_the_models_page_are_understood(
         assert parse_models(spec)
 
 
+@pytest.mark.filterwarnings("ignore")  # frameworks warn about each other when they are imported
 def test_the_models_page_names_every_adapter_for_models_and_its_options() -> None:
     page = (DOCS / "models.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `([\w-]+)` \|(.*)$", page, re.MULTILINE))
