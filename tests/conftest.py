@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import triton  # noqa: F401 - before TensorFlow: the other order aborts (see test_dcgan)
 from PIL import Image
 
 from facebench.data.dataset import Dataset, open_dataset
