@@ -4,10 +4,13 @@ Built-in ones enter by the same door as anyone's: a package that declares
 ``[project.entry-points."facebench.adapters"]`` is on the list as soon as it is installed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
+from importlib import invalidate_caches
+from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +34,36 @@ def find(kind: str, name: str) -> Any:
     raise BadInput(f"There is no {kind[:-1]} {name!r}; there are: {', '.join(names(kind))}.")
 
 
-def load(adapter: str, path: str | Path) -> "Sampler":
-    """Return the sampler that `adapter` makes of the model at `path`."""
-    factory: Callable[[Path], Sampler] = find("adapters", adapter)
-    return factory(Path(path))
+def load(
+    adapter: str, path: str | Path, options: Mapping[str, str] | None = None, code: str = ""
+) -> "Sampler":
+    """Return the sampler that `adapter` makes of the model at `path`.
+
+    Args:
+        adapter: its registered name.
+        path: the model's file or folder.
+        options: keyword arguments of the adapter, as text.
+        code: the user's own ``module:function``, for an adapter that takes `code`.
+    """
+    factory: Callable[..., Sampler] = find("adapters", adapter)
+    given = dict(options or {})
+    known = _keywords(factory)
+    if code and "code" not in known:
+        raise BadInput(f"The adapter {adapter!r} takes a path, and there is none at {path}.")
+    for name in given:
+        if name not in known or name == "code":
+            there = ", ".join(sorted(known - {"code"})) or "none"
+            raise BadInput(f"The adapter {adapter!r} has no option {name!r}; there are: {there}.")
+    return factory(Path(path), **given, **({"code": code} if code else {}))
+
+
+def _keywords(factory: Callable[..., Any]) -> set[str]:
+    """Return the names of what a factory takes besides the path."""
+    try:
+        parameters = list(signature(factory).parameters.values())
+    except (TypeError, ValueError):  # some built-in callables have no signature
+        return set()
+    return {p.name for p in parameters[1:] if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
 
 
 def origin(adapter: str) -> str:
@@ -46,12 +75,22 @@ def origin(adapter: str) -> str:
     package = entry.module.partition(".")[0]
     if package == "facebench":
         return f"{entry.value} {__version__}"
-    found = find_spec(package)
+    return f"{entry.value} {sources_digest(package)}".strip()
+
+
+def sources_digest(module: str) -> str:
+    """Return a digest of the sources of the package that `module` is of, or "" without any.
+
+    It is looked for as Python does and then in the current folder; nothing is imported.
+    """
+    package = module.partition(".")[0]
+    invalidate_caches()  # the file may have been written just now
+    found = find_spec(package) or PathFinder.find_spec(package, [str(Path.cwd())])
     if found is None or found.origin is None:
-        return entry.value
+        return ""
     place = Path(found.origin)
     sources = sorted(place.parent.rglob("*.py")) if place.name == "__init__.py" else [place]
-    return f"{entry.value} {sha256(b''.join(map(Path.read_bytes, sources))).hexdigest()}"
+    return sha256(b"".join(map(Path.read_bytes, sources))).hexdigest()
 
 
 def _entries(kind: str) -> list[EntryPoint]:

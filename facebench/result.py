@@ -106,7 +106,7 @@ def read_result(path: Path) -> Result:
     try:
         if record.pop("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
-        return _result(record)
+        return _result(_checked(record))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{path} is not a facebench Result: {error}.") from error
 
@@ -148,11 +148,54 @@ def _result(record: dict[str, Any]) -> Result:
     )
 
 
+_KINDS = {
+    "first_seed": int,
+    "protocol": dict,
+    "metrics": dict,
+    "notes": list,
+    "seconds": dict,
+    "memory": dict,
+    "environment": dict,
+}
+_PROTOCOL_KINDS = {"size": int, "num": int, "num_reference": int, "weights": dict}
+
+
+def _checked(record: dict[str, Any]) -> dict[str, Any]:
+    """Refuse fields of other types than a Result's: reports must not stumble over them."""
+    _check_kinds(record, _KINDS)
+    protocol = record["protocol"]
+    _check_kinds(protocol, _PROTOCOL_KINDS)
+    environment, weights = record.get("environment", {}), protocol["weights"]
+    texts = (*record["notes"], *environment.values(), *weights.values())
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("its notes, environment or weights are no text")
+    costs = (record.get(name, {}).values() for name in ("seconds", "memory"))
+    if not all(_is_number(cost) for each in costs for cost in each):
+        raise ValueError("its seconds or its memory are no numbers")
+    if not all(isinstance(value, dict) for value in record["metrics"].values()):
+        raise ValueError("its metrics are no values")
+    name = record["model"]
+    if not name or name.startswith(".") or {"/", "\0"} & set(name):
+        raise ValueError(f"{name!r} cannot name a row")
+    return record
+
+
+def _check_kinds(record: dict[str, Any], kinds: dict[str, type]) -> None:
+    for name, value in record.items():
+        if type(value) is not kinds.get(name, str):
+            raise ValueError(f"its {name} is {type(value).__name__}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 def _value(key: str, record: dict[str, Any]) -> Value:
     groups = tuple(record.get("groups", ()))
     curve = tuple((int(count), value) for count, value in record.get("curve", ()))
-    plain = [number for name, number in record.items() if name not in ("groups", "curve")]
-    for number in [*plain, *groups, *(value for _, value in curve)]:
-        if number is not None and not (isinstance(number, int | float) and math.isfinite(number)):
+    plain = {name: n for name, n in record.items() if name not in ("groups", "curve")}
+    numbers = [n for name, n in plain.items() if name != "value" and n is not None]
+    for number in (record["value"], *numbers, *groups, *(value for _, value in curve)):
+        if not _is_number(number):
             raise ValueError(f"{number!r} is no value of {key}")
     return Value(**record | {"groups": groups, "curve": curve})

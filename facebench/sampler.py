@@ -66,3 +66,18 @@ def to_uint8(
         raise ValueError("the model produced NaN or infinite pixel values")
     scaled = (values.astype(np.float32) - low) * (255 / (high - low))
     return np.rint(scaled.clip(0, 255)).astype(np.uint8)
+
+
+def checked(images: np.ndarray, count: int) -> Images:
+    """Return a sampler's answer if it keeps the contract, else raise ValueError saying how not."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise ValueError(
+            f"the sampler returned {images.dtype} where uint8 in 0–255 is the contract"
+        )
+    if images.ndim != 4 or images.shape[:2] != (count, 3) or 0 in images.shape[2:]:
+        raise ValueError(
+            f"the sampler returned shape {images.shape} for {count} seeds, "
+            f"where ({count}, 3, height, width) is the contract"
+        )
+    return np.ascontiguousarray(images)

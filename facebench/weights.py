@@ -1,20 +1,21 @@
 """Network weights: where each file comes from, and that it is the file it should be.
 
 A file is taken from ``--weights NAME=FILE``, else from the folder ``FACEBENCH_WEIGHTS``, else from
-the user's cache, else it is downloaded once into that cache. Its sha256 must be the manifest's; a
-file of the user's own with another one is accepted only on trust, and every Result says so.
+the user's cache, else it is downloaded once into that cache (:mod:`facebench.download`). Its sha256
+must be the manifest's; a file of the user's own with another one is accepted only on trust, and
+every Result says so. ``--offline``, or ``FACEBENCH_OFFLINE=1``, forbids downloads.
 """
 
 import os
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from types import MappingProxyType
 
+from facebench.download import download
 from facebench.errors import BadInput
-from facebench.files import atomic_path, file_digest
+from facebench.files import file_digest
 from facebench.paths import cache_folder
 from facebench.progress import Track, silent
 
@@ -81,21 +82,27 @@ class WeightSource:
     trust: bool = False
     """Accept files of `files` and of ``FACEBENCH_WEIGHTS`` whose digest is unknown."""
     track: Track = silent
+    offline: bool = False
+    """Download nothing."""
 
     def __post_init__(self) -> None:
         """Refuse names that no network asks for."""
         for name, path in self.files.items():
-            if name not in MANIFEST:
-                raise BadInput(f"There are no weights {name!r}; there are: {', '.join(MANIFEST)}.")
+            known(name)
             if not path.is_file():
                 raise BadInput(f"There is no weight file {path}.")
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether nothing may be downloaded, by the option or by the environment."""
+        return self.offline or os.environ.get("FACEBENCH_OFFLINE", "0") not in ("", "0")
 
     def find(self, name: str) -> WeightFile:
         """Return the file of weights `name`, downloading it if it is nowhere here."""
         given = self._given(name)
-        path = given or self._cached(name)
+        path = self.place(name)
         if not path.is_file():
-            _download(MANIFEST[name], path, self.track)
+            self._download(MANIFEST[name], path)
         found = WeightFile(name, path, file_digest(path))
         if found.on_trust and not (given and self.trust):
             way_out = "name another file, or add --trust-weights to use it all the same"
@@ -108,8 +115,12 @@ class WeightSource:
 
     def locate(self, name: str) -> Path | None:
         """Return where the file of weights `name` lies, or None where it would be downloaded."""
-        path = self._given(name) or self._cached(name)
+        path = self.place(name)
         return path if path.is_file() else None
+
+    def place(self, name: str) -> Path:
+        """Return where the file of weights `name` lies or would be put."""
+        return self._given(name) or self._cached(name)
 
     def _given(self, name: str) -> Path | None:
         if name in self.files:
@@ -121,26 +132,36 @@ class WeightSource:
     def _cached(self, name: str) -> Path:
         return cache_folder() / "weights" / MANIFEST[name].file_name
 
+    def _download(self, weight: Weight, target: Path) -> None:
+        way_out = (
+            f"put the file of {weight.url} into {target.parent}, or give "
+            f"--weights {weight.name}=FILE."
+        )
+        if self.is_offline:
+            raise BadInput(
+                f"The weights {weight.name!r} are not here, and this is offline: {way_out}"
+            )
+        try:
+            download(addresses(weight), target, weight.sha256, self.track)
+        except (OSError, HTTPException, ValueError) as error:
+            reason = str(error).strip() or type(error).__name__
+            raise BadInput(
+                f"The weights {weight.name!r} could not be downloaded ({reason}): {way_out}"
+            ) from error
 
-def _download(weight: Weight, target: Path, track: Track) -> None:
-    """Download to `target`, which appears only when the whole file has the right digest."""
-    try:
-        with atomic_path(target) as partial:
-            _fetch(weight.url, partial, f"Downloading {weight.file_name}", track)
-            digest = file_digest(partial)
-            if digest != weight.sha256:
-                raise OSError(f"what came has the sha256 {digest[:12]}…")
-    except (OSError, HTTPException) as error:
-        reason = str(error).strip()
-        raise BadInput(
-            f"The weights {weight.name!r} could not be downloaded ({reason}): put the file of "
-            f"{weight.url} into {target.parent}, or give --weights {weight.name}=FILE."
-        ) from error
+
+def known(name: str) -> str:
+    """Return `name` if there are such weights, else raise BadInput naming those there are."""
+    if name not in MANIFEST:
+        raise BadInput(f"There are no weights {name!r}; there are: {', '.join(MANIFEST)}.")
+    return name
 
 
-def _fetch(url: str, target: Path, description: str, track: Track) -> None:
-    with urllib.request.urlopen(url, timeout=60) as response, target.open("wb") as stream:
-        length = int(response.headers.get("Content-Length", 0))
-        blocks = iter(lambda: response.read(1 << 20), b"")
-        for block in track(blocks, description, length / (1 << 20) or None):
-            stream.write(block)
+def addresses(weight: Weight) -> list[str]:
+    """Return where a file is asked for: mirrors first, then its official address.
+
+    Mirrors are the addresses of folders in ``FACEBENCH_MIRRORS``, with blanks between them. They
+    are trusted with nothing: the digest is the manifest's.
+    """
+    mirrors = os.environ.get("FACEBENCH_MIRRORS", "").split()
+    return [*(f"{each.rstrip('/')}/{weight.file_name}" for each in mirrors), weight.url]

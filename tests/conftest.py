@@ -1,13 +1,18 @@
 """Fixtures that every test module may ask for."""
 
+import io
 import json
 import os
+import pickle
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import triton  # noqa: F401 - before TensorFlow: the other order aborts (see test_dcgan)
 from jsonschema import Draft202012Validator
 from PIL import Image
 
@@ -81,3 +86,33 @@ def pictures(tmp_path: Path) -> Path:
         noise = Image.fromarray(rng.integers(0, 256, (20, 20, 3), dtype=np.uint8))
         noise.save(folder / name, lossless=True)
     return folder
+
+
+class Trap:
+    """A pickle that would write a file if it were loaded, and whether it was."""
+
+    def __init__(self, folder: Path):
+        self._file = folder / "executed"
+        self.pickle = pickle.dumps(_Bomb(self._file))
+        buffer = io.BytesIO()
+        torch.save({"weight": _Bomb(self._file)}, buffer)
+        self.torch_bytes = buffer.getvalue()
+
+    @property
+    def executed(self) -> bool:
+        """Whether it went off."""
+        return self._file.exists()
+
+
+class _Bomb:
+    def __init__(self, file: Path):
+        self._file = file
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self._file,)
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> Trap:
+    """Give a pickle that tells whether it was loaded."""
+    return Trap(tmp_path)

@@ -69,6 +69,11 @@ BAD_INPUT = [
     (["eval", "--models", "dcgan", "--reference", "empty"], "facebench train dcgan"),
     (["eval", "--models", "a=odd:empty", "--reference", "empty"], "no adapter 'odd'"),
     (["eval", "--models", "a=images:pictures", "--reference", "empty"], "facebench data prepare"),
+    (["check", "a=images:empty"], "empty holds no pictures"),
+    (["check", "a=images+size=3:pictures"], "no option 'size'; there are: layout, range"),
+    (["check", "a=images:two,b=images:two"], "names 2 models"),
+    (["weights", "fetch", "--offline"], "and this is offline"),
+    (["weights", "where", "resnet"], "no weights 'resnet'"),
     (["eval", "--models", "a=pictures", "--reference", "tiny"], "say which adapter opens it"),
     (["eval", "--models", ",", "--reference", "tiny"], "names no model"),
     (

@@ -140,3 +140,27 @@ def test_a_damaged_compressed_array_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no file or folder .*nowhere\.zip"):
         ImageFilesSampler(tmp_path / "nowhere.zip")
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize(("name", "low", "high"), [("tanh", -1, 1), ("sigmoid", 0, 1)])
+def test_numbers_of_a_stated_range_are_pictures(
+    name: str, low: int, high: int, layout: str, tmp_path: Path
+) -> None:
+    values = (BATCH / 255 * (high - low) + low).astype(np.float32)
+    np.save(tmp_path / "a.npy", values if layout == "NCHW" else values.transpose(0, 2, 3, 1))
+    for given in ("", layout):
+        sampler = ImageFilesSampler(tmp_path / "a.npy", range=name, layout=given)
+        np.testing.assert_array_equal(sampler.sample([4, 0]), BATCH[[4, 0]])
+    wrong = "sigmoid" if name == "tanh" else "tanh"
+    with pytest.raises(BadInput, match=f"range={name} does"):
+        ImageFilesSampler(tmp_path / "a.npy", range=wrong)
+
+
+def test_ranges_are_for_arrays(pictures: Path) -> None:
+    with pytest.raises(BadInput, match="are for arrays"):
+        ImageFilesSampler(pictures, range="tanh")
+
+
+def test_folders_may_be_nested(pictures: Path) -> None:
+    assert len(ImageFilesSampler(pictures)) == 5

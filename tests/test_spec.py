@@ -46,6 +46,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             Model("y", "pca", Path("runs/pca")),
         ]),
         ("a=pca:runs/mine", [Model("a", "pca", Path("runs/mine"))]),
+        ("a=images+range=tanh+layout=NHWC:fakes", [
+            Model("a", "images", Path("fakes"), {"range": "tanh", "layout": "NHWC"}),
+        ]),
+        ("a=python:pkg.mod:draw", [
+            Model("a", "python", Path("pkg.mod:draw"), code="pkg.mod:draw"),
+        ]),
+        ("a=torch+size=3:pkg.mod:net@fakes.zip", [
+            Model("a", "torch", Path("fakes.zip"), {"size": "3"}, "pkg.mod:net"),
+        ]),
     ],
 )  # fmt: skip
 def test_every_form(text: str, models: list[Model]) -> None:
@@ -78,7 +87,14 @@ def test_an_existing_path_may_have_a_colon() -> None:
         ("unheard", r"at runs/unheard: give unheard=PATH or unheard=ADAPTER:PATH"),
         ("a=nowhere", "at nowhere: check the path"),
         ("a=images:nowhere", "at nowhere: check the path"),
-        ("a=imges:fakes", "no adapter 'imges' .*dcgan, images, pca, vae"),
+        ("a=imges:fakes", "no adapter 'imges' .*dcgan, .*images, .*pca, .*vae"),
+        ("a=torch:pkg:net@nowhere.pt", "at nowhere.pt: check the path"),
+        ("a=torch:pkg:net()@fakes", r"at pkg:net\(\)@fakes: check the path"),
+        ("a=images+size:fakes", r"'size' is no option .*NAME=ADAPTER\+OPTION=VALUE:PATH"),
+        ("a=images+=3:fakes", "'=3' is no option"),
+        ("a=images+a=1+a=2:fakes", "given twice"),
+        ("a=" + "x" * 5000, "check the path"),
+        ("a=images:\0", "check the path"),
         ("a=fakes", r"no config\.json.*a=ADAPTER:fakes; there are: .*images"),
         ("odd", "does not say which adapter"),
         ("list", "does not say which adapter"),

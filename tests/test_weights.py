@@ -1,6 +1,8 @@
+import contextlib
 import http.server
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -8,14 +10,23 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from click.testing import CliRunner
 
 from facebench import weights
+from facebench.cli import cli
+from facebench.download import download
 from facebench.errors import BadInput
 from facebench.paths import cache_folder
 from facebench.weights import MANIFEST, WeightSource
 
 BODY = bytes(range(256)) * 9000  # more than one block
 DIGEST = sha256(BODY).hexdigest()
+RANGES = {  # bytes a connection, by how much Content-Range is wrong, whether Range is heeded
+    "cut": (len(BODY) // 3, 0, True),
+    "cut-often": (len(BODY) // 9, 0, True),
+    "deaf": (len(BODY), 0, False),
+    "shifted": (len(BODY), 7, True),
+}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -35,9 +46,35 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._answer("Transfer-Encoding", "chunked", b"10\r\nabc")
         elif kind == "short":
             self._answer("Content-Length", str(len(BODY)), BODY[:5000])
+        elif kind in RANGES:
+            self._part(*RANGES[kind])
+        elif kind == "endless":
+            self._answer("X", "y", BODY * 3)
+        elif kind == "stalls":
+            self._answer("Content-Length", str(len(BODY)), BODY[:5000])
+            time.sleep(1)
+        elif kind == "slow":
+            self._answer("Content-Length", str(len(BODY)), b"")
+            for start in range(0, len(BODY), len(BODY) // 5):
+                self.wfile.write(BODY[start : start + len(BODY) // 5])
+                time.sleep(0.1)
         else:
             body = BODY if kind == "good" else b"<html>Sign in</html>"
             self._answer("Content-Length", str(len(body)), body)
+
+    def _part(self, sent: int, shift: int, honours: bool) -> None:
+        """Send at most `sent` bytes from the asked place on, and close."""
+        asked = self.headers.get("Range", "bytes=0-")
+        start = int(asked.removeprefix("bytes=").partition("-")[0]) if honours else 0
+        if start >= len(BODY):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(BODY) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start + shift}-{len(BODY) - 1}/{len(BODY)}")
+        self.end_headers()
+        self.wfile.write(BODY[start : start + sent])
 
     def _answer(self, header: str, value: str, body: bytes) -> None:
         self.send_response(200)
@@ -119,7 +156,8 @@ def test_a_failed_download_names_file_and_folder_and_leaves_nothing(
     with pytest.raises(BadInput, match=refusal):
         WeightSource().find("inception")
     assert server.asked
-    assert list(cache.iterdir()) == []
+    kept = [".net.pth.partial"] if kind == "short" else []  # to go on from
+    assert [path.name for path in cache.iterdir()] == kept
 
 
 def test_a_refused_connection_is_told(
@@ -191,3 +229,126 @@ def test_trust_is_for_files_that_were_named_not_for_a_damaged_cache() -> None:
     cached.write_bytes(b"damaged")
     with pytest.raises(BadInput, match="remove it, and it is downloaded again"):
         WeightSource(trust=True).find("alexnet")
+
+
+@pytest.mark.parametrize(
+    ("kind", "requests"), [("cut", 3), ("cut-often", 9), ("slow", 1), ("deaf", 1)]
+)
+def test_a_download_goes_on_where_it_broke_off(
+    kind: str, requests: int, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_inception(monkeypatch, kind, server.server_port)
+    for _ in range(3):
+        with contextlib.suppress(BadInput):
+            assert WeightSource().find("inception").path.read_bytes() == BODY
+            break
+    assert (cache / "net.pth").read_bytes() == BODY
+    assert len(server.asked) == requests
+    assert len(list(cache.iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", ["deaf", "shifted", "cut"])
+@pytest.mark.parametrize("begun", [BODY[:1000], b"x" * 1000, BODY, BODY + b"more"])
+def test_what_was_begun_is_completed_or_thrown_away_but_never_used(
+    begun: bytes, kind: str, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_inception(monkeypatch, kind, server.server_port)
+    cache.mkdir(parents=True)
+    (cache / ".net.pth.partial").write_bytes(begun)
+    for _ in range(2):
+        with contextlib.suppress(BadInput):
+            WeightSource().find("inception")
+            break
+    assert (cache / "net.pth").read_bytes() == BODY
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_server_that_stalls_or_never_ends_is_left(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://127.0.0.1:{server.server_port}"
+    with pytest.raises(OSError, match="timed out"):
+        download([f"{url}/stalls/net.pth"], tmp_path / "a", DIGEST, timeout=0.2)
+    monkeypatch.setattr("facebench.download._LARGEST", len(BODY))
+    with pytest.raises(OSError, match="sends more than"):
+        download([f"{url}/endless/net.pth"], tmp_path / "a", DIGEST)
+    assert not (tmp_path / "a").exists()
+
+
+def test_mirrors_are_asked_first_and_trusted_with_nothing(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_inception(monkeypatch, "good", server.server_port)
+    url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("FACEBENCH_MIRRORS", f"{url}/missing {url}/wrong/ {url}/short file:///etc")
+    assert WeightSource().find("inception").path.read_bytes() == BODY
+    assert list(dict.fromkeys(server.asked)) == [
+        "/missing/net.pth", "/wrong/net.pth", "/short/net.pth", "/good/net.pth"
+    ]  # fmt: skip
+    (cache / "net.pth").unlink()
+    server.asked.clear()
+    monkeypatch.setenv("FACEBENCH_MIRRORS", f"{url}/mirror-good")
+    monkeypatch.setenv("FACEBENCH_MIRRORS", f"{url}/good")
+    serve_inception(monkeypatch, "missing", server.server_port)
+    assert WeightSource().find("inception").path.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_offline_asks_nobody(
+    by: str, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_inception(monkeypatch, "good", server.server_port)
+    if by == "environment":
+        monkeypatch.setenv("FACEBENCH_OFFLINE", "1")
+    with pytest.raises(BadInput, match=rf"not here, and this is offline: put the file .* {cache}"):
+        WeightSource(offline=by == "option").find("inception")
+    assert not server.asked
+    cache.mkdir(parents=True)
+    (cache / "net.pth").write_bytes(BODY)
+    assert WeightSource(offline=True).find("inception").path == cache / "net.pth"
+
+
+def test_two_processes_that_download_at_once_both_get_the_file(
+    server: Server, tmp_path: Path
+) -> None:
+    url = f"http://127.0.0.1:{server.server_port}/slow/net.pth"
+    work = [
+        threading.Thread(target=download, args=([url], tmp_path / "net.pth", DIGEST))
+        for _ in range(2)
+    ]
+    for each in work:
+        each.start()
+    for each in work:
+        each.join()
+    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".pth"] == ["net.pth"]
+    assert (tmp_path / "net.pth").read_bytes() == BODY
+    assert len(server.asked) == 1
+
+
+def run(*words: str) -> tuple[int, str]:
+    answer = CliRunner().invoke(cli, ["weights", *words])
+    if isinstance(answer.exception, BadInput):
+        return 2, str(answer.exception)
+    return answer.exit_code, answer.output
+
+
+def test_the_commands_list_fetch_verify_and_find(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_inception(monkeypatch, "good", server.server_port)
+    path = cache / "net.pth"
+    for words in ([], ["list"]):
+        code, output = run(*words)
+        assert code == 0 and "not here" in output and "alexnet" in output
+    assert run("where", "inception") == (0, f"{path}\n")
+    code, output = run("fetch", "--offline", "inception")
+    assert code == 2 and "offline" in output
+    assert run("verify", "inception") == (0, "inception: not here\n")
+    assert run("fetch", "inception") == (0, f"{path}\n")
+    assert run("verify", "inception") == (0, f"inception: {path} is whole\n")
+    path.write_bytes(BODY[:-1])
+    code, output = run("verify")
+    assert code == 2 and "is not the known file" in output and "alexnet: not here" in output
+    for verb in ("fetch", "verify", "where"):
+        code, output = run(verb, "resnet")
+        assert code == 2 and "no weights 'resnet'" in output

@@ -1,8 +1,12 @@
 """The ``facebench`` command. Each verb is a thin skin over a public function.
 
-Exit codes: 0 done, 1 a model could not be evaluated, 2 bad input. ``--help`` imports no framework.
+Exit codes: 0 done, 1 a model could not be evaluated, 2 bad input, 130 or 143 interrupted.
+``--help`` imports no framework.
 """
 
+import errno
+import os
+import signal
 import sys
 
 import click
@@ -18,6 +22,7 @@ _COMMANDS = {
     "report": "facebench.cli.report:report",
     "compare": "facebench.cli.compare:compare",
     "plot": "facebench.cli.plot:plot",
+    "check": "facebench.cli.check:check",
     "adapters": "facebench.cli.tables:adapters",
     "metrics": "facebench.cli.tables:metrics",
     "weights": "facebench.cli.tables:weights",
@@ -43,15 +48,54 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; what the user can mend is one sentence and exit code 2."""
+    signal.signal(signal.SIGTERM, _interrupt)  # as a cluster sends before it takes the machine
     try:
-        cli(prog_name="facebench")
+        sys.exit(cli(prog_name="facebench", standalone_mode=False))  # None, or what Exit says
+    except click.ClickException as error:  # with its usage, as click itself shows it
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt, _Terminated) as error:
+        _leave_interrupted(error)
     except BadInput as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     except RunFailed as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        _leave_quietly()
     except OSError as error:  # a full disk, a folder that may not be written
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"Error: {where}{error.strerror or error}.", err=True)
+        click.echo(f"Error: {where}{error.strerror or error}{_way_out(error)}.", err=True)
         sys.exit(2)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came: everything is cleaned up on the way out, as for Ctrl-C."""
+
+
+def _interrupt(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
+    raise _Terminated
+
+
+def _leave_interrupted(error: BaseException) -> None:
+    """Say how to go on, and exit as a shell reports a signal."""
+    click.echo(
+        "Interrupted: what is finished is kept, run the same command again to go on.", err=True
+    )
+    sys.exit(128 + (signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT))
+
+
+def _leave_quietly() -> None:
+    """Exit without Python's complaint that it cannot flush what nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
+
+
+def _way_out(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return ": make room (facebench store prune makes some) and run the same command again"
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return ": name a place that may be written"
+    return ""

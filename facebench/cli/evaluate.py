@@ -29,8 +29,8 @@ def _weight_files(
 @click.option(
     "--models",
     required=True,
-    metavar="NAME[=[ADAPTER:]PATH],...",
-    help="Models to score; a name alone means runs/NAME.",
+    metavar="NAME[=[ADAPTER[+OPTION=VALUE]:]PATH],...",
+    help="Models to score; a name alone means runs/NAME. `facebench adapters` lists adapters.",
 )
 @click.option(
     "--reference",
@@ -121,12 +121,30 @@ def _weight_files(
     help="Accept weight files whose digest is not the known one, and torch-fidelity's own loading "
     "of networks that facebench has no digest for (DINOv2's runs code of its repository).",
 )
+@click.option("--offline", is_flag=True, help="Download nothing: refuse where weights are missing.")
+@click.option(
+    "--time-limit",
+    default=1800,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="A model that gives no batch for as long has failed.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.FloatRange(0, min_open=True),
+    metavar="GIB",
+    help="A model whose processes hold more has failed.  [default: three quarters of what is here]",
+)
 @click.option("--device", metavar="DEVICE", help="Torch device.  [default: a GPU if there is one]")
 def evaluate(
     models: str,
     metrics: str | None,
     weights: dict[str, Path],
     trust_weights: bool,
+    offline: bool,
+    time_limit: float,
+    memory_limit: float | None,
     out: Path,
     **options: Any,
 ) -> None:
@@ -139,6 +157,7 @@ def evaluate(
     Examples:
       facebench eval --models dcgan,vae,pca --reference faces64 --num 1000
       facebench eval --models theirs=images:their_samples.zip --reference faces64
+      facebench eval --models gan=torchscript+latent=uniform+size=100:gan.pt --reference faces64
       facebench eval --models mine=vae:runs/vae-large --reference faces64 --metrics fid,kid
       facebench eval --models dcgan --reference faces64 --num 1000 --sanity
       facebench eval --models dcgan --reference faces64 --mode pytorch-fid
@@ -147,13 +166,15 @@ def evaluate(
       facebench eval --models pca --reference faces64 --weights inception=weights.pth
     """
     from facebench.engine import evaluate
+    from facebench.limits import GIB, Limits
     from facebench.weights import WeightSource
 
     evaluation = evaluate(
         models,
         out=out,
         metrics=[key.strip() for key in metrics.split(",")] if metrics else None,
-        weights=WeightSource(weights, trust_weights, track=bar),
+        weights=WeightSource(weights, trust_weights, track=bar, offline=offline),
+        limits=Limits(time_limit, int(memory_limit * GIB)) if memory_limit else Limits(time_limit),
         command=shlex.join(["facebench", *sys.argv[1:]]),
         track=bar,
         announce=_announce,

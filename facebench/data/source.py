@@ -15,6 +15,7 @@ from facebench.errors import BadInput
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 LARGEST_FILE = 256 << 20
 """Bytes; a larger member of an archive is taken for a decompression bomb."""
+_LARGEST_RATIO = 50  # of a tar's content to its compressed size
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,16 @@ def _opener(path: Path) -> Callable[[Path], ImageFiles]:
         return _folder
     if zipfile.is_zipfile(path):
         return _zip
-    if tarfile.is_tarfile(path):
+    if _is_tar(path):
         return _tar
     raise BadInput(f"{path} is not a folder, a zip or a tar of pictures.")
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except (EOFError, zlib.error, lzma.LZMAError) as error:  # of its compression
+        raise BadInput(f"{path} is damaged: {error}.") from error
 
 
 def _is_picture(name: str) -> bool:
@@ -89,9 +97,8 @@ def _zip(path: Path) -> ImageFiles:
 def _tar(path: Path) -> ImageFiles:
     archive = tarfile.open(path)
     try:
-        members = {m.name: m for m in archive.getmembers() if m.isfile() and _is_picture(m.name)}
-        while archive.fileobj.read(1 << 20):  # a compressed tar ends with its checksum
-            pass
+        members = {m.name: m for m in _members(path, archive) if m.isfile() and _is_picture(m.name)}
+        _read_to_end(path, archive)
     except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         archive.close()
         raise BadInput(f"{path} is damaged: {error}.") from error
@@ -105,6 +112,34 @@ def _tar(path: Path) -> ImageFiles:
     files = ImageFiles(path, tuple(sorted(members)), read)
     weakref.finalize(files, archive.close)
     return files
+
+
+def _read_to_end(path: Path, archive: tarfile.TarFile) -> None:
+    """Reach the checksum that a compressed tar ends with."""
+    left = _most(path)
+    while block := archive.fileobj.read(1 << 20):
+        left -= len(block)
+        if left < 0:
+            raise _bomb(path)
+
+
+def _most(path: Path) -> int:
+    """Return how many bytes a tar may unpack to: pictures are not compressed a second time."""
+    return LARGEST_FILE + _LARGEST_RATIO * path.stat().st_size
+
+
+def _bomb(path: Path) -> BadInput:
+    return BadInput(f"{path} unpacks to more than {_most(path) >> 20} MiB: it is a bomb.")
+
+
+def _members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the members, but not of a bomb."""
+    total = 0
+    for member in archive:
+        total += member.size
+        if total > _most(path):
+            raise _bomb(path)
+        yield member
 
 
 def _check_size(path: Path, name: str, size: int) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from facebench.data.dataset import Split, open_dataset
 from facebench.engine.folder import earlier, keep
 from facebench.engine.reference import look_at_reference, see_reference
@@ -13,6 +15,7 @@ from facebench.engine.sanity import sanity_rows
 from facebench.engine.setting import Setting, make_setting
 from facebench.errors import BadInput, RowFailed
 from facebench.features.arithmetic import Precision
+from facebench.limits import Limits
 from facebench.modes import DEFAULT
 from facebench.progress import Track, silent
 from facebench.result import Result
@@ -45,6 +48,7 @@ def evaluate(
     compiled: bool | None = None,
     weights: WeightSource | None = None,
     device: str | None = None,
+    limits: Limits | None = None,
     command: str = "",
     track: Track = silent,
     announce: Callable[[Result], object] = lambda _: None,
@@ -53,8 +57,7 @@ def evaluate(
 
     Started by torchrun, the processes share the work, and only the first returns Results.
 
-    Every model runs in a spawned process of its own, so a script that calls this needs the usual
-    ``if __name__ == "__main__":`` guard.
+    Every model runs in a process of its own, within limits of time and memory.
 
     Args:
         models: as on the command line, ``"dcgan,mine=vae:path"``, or parsed.
@@ -73,6 +76,7 @@ def evaluate(
         compiled: whether torch compiles Inception first; by default where there are many images.
         weights: where network weights come from.
         device: a torch device; a GPU where there is one by default.
+        limits: of each model's process; see :class:`facebench.limits.Limits` for the default.
         command: recorded in the Results, to make them again.
         track: progress display.
         announce: called with each Result as soon as it is known.
@@ -97,6 +101,7 @@ def evaluate(
         weights=weights or WeightSource(track=track),
         device=device,
         track=track,
+        limits=limits or Limits(),
     )
     entries: list[Entry] = [*chosen, *(sanity_rows(setting) if sanity else [])]
     if out:
@@ -114,6 +119,9 @@ def evaluate(
             result, drawn = score(entry, setting, real, command)
         except (BadInput, RowFailed) as error:
             failures[entry.name] = error.with_traceback(None)  # which holds the images
+            continue
+        except torch.OutOfMemoryError as error:  # a model of somebody else's may fill the GPU
+            failures[entry.name] = RowFailed(f"the device has no memory left: {error}")
             continue
         if out:
             result = keep(result, drawn, setting, real, out)

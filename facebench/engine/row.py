@@ -30,7 +30,7 @@ def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tupl
     result = Result(
         model=entry.name,
         adapter=entry.adapter,
-        path=str(entry.path),
+        path=entry.target if isinstance(entry, Model) else str(entry.path),
         model_digest=digest,
         first_seed=seeds.start,
         protocol=setting.protocol,
@@ -54,7 +54,7 @@ def _source(entry: Entry, digest: str, setting: Setting) -> tuple[ImageSource, r
     """Return where an entry's images come from, and which of them are looked at."""
     if isinstance(entry, SanityRow):
         return entry.source(), range(len(setting.seeds))
-    return ModelSource(entry, digest), setting.seeds
+    return ModelSource(entry, digest, setting.limits), setting.seeds
 
 
 def recorded(key: str, estimate: Estimate, floor: float | None) -> Value:

@@ -17,6 +17,8 @@ from facebench.engine.sources import DatasetSource, ImageSource
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Extractor, Record
+from facebench.limits import DEFAULT as DEFAULT_LIMITS
+from facebench.limits import Limits
 from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.metrics.table import Metric
 from facebench.metrics.uncertainty import Estimate
@@ -57,6 +59,7 @@ class Setting:
     device: str
     track: Track = silent
     ranks: Ranks = ALONE
+    limits: Limits = DEFAULT_LIMITS
 
     @property
     def extractors(self) -> list[Extractor]:
@@ -153,6 +156,7 @@ def make_setting(
     weights: WeightSource,
     device: str | None,
     track: Track,
+    limits: Limits,
 ) -> Setting:
     """Choose metrics and load networks, or raise BadInput before anything is computed."""
     if seed < 0:
@@ -181,6 +185,7 @@ def make_setting(
         device=place,
         track=track,
         ranks=ranks,
+        limits=limits,
     )
 
 

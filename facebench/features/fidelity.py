@@ -99,6 +99,8 @@ def _find(network: str, weights: WeightSource) -> WeightFile | None:
             f"torch-fidelity loads the weights of {network} by itself, and facebench does not know "
             "their digest: add --trust-weights to allow it."
         )
+    if weights.is_offline:
+        raise BadInput(f"torch-fidelity downloads the weights of {network}, and this is offline.")
     return None
 
 

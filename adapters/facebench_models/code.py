@@ -1,0 +1,66 @@
+"""``python:``: the user's own function, from latents or from seeds to pixels."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facebench.errors import BadInput
+from facebench.pixels import Pixels
+from facebench.sampler import Images
+from facebench_models.network import NetworkSampler, import_function, latent_shape
+
+
+class SeedsSampler:
+    """A function from a list of seeds to pixels."""
+
+    def __init__(self, function: Callable[[Sequence[int]], Any], pixels: Pixels):
+        self._function, self._pixels = function, pixels
+
+    def sample(self, seeds: Sequence[int]) -> Images:
+        """Return the images of `seeds`."""
+        return self._pixels.images(np.asarray(self._function(list(seeds))))
+
+
+def open_function(
+    path: Path,
+    *,
+    code: str = "",
+    takes: str = "latents",
+    latent: str = "normal",
+    size: str = "",
+    range: str = "uint8",
+    layout: str = "NCHW",
+) -> SeedsSampler | NetworkSampler:
+    """Return the sampler of a function of the user's own.
+
+    Args:
+        path: of a file that the function is given after its latents or seeds, if it takes two
+            arguments; else not used.
+        code: ``module:function``.
+        takes: "latents", float32 (n, size), or "seeds", a list of integers.
+        latent: distribution of the latents.
+        size: of one latent.
+        range: of the output.
+        layout: of the output.
+    """
+    if not code:
+        raise BadInput("python: takes a function: python:MODULE:FUNCTION or …@PATH.")
+    if takes not in ("latents", "seeds"):
+        raise BadInput(f"There is no takes={takes!r}; there are: latents, seeds.")
+    function = _with_path(import_function(code), None if code == str(path) else path, code)
+    pixels = Pixels(range, layout)
+    if takes == "seeds":
+        return SeedsSampler(function, pixels)
+    shape = latent_shape(size, None, Path(code))
+    return NetworkSampler(function, shape, pixels, latent)
+
+
+def _with_path(function: Callable[..., Any], path: Path | None, code: str) -> Callable[[Any], Any]:
+    if path is None:
+        return function
+    if len(inspect.signature(function).parameters) < 2:
+        raise BadInput(f"{code} takes one argument, so {path} is not for it: leave out @{path}.")
+    return lambda drawn: function(drawn, path)

@@ -1,0 +1,83 @@
+"""``diffusers:``: unconditional pipelines of the diffusers library, in a local folder.
+
+Only the parts that are needed are loaded, by name: a U-Net from safetensors and a scheduler. No
+code of the folder is run, and nothing is downloaded.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+
+from facebench.errors import BadInput
+from facebench.files import read_json
+from facebench.pixels import Pixels
+from facebench.sampler import Images
+from facebench_models.network import reading
+
+_PIPELINES = {"DDPMPipeline": "DDPMScheduler", "DDIMPipeline": "DDIMScheduler"}
+_DDIM = "DDIMScheduler"
+
+
+class DiffusersSampler:
+    """DDPM or DDIM sampling; every image has a random generator of its own."""
+
+    def __init__(self, path: Path, *, steps: str = "", scheduler: str = ""):
+        """Load the pipeline at `path`.
+
+        Args:
+            path: folder with ``model_index.json``, ``unet/`` and ``scheduler/``.
+            steps: of denoising; as many as the scheduler was trained with by default for DDPM,
+                50 for DDIM.
+            scheduler: "ddim" or "ddpm", where another than the folder's is wanted.
+        """
+        kind = _scheduler(path, scheduler)
+        with reading(path, "an unconditional pipeline"):
+            self._unet = diffusers.UNet2DModel.from_pretrained(  # type: ignore[no-untyped-call]
+                path / "unet", use_safetensors=True, local_files_only=True
+            ).eval()
+            self._scheduler = getattr(diffusers, kind).from_pretrained(
+                path / "scheduler", local_files_only=True
+            )
+        if self._unet.config.in_channels not in (1, 3):
+            raise BadInput(f"{path} has {self._unet.config.in_channels} channels, not RGB or grey.")
+        default = 50 if kind == _DDIM else self._scheduler.config.num_train_timesteps
+        self._steps = _steps(steps, default)
+
+    @torch.inference_mode()
+    def sample(self, seeds: Sequence[int]) -> Images:
+        """Return one image per seed."""
+        generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+        config = self._unet.config
+        side = config.sample_size
+        height, width = (side, side) if isinstance(side, int) else side
+        shape = (config.in_channels, height, width)
+        images = torch.stack([torch.randn(shape, generator=each) for each in generators])
+        self._scheduler.set_timesteps(self._steps)
+        images = images * self._scheduler.init_noise_sigma
+        for step in self._scheduler.timesteps:
+            noise = self._unet(images, step).sample
+            images = self._scheduler.step(noise, step, images, generator=generators).prev_sample
+        values: Any = images.clamp(-1, 1).numpy()
+        return Pixels("tanh", "NCHW").images(np.asarray(values))
+
+
+def _scheduler(path: Path, asked: str) -> str:
+    if asked and asked not in ("ddpm", "ddim"):
+        raise BadInput(f"There is no scheduler={asked!r}; there are: ddpm, ddim.")
+    index = read_json(path / "model_index.json")
+    kind = index.get("_class_name") if isinstance(index, dict) else None
+    if not isinstance(kind, str) or kind not in _PIPELINES:
+        raise BadInput(f"{path} is no unconditional pipeline ({', '.join(_PIPELINES)}).")
+    return f"{asked.upper()}Scheduler" if asked else _PIPELINES[kind]
+
+
+def _steps(text: str, default: int) -> int:
+    if not text:
+        return default
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 10_000):
+        raise BadInput(f"steps={text!r} is no number of steps: give steps=50.")
+    return int(text)

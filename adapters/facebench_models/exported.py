@@ -1,0 +1,127 @@
+"""Reading ``torch.export`` programs without what PyTorch's own reader would execute.
+
+``torch.export.load`` unpickles weights and constants that are marked so, falls back to unpickling
+sample inputs, evaluates symbolic sizes as Python (``sympify``), compiles guards, resolves any
+``torch.…`` name as an operator and loads compiled libraries. So an archive is taken apart here and
+put together again from what is plain: tensors, ATen operators and sizes made of symbols.
+"""
+
+import io
+import json
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from zipfile import ZipFile
+
+import torch
+
+from facebench.errors import BadInput
+
+_PLAIN = re.compile(
+    r"archive_format|archive_version|byteorder|\.data/(version|serialization_id)|models/model\.json"
+    r"|data/(weights/(weight_\d+|model_weights_config\.json)"
+    r"|constants/(tensor_\d+|model_constants_config\.json)|sample_inputs/model\.pt)"
+)
+_OPERATOR = re.compile(
+    r"torch\.ops\.(aten|prims)\.\w+\.\w+"
+    r"|_operator\.(add|eq|floordiv|ge|getitem|gt|le|lt|mod|mul|ne|neg|pow|sub|truediv)"
+)
+_FILE_OPERATOR = re.compile(r"from_file|_save|_load")
+_SYMBOLS = re.compile(
+    r"(Symbol|Integer|Max|Min|FloorDiv|Mod|PythonMod|CleanDiv|positive|nonnegative|integer"
+    r"|True|False|[su]\d+|\d+|[\s'(),=+*/-])*"
+)
+_LARGEST = 8 << 30  # bytes in all
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A program that is ready to run."""
+
+    module: Callable[..., Any]
+    latent_shape: tuple[int, ...]
+    batch: int | None
+    """The number of latents it takes, where it was exported for one number only."""
+
+
+def open_exported(path: Path) -> Exported:
+    """Return the program at `path`, or raise BadInput for what is not plain in it."""
+    program = torch.export.load(io.BytesIO(_repacked(path)))
+    batch, *shape = _input(program).meta["val"].shape
+    fixed = int(batch) if isinstance(batch, int) else None
+    sides = tuple(int(side) for side in shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that guards were left out
+        return Exported(program.module(check_guards=False), sides, fixed)
+
+
+def _input(program: Any) -> Any:
+    names = set(program.graph_signature.user_inputs)
+    nodes = [node for node in program.graph.nodes if node.op == "placeholder"]
+    found = [node for node in nodes if node.name in names]
+    if len(found) != 1:
+        raise BadInput(f"the program takes {len(found)} inputs, where one latent is needed.")
+    return found[0]
+
+
+def _repacked(path: Path) -> bytes:
+    packed = io.BytesIO()
+    with ZipFile(path) as source, ZipFile(packed, "w") as target:
+        names = source.namelist()
+        if sum(member.file_size for member in source.infolist()) > _LARGEST:
+            raise BadInput(f"{path} unpacks to more than {_LARGEST >> 30} GiB.")
+        if len(set(names)) < len(names):
+            raise BadInput(f"{path} holds files of the same name twice.")
+        for name in names:
+            target.writestr(name, _vetted(path, _inner(name), source.read(name)))
+    return packed.getvalue()
+
+
+def _inner(name: str) -> str:
+    """Return a member's name without the archive's own name, which comes first."""
+    return "/".join(PurePosixPath(name).parts[1:])
+
+
+def _vetted(path: Path, name: str, data: bytes) -> bytes:
+    if not _PLAIN.fullmatch(name):
+        raise BadInput(f"{path} holds {name!r}, which may be code or pickled: it is not loaded.")
+    if name.endswith("model.json"):
+        return json.dumps(_plain_graph(path, json.loads(data))).encode()
+    if name.endswith("_config.json"):
+        return json.dumps(_plain_payload(path, json.loads(data))).encode()
+    if name.endswith(".pt"):  # torch would fall back to unpickling what this refuses
+        torch.load(io.BytesIO(data), weights_only=True)
+    return data
+
+
+def _plain_payload(path: Path, config: Any) -> Any:
+    for name, entry in config["config"].items():
+        file = entry["path_name"]
+        if entry["use_pickle"] is not False or not re.fullmatch(r"(weight|tensor)_\d+", file):
+            raise BadInput(f"{path} holds {name!r} pickled: it is not loaded.")
+    return config
+
+
+def _plain_graph(path: Path, graph: Any) -> Any:
+    graph["guards_code"] = []
+    for record in _records(graph):
+        record.update({key: {} for key in ("metadata",) if key in record})
+        target, symbols = record.get("target"), record.get("expr_str", "")
+        if isinstance(target, str) and "inputs" in record:
+            if not _OPERATOR.fullmatch(target) or _FILE_OPERATOR.search(target):
+                raise BadInput(f"{path} calls {target!r}, which is not a plain operator.")
+        if not isinstance(symbols, str) or not _SYMBOLS.fullmatch(symbols):
+            raise BadInput(f"{path} has the size {symbols!r}, which is not plain.")
+    return graph
+
+
+def _records(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _records(each)

@@ -1,0 +1,86 @@
+"""The architecture of a Keras model, as JSON: refused or made plain before Keras sees it.
+
+Keras builds whatever classes a configuration names. Some of them carry code (``Lambda`` its
+bytecode), load further files (``TFSMLayer``, ``TorchModuleWrapper``, vocabularies), or call any
+function of the library by name. Plain layers of Keras and its activations are let through.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import keras
+
+from facebench.errors import BadInput
+
+_MODELS = {"Functional", "Model", "Sequential"}
+_REFUSED = {
+    *("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
+    *("TextVectorization", "StringLookup", "IntegerLookup", "Hashing", "HashedCrossing"),
+}
+_OTHERS = {"DTypePolicy", "Policy", "InputSpec", "TensorShape", "__keras_tensor__", "__numpy__"}
+_PLACES = ("keras", "builtins")
+_LARGEST = 64 << 20  # bytes of JSON
+
+
+def vet_archive(path: Path) -> None:
+    """Refuse a ``.keras`` file whose architecture is more than plain layers."""
+    with ZipFile(path) as archive:
+        if archive.getinfo("config.json").file_size > _LARGEST:
+            raise BadInput(f"{path} has an architecture of absurd size.")
+        vet(path, json.loads(archive.read("config.json")))
+
+
+def vet(path: Path, config: Any) -> None:
+    """Refuse what is not a plain layer, initializer, regularizer, constraint or activation."""
+    if isinstance(config, dict):
+        _vet_object(path, config)
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            vet(path, value)
+
+
+def _vet_object(path: Path, config: dict[str, Any]) -> None:
+    name, module = config.get("class_name"), config.get("module")
+    if module is not None and str(module).partition(".")[0] not in _PLACES:
+        raise BadInput(f"{path} asks for {name!r} of {module!r}: only Keras' own layers are built.")
+    if name == "function" and not hasattr(keras.activations, str(config.get("config"))):
+        raise BadInput(f"{path} calls the function {config.get('config')!r}: it is not loaded.")
+    if name is not None and name != "function" and not _is_plain(name):
+        raise BadInput(
+            f"{path} has a layer {name!r}, which may carry code or is not Keras' own: "
+            "it is not loaded; python: takes a function that builds the model."
+        )
+
+
+def _is_plain(name: Any) -> bool:
+    if not isinstance(name, str) or name in _REFUSED:
+        return False
+    homes = (keras.layers, keras.initializers, keras.regularizers, keras.constraints)
+    return name in _MODELS | _OTHERS or any(isinstance(getattr(h, name, None), type) for h in homes)
+
+
+def plain(config: Any) -> Any:
+    """Return an architecture without what only training needs, for any Keras 3 to build.
+
+    Initializers are overwritten by the weights; what older versions wrote into them (a ``dtype``)
+    newer ones refuse.
+
+    >>> plain({"kernel_initializer": {"class_name": "GlorotUniform"}, "units": 3})
+    {'kernel_initializer': 'zeros', 'units': 3}
+    """
+    if isinstance(config, list):
+        return [plain(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    return {key: _plain_value(key, value) for key, value in config.items()}
+
+
+def _plain_value(key: str, value: Any) -> Any:
+    if key.endswith("_initializer"):
+        return "zeros"
+    if key.endswith(("_regularizer", "_constraint")) or key in ("compile_config", "build_config"):
+        return None
+    return plain(value)

@@ -1,0 +1,112 @@
+"""``keras:``: what Keras has saved over the years, without running what a file brings.
+
+- ``.keras``: of Keras 3, after its architecture was vetted, in safe mode.
+- ``.h5`` of a full model, Keras 2 or 3: the vetted architecture, then the weights by layer.
+- a folder with one architecture ``*.json`` and one weights-only ``*.h5``.
+- a SavedModel folder: a TensorFlow graph, which runs, after its operations were vetted.
+
+``latent=pca`` is for decoders of autoencoders that are sampled from a PCA of their latent space:
+z = mean + Σ nᵢ·eigenvalueᵢ·eigenvectorᵢ, n ~ N(0, I), with the three as JSON lists beside the
+model, in the folder that is named.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # read once, when Keras is first imported
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
+
+import keras
+import numpy as np
+from jaxtyping import Float32
+
+from facebench.errors import BadInput
+from facebench.files import read_json
+from facebench.pixels import Pixels
+from facebench.sampler import latents
+from facebench_models.hdf5 import load_full_h5, load_parts
+from facebench_models.keras_config import vet_archive
+from facebench_models.network import NetworkSampler, latent_shape, reading
+from facebench_models.saved_model import load_saved_model
+
+_PCA_FILES = {"mean": "mean.json", "values": "eigenValues.json", "vectors": "eigenVectors.json"}
+
+
+class KerasSampler(NetworkSampler):
+    """A generator or decoder that Keras saved."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        latent: str = "normal",
+        size: str = "",
+        range: str = "tanh",
+        layout: str = "NHWC",
+    ):
+        model = _model_file(path)
+        with reading(model, "a Keras model"):
+            network, known = _load(model)
+        shape = latent_shape(size, known, model)
+        self._pca = _LatentPCA(path) if latent == "pca" else None
+        if self._pca and self._pca.dim != shape[-1]:
+            raise BadInput(f"{path}: its PCA has {self._pca.dim} latents, the model {shape[-1]}.")
+        plain = "normal" if self._pca else latent
+        super().__init__(network, shape, Pixels(range, layout), plain)
+
+    def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
+        """Return the latents of `seeds`."""
+        return self._pca.draw(seeds) if self._pca else super().draw(seeds)
+
+
+class _LatentPCA:
+    """The Gaussian of an autoencoder's codes in their principal directions."""
+
+    def __init__(self, folder: Path):
+        if not folder.is_dir():
+            raise BadInput(f"latent=pca looks for {', '.join(_PCA_FILES.values())}: name a folder.")
+        with reading(folder, "a folder with a PCA of latents"):
+            parts = {k: np.asarray(read_json(folder / f), float) for k, f in _PCA_FILES.items()}
+        self._mean = parts["mean"]
+        self._scaled = parts["values"][:, None] * parts["vectors"]
+        if self._scaled.shape[1:] != self._mean.shape or not np.isfinite(self._scaled).all():
+            raise BadInput(f"{folder}: mean, eigenvalues and eigenvectors do not fit each other.")
+        self.dim = len(self._mean)
+
+    def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
+        n = latents(seeds, len(self._scaled))
+        rows = [self._mean + row @ self._scaled for row in n]  # row by row: rounds as alone
+        return np.asarray(rows, np.float32).reshape(len(n), self.dim)
+
+
+def _model_file(path: Path) -> Path:
+    """Return the one model file of a folder, or the folder where it is a model as a whole."""
+    if not path.is_dir() or (path / "saved_model.pb").is_file():
+        return path
+    found = sorted(p for p in path.iterdir() if p.suffix in (".keras", ".h5", ".hdf5"))
+    if len(found) != 1:
+        raise BadInput(f"{path} holds {len(found)} Keras models, where one is needed.")
+    return found[0]
+
+
+def _load(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Sequence[Any] | None]:
+    """Return a network and the shape of its latents, if the file says it."""
+    if path.is_dir():
+        return load_saved_model(path), None
+    if path.suffix == ".keras":
+        vet_archive(path)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    else:
+        model = load_full_h5(path) or load_parts(path)
+    # Keras 2 wrote even a single input as a list of one.
+    is_listed = not isinstance(model, keras.Sequential) and isinstance(model.input, list)
+
+    def run(z: np.ndarray) -> np.ndarray:
+        values = model([z] if is_listed else z, training=False)
+        # TensorFlow's tensors do not know NumPy 2's way of converting, which warns.
+        is_eager = keras.backend.backend() == "tensorflow"
+        return values.numpy() if is_eager else keras.ops.convert_to_numpy(values)
+
+    return run, model.inputs[0].shape[1:]

@@ -1,0 +1,63 @@
+"""``facebench check``: does a sampler keep the contract?"""
+
+import sys
+
+import click
+
+from facebench.errors import RowFailed
+from facebench.options import seed_option
+
+
+@click.command()
+@click.argument("model", metavar="NAME[=[ADAPTER[+OPTION=VALUE]:]PATH]")
+@click.option(
+    "--num", default=32, show_default=True, type=click.IntRange(4), metavar="IMAGES",
+    help="Images to draw, several times each.",
+)  # fmt: skip
+@seed_option("Seed of the first image.")
+@click.option(
+    "--time-limit",
+    default=1800,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="A model that gives no answer for as long has failed.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.FloatRange(0, min_open=True),
+    metavar="GIB",
+    help="A model whose processes hold more has failed.  [default: three quarters of what is here]",
+)
+@click.option("--strict", is_flag=True, help="Let notes fail too.")
+def check(
+    model: str, num: int, seed: int, time_limit: float, memory_limit: float | None, strict: bool
+) -> None:
+    """Check that a model keeps the samplers' contract; one line a finding.
+
+    The model runs in a process of its own, as in an evaluation. Exit code 0: it keeps the
+    contract; 1: it does not; 2: it cannot be opened.
+
+    \b
+    Examples:
+      facebench check dcgan
+      facebench check mine=torchscript+latent=uniform+size=100:generator.pt
+      facebench check theirs=images:their_samples.zip --num 100
+    """
+    from facebench.isolation import examine
+    from facebench.limits import GIB, Limits
+    from facebench.spec import parse_model
+
+    limits = Limits(time_limit, int(memory_limit * GIB)) if memory_limit else Limits(time_limit)
+    named = parse_model(model)
+    try:
+        findings = examine(named, num, seed, limits)
+    except RowFailed as error:
+        click.echo(f"failed  process: {error}")
+        sys.exit(1)
+    for finding in findings:
+        click.echo(f"{finding.level:6}  {finding.check}: {finding.text}")
+    failing = ("failed", "note") if strict else ("failed",)
+    informing = ("speed", "memory")
+    if any(f.level in failing and f.check not in informing for f in findings):
+        sys.exit(1)

@@ -1,0 +1,65 @@
+"""What a sampler's process and the engine say to each other: a JSON header, then an array's bytes.
+
+The other side of the pipe is somebody else's code, so every length is checked before it is used.
+"""
+
+import json
+import struct
+from io import BufferedIOBase
+from typing import Any
+
+import numpy as np
+
+_LENGTH = struct.Struct("<I")
+_LONGEST_HEADER = 1 << 20  # bytes
+LARGEST_SIDE = 16384
+"""Pixels of height or width, beyond which images are taken for nonsense."""
+
+
+class Nonsense(Exception):
+    """What came is no frame."""
+
+
+def write_frame(
+    pipe: BufferedIOBase, header: dict[str, object], data: np.ndarray | None = None
+) -> None:
+    """Write one frame and flush it."""
+    text = json.dumps(header).encode()[:_LONGEST_HEADER]
+    pipe.write(_LENGTH.pack(len(text)) + text)
+    if data is not None:
+        pipe.write(np.ascontiguousarray(data).data.cast("B"))
+    pipe.flush()
+
+
+def read_header(pipe: BufferedIOBase) -> dict[str, Any] | None:
+    """Return the next frame's header, or None where the other side has ended."""
+    head = pipe.read(_LENGTH.size)
+    if not head:
+        return None
+    if len(head) < _LENGTH.size:
+        raise Nonsense("a length was cut off")
+    (length,) = _LENGTH.unpack(head)
+    if length > _LONGEST_HEADER:
+        raise Nonsense("a header of absurd length")
+    try:
+        header = json.loads(pipe.read(length))
+    except (ValueError, RecursionError) as error:
+        raise Nonsense("a header that is no JSON") from error
+    if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
+        raise Nonsense("a header of no kind")
+    return header
+
+
+def read_images(pipe: BufferedIOBase, shape: Any, count: int) -> np.ndarray:
+    """Return the images that follow a header, which says their `shape`."""
+    match shape:
+        case [int(n), 3, int(height), int(width)] if n == count:
+            pass
+        case _:
+            raise Nonsense(f"images of the shape {shape}")
+    if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
+        raise Nonsense(f"images of the shape {shape}")
+    images = np.empty((n, 3, height, width), np.uint8)
+    if pipe.readinto(images.data.cast("B")) < images.nbytes:
+        raise Nonsense("images that were cut off")
+    return images

@@ -1,0 +1,53 @@
+"""What a sampler's process may take: time per batch and memory."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+GIB = 1 << 30
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_SHARE = 0.75  # of the memory that is there
+
+
+def _default_memory() -> int:
+    return int(_SHARE * min(os.sysconf("SC_PHYS_PAGES") * _PAGE, _cgroup_memory()))
+
+
+def _cgroup_memory() -> int:
+    """Return the memory that the container gives, where there is one that says so."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            return int((Path("/sys/fs/cgroup") / name).read_text())
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return 1 << 62
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Beyond these a sampler is ended and its row has failed."""
+
+    seconds: int | float = 1800
+    """For opening the model, and for each batch: a thousand steps of diffusion fit in it."""
+    memory: int = _default_memory()
+    """Bytes of all of the sampler's processes; three quarters of the machine by default."""
+
+
+DEFAULT = Limits()
+
+
+def group_memory(group: int) -> int:
+    """Return how many bytes the processes of a process group hold in memory."""
+    return sum(_PAGE * int(stat[21]) for stat in _stats() if int(stat[2]) == group)
+
+
+def _stats() -> Iterator[list[str]]:
+    """Yield the fields of ``/proc/PID/stat`` from the third on, counted from 0 (see proc(5))."""
+    for entry in os.scandir("/proc"):
+        if entry.name.isdecimal():
+            try:
+                text = Path(entry.path, "stat").read_text(errors="replace")
+            except OSError:  # it ended meanwhile
+                continue
+            yield text.rpartition(")")[2].split()

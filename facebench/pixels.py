@@ -1,0 +1,123 @@
+"""From what a network gives to ``uint8`` RGB images, by a stated range and layout.
+
+Nothing is guessed: what does not fit the stated range or layout is an error that names the likely
+one. ``tanh`` is [−1, 1], ``sigmoid`` [0, 1], ``uint8`` [0, 255], all with nothing outside;
+``LOW..HIGH`` is for networks without a bounded last layer, and what lies outside is clipped.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facebench.errors import BadInput
+from facebench.sampler import Images, to_uint8
+
+RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "uint8": (0.0, 255.0)}
+LAYOUTS = ("NCHW", "NHWC")
+_SLACK = 0.01  # of a range's width: half precision and float32 sums overshoot a little
+_FEW_LEVELS = 8  # what goes beyond is counted in grey levels
+_LARGEST = 16384  # pixels a side
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What the numbers of an output mean."""
+
+    range: str
+    layout: str
+
+    def __post_init__(self) -> None:
+        """Refuse ranges and layouts that there are not."""
+        if self.layout not in LAYOUTS:
+            raise BadInput(f"There is no layout={self.layout!r}; there are: {', '.join(LAYOUTS)}.")
+        low, high = self._bounds
+        if not (-1e6 < low < high < 1e6 and high - low > 1e-6):
+            raise _no_range(self.range)
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        if self.range in RANGES:
+            return RANGES[self.range]
+        low, _, high = self.range.partition("..")
+        try:
+            return float(low), float(high)
+        except ValueError:
+            raise _no_range(self.range) from None
+
+    def images(self, values: np.ndarray) -> Images:
+        """Return `values` as images, or raise BadInput naming what would fit them better."""
+        if values.dtype.kind not in "fiu":
+            raise BadInput(f"the output is of type {values.dtype}, where real numbers are needed.")
+        values = self._channels_first(values)
+        low, high = self._bounds
+        if self.range in RANGES:
+            self._check_bounds(values)
+        if values.dtype == np.uint8 and self.range == "uint8":
+            return np.ascontiguousarray(values)
+        return to_uint8(values.astype(np.float32), low, high)
+
+    def check(self, values: np.ndarray) -> None:
+        """Refuse a probe of several images that fits another range better than the stated one.
+
+        A single image may lie anywhere in its range, so this must not depend on the batch: it is
+        for a fixed probe, once.
+        """
+        self.images(values)
+        likely = likely_range(values)
+        narrower = {"tanh": ("sigmoid",), "uint8": ("tanh", "sigmoid")}.get(self.range, ())
+        if likely in narrower:
+            raise self._misfit(values)
+
+    def _channels_first(self, values: np.ndarray) -> np.ndarray:
+        if values.ndim != 4:
+            raise BadInput(
+                f"the output has the shape {values.shape}, where images of shape "
+                f"{'(n, 3, h, w)' if self.layout == 'NCHW' else '(n, h, w, 3)'} are needed."
+            )
+        axis, other = (1, 3) if self.layout == "NCHW" else (3, 1)
+        if values.shape[axis] not in (1, 3):
+            fits = values.shape[other] in (1, 3)
+            hint = f"layout={LAYOUTS[self.layout == 'NCHW']} fits" if fits else "RGB or grey is not"
+            raise BadInput(f"the output has the shape {values.shape}, not {self.layout}: {hint}.")
+        if max(values.shape) > _LARGEST:
+            raise BadInput(f"the output has the shape {values.shape}, too large for images.")
+        first = values if self.layout == "NCHW" else values.transpose(0, 3, 1, 2)
+        return first if first.shape[1] == 3 else first.repeat(3, axis=1)
+
+    def _check_bounds(self, values: np.ndarray) -> None:
+        low, high = self._bounds
+        slack = _SLACK * (high - low)
+        if not np.isfinite(values).all():
+            raise BadInput("the output holds NaN or infinite values: mend the model.")
+        if values.size and (values.min() < low - slack or values.max() > high + slack):
+            raise self._misfit(values)
+
+    def _misfit(self, values: np.ndarray) -> BadInput:
+        low, high = float(values.min()), float(values.max())
+        return BadInput(
+            f"the output lies in {low:.3g} to {high:.3g}, which does not fit range={self.range}: "
+            f"range={likely_range(values)} does."
+        )
+
+
+def likely_range(values: np.ndarray) -> str:
+    """Return the narrowest named range that all `values` fit, else one that would clip little.
+
+    >>> likely_range(np.array([0.0, 0.9])), likely_range(np.array([-0.7, 0.9]))
+    ('sigmoid', 'tanh')
+    """
+    low, high = float(values.min()), float(values.max())
+    for name in ("sigmoid", "tanh"):
+        bottom, top = RANGES[name]
+        slack = _SLACK * (top - bottom)
+        if bottom - slack <= low and high <= top + slack:
+            return name
+    if high > _FEW_LEVELS:
+        return "uint8" if low > -1 and high < 256 else "0..255"
+    return "-1..1" if low < -0.5 else "0..1"
+
+
+def _no_range(text: str) -> BadInput:
+    return BadInput(
+        f"There is no range={text!r}; there are: {', '.join(RANGES)}, and LOW..HIGH, which clips."
+    )

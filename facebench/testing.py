@@ -1,0 +1,173 @@
+"""Does a sampler keep the contract? The suite of ``facebench check``, for adapters' own tests too.
+
+>>> import numpy as np
+>>> class Noise:
+...     def sample(self, seeds):
+...         draw = lambda seed: np.random.default_rng(seed).integers(0, 256, (3, 8, 8), np.uint8)
+...         return np.stack([draw(seed) for seed in seeds])
+>>> check_sampler(Noise(), num=8).ok
+True
+"""
+
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from facebench.sampler import Images, Sampler, checked
+
+Level = Literal["ok", "note", "failed"]
+
+TOLERANCE = 1
+"""Grey levels by which an image may differ between batches: sums in another order round otherwise.
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings, in order."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return all(finding.level != "failed" for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A sampler, and the images it drew first."""
+
+    sampler: Sampler
+    seeds: Sequence[int]
+    images: Images
+
+
+def check_sampler(sampler: Sampler, num: int = 32, first_seed: int = 0) -> Report:
+    """Draw `num` images in several ways and say what was found; an exception is a finding.
+
+    Args:
+        sampler: what is checked.
+        num: images, at least 4.
+        first_seed: of the images.
+    """
+    return Report(tuple(_findings(sampler, range(first_seed, first_seed + max(num, 4)))))
+
+
+def _findings(sampler: Sampler, seeds: Sequence[int]) -> Iterator[Finding]:
+    before, started = _memory(), time.perf_counter()
+    try:
+        images = checked(sampler.sample(seeds), len(seeds))
+    except Exception as error:
+        yield Finding("contract", "failed", _one_line(error))
+        return
+    seconds = time.perf_counter() - started
+    height, width = images.shape[2:]
+    yield Finding("contract", "ok", f"uint8 (n, 3, {height}, {width}), RGB")
+    drawn = _Drawn(sampler, seeds, images)
+    for name, check in _CHECKS.items():
+        try:
+            yield Finding(name, *check(drawn))
+        except Exception as error:
+            yield Finding(name, "failed", _one_line(error))
+    yield Finding("speed", "note", f"{len(seeds) / seconds:.3g} images a second")
+    yield Finding("memory", "note", f"{(_memory() - before) >> 20} MiB more at its peak")
+
+
+def _range(drawn: _Drawn) -> tuple[Level, str]:
+    low, high = int(drawn.images.min()), int(drawn.images.max())
+    if low == high:
+        return "failed", f"every pixel of every image is {low}"
+    if high <= 2:
+        return "failed", f"values lie in {low} to {high}: they look like a range not scaled to 255"
+    if high - low < 64:
+        return "note", f"values lie in {low} to {high}, which is little contrast"
+    return "ok", f"values lie in {low} to {high}"
+
+
+def _determinism(drawn: _Drawn) -> tuple[Level, str]:
+    return _compared(drawn, drawn.sampler.sample(drawn.seeds), "drawn again", tolerance=0)
+
+
+def _batches(drawn: _Drawn) -> tuple[Level, str]:
+    parts = [drawn.seeds[:1], drawn.seeds[1:4], drawn.seeds[4:]]
+    again = [checked(drawn.sampler.sample(part), len(part)) for part in parts if part]
+    return _compared(drawn, np.concatenate(again), "in batches of 1, 3 and the rest", TOLERANCE)
+
+
+def _order(drawn: _Drawn) -> tuple[Level, str]:
+    backwards = checked(drawn.sampler.sample(drawn.seeds[::-1]), len(drawn.seeds))
+    return _compared(drawn, backwards[::-1], "drawn backwards", TOLERANCE)
+
+
+def _compared(drawn: _Drawn, again: np.ndarray, how: str, tolerance: int) -> tuple[Level, str]:
+    again = checked(again, len(drawn.seeds))
+    if again.shape != drawn.images.shape:
+        return "failed", f"{how}, the images have the shape {again.shape}"
+    distance = np.abs(again.astype(np.int16) - drawn.images).max((1, 2, 3))
+    differ = int((distance > tolerance).sum())
+    if differ:
+        largest = f"by up to {distance.max()} grey levels"
+        return "failed", f"{how}, {differ} of {len(again)} images differ {largest}"
+    if distance.any():
+        return "note", f"{how}, images differ by at most {distance.max()} grey level"
+    return "ok", f"{how}, the images are the same"
+
+
+def _seeds_matter(drawn: _Drawn) -> tuple[Level, str]:
+    _, counts = np.unique(drawn.images.reshape(len(drawn.images), -1), axis=0, return_counts=True)
+    if len(counts) == 1:
+        return "failed", "every seed gives the same image"
+    if len(counts) < len(drawn.images):
+        copies = len(drawn.images) - len(counts)
+        return "note", f"{copies} of {len(drawn.images)} images are copies of others"
+    return "ok", f"{len(counts)} seeds give {len(counts)} different images"
+
+
+def _pictures(drawn: _Drawn) -> tuple[Level, str]:
+    flat = int((drawn.images.min((1, 2, 3)) == drawn.images.max((1, 2, 3))).sum())
+    if flat == len(drawn.images):
+        return "failed", "every image is one flat colour"
+    return ("note", f"{flat} images are one flat colour") if flat else ("ok", "no image is flat")
+
+
+def _untouched(drawn: _Drawn) -> tuple[Level, str]:
+    images = drawn.sampler.sample(drawn.seeds)
+    copy = images.copy()
+    drawn.sampler.sample([drawn.seeds[-1] + 1])
+    if (images != copy).any():
+        return "failed", "a later call changes images that were given before"
+    return "ok", "later calls leave earlier images alone"
+
+
+_CHECKS: dict[str, Callable[[_Drawn], tuple[Level, str]]] = {
+    "range": _range,
+    "determinism": _determinism,
+    "batches": _batches,
+    "order": _order,
+    "seeds": _seeds_matter,
+    "pictures": _pictures,
+    "memory kept": _untouched,
+}
+
+
+def _memory() -> int:
+    """Return the most memory that this process ever held, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

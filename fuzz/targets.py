@@ -1,0 +1,104 @@
+"""One target for each reader of untrusted bytes: anything but its result or BadInput is a bug.
+
+Run one with atheris, ``pip install atheris``::
+
+    python fuzz/targets.py picture -max_total_time=60
+
+The test suite calls each with a few inputs, so that they do not rot.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import nullcontext
+from io import BytesIO
+from pathlib import Path
+
+if __name__ == "__main__":
+    import atheris
+
+    _watched = atheris.instrument_imports(include=["facebench", "facebench_models"])
+else:  # the suite, where nothing is fuzzed
+    _watched = nullcontext()
+
+with _watched:  # so that atheris sees which branches an input takes
+    from facebench.data.dataset import open_dataset
+    from facebench.data.decode import decode
+    from facebench.data.source import open_images
+    from facebench.errors import BadInput
+    from facebench.frames import Nonsense, read_header, read_images
+    from facebench.images import ImageFilesSampler
+    from facebench.registry import load
+    from facebench.result import read_result
+    from facebench.spec import parse_models
+
+_FOLDER = Path(tempfile.mkdtemp(prefix="facebench-fuzz-"))
+
+
+def _file(name: str, data: bytes) -> Path:
+    path = _FOLDER / name
+    path.write_bytes(data)
+    return path
+
+
+def _frame(data: bytes) -> None:
+    pipe = BytesIO(data)
+    try:
+        while header := read_header(pipe):
+            read_images(pipe, header.get("shape"), 2)
+    except Nonsense:
+        return
+
+
+def _archive(name: str) -> Callable[[bytes], object]:
+    return lambda data: list(open_images(_file(name, data)))
+
+
+def _array(name: str) -> Callable[[bytes], object]:
+    return lambda data: ImageFilesSampler(_file(name, data)).sample([0])
+
+
+def _model(adapter: str, name: str) -> Callable[[bytes], object]:
+    return lambda data: load(adapter, _file(name, data))
+
+
+def _dataset(data: bytes) -> None:
+    open_dataset(_file("dataset.json", data).parent)
+
+
+TARGETS: dict[str, Callable[[bytes], object]] = {
+    "picture": lambda data: decode("a", data),
+    "zip": _archive("a.zip"),
+    "tar": _archive("a.tar"),
+    "npy": _array("a.npy"),
+    "npz": _array("a.npz"),
+    "dataset": _dataset,
+    "result": lambda data: read_result(_file("r.json", data)),
+    "models": lambda data: parse_models(data.decode(errors="replace")),
+    "frame": _frame,
+    "export": _model("export", "m.pt2"),
+    "keras": _model("keras", "m.keras"),
+    "keras-h5": _model("keras", "m.h5"),
+    "onnx": _model("onnx", "m.onnx"),
+    "pca": _model("sklearn-pca", "m.npz"),
+    "skops": _model("sklearn-pca", "m.skops"),
+}
+
+
+def run(name: str, data: bytes) -> None:
+    """Give `data` to one reader; BadInput is the answer that is wanted."""
+    try:
+        TARGETS[name](data)
+    except BadInput:
+        return
+
+
+def main() -> None:
+    """Fuzz the target that is named first; the rest are libFuzzer's own options."""
+    name = sys.argv.pop(1)
+    atheris.Setup(sys.argv, lambda data: run(name, data))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

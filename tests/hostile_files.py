@@ -1,0 +1,478 @@
+"""Files that mean harm, or are merely broken: made by code, each with what must come of it.
+
+`FILES` maps a name to a :class:`Case`; the tests open each by the reader that would meet it.
+"""
+
+import io
+import json
+import pickle
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+REFUSED, SKIPPABLE, ACCEPTED = "refused", "skippable", "accepted"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file to be made at a path, the reader it is for, and its outcome."""
+
+    reader: str
+    make: Callable[[Path], None]
+    name: str
+    outcome: str = REFUSED
+
+
+FILES: dict[str, Case] = {}
+
+
+def add(
+    name: str, reader: str, file: str, make: Callable[[Path], None] | bytes, outcome: str = REFUSED
+) -> None:
+    def write(path: Path) -> None:
+        if isinstance(make, bytes):
+            path.write_bytes(make)
+        else:
+            make(path)
+
+    assert name not in FILES, name
+    FILES[name] = Case(reader, write, file, outcome)
+
+
+class Bomb:
+    """Writes a file when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return exec, ("open('executed', 'w').close()",)
+
+
+PICKLE = pickle.dumps({"weight": Bomb()})
+
+
+def encoded(
+    format: str, mode: str = "RGB", size: tuple[int, int] = (24, 20), **options: Any
+) -> bytes:
+    stream = io.BytesIO()
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), np.uint8))
+    noise.convert(mode).save(stream, format, **options)
+    return stream.getvalue()
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, data: bytes, depth: int = 8, colour: int = 2) -> bytes:
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    body = png_chunk(b"IHDR", head) + png_chunk(b"IDAT", zlib.compress(data))
+    return b"\x89PNG\r\n\x1a\n" + body + png_chunk(b"IEND", b"")
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+PICTURES = {
+    "png": encoded("PNG"),
+    "jpg": encoded("JPEG"),
+    "gif": encoded("GIF"),
+    "bmp": encoded("BMP"),
+    "tiff": encoded("TIFF"),
+    "webp": encoded("WEBP"),
+    "ppm": encoded("PPM"),
+}
+for suffix, whole in PICTURES.items():
+    add(f"{suffix} of no bytes", "picture", f"a.{suffix}", b"", SKIPPABLE)
+    add(f"{suffix} of one byte", "picture", f"a.{suffix}", whole[:1], SKIPPABLE)
+    add(f"{suffix} of its first bytes", "picture", f"a.{suffix}", whole[:12], SKIPPABLE)
+    add(
+        f"{suffix} cut in the middle", "picture", f"a.{suffix}", whole[: len(whole) // 2], SKIPPABLE
+    )
+    add(f"{suffix} of zeros", "picture", f"a.{suffix}", bytes(len(whole)), SKIPPABLE)
+    add(f"{suffix} that is a page", "picture", f"a.{suffix}", b"<!DOCTYPE html><script>", SKIPPABLE)
+    add(f"{suffix} that is a pickle", "picture", f"a.{suffix}", PICKLE, SKIPPABLE)
+    add(f"{suffix} that is a program", "picture", f"a.{suffix}", b"\x7fELF\x02\x01\x01", SKIPPABLE)
+    if suffix != "png":
+        add(f"{suffix} that is a png", "picture", f"a.{suffix}", PICTURES["png"], ACCEPTED)
+for side in (20_000, 60_000, 2**31 - 1):
+    add(
+        f"png that claims {side} pixels a side", "picture", "a.png", png(side, side, b""), SKIPPABLE
+    )
+add("png bomb of zeros", "picture", "a.png", png(20_000, 20_000, bytes(1 << 24)), SKIPPABLE)
+add("png of no pixels", "picture", "a.png", png(0, 0, b""), SKIPPABLE)
+add("png whose data are too short", "picture", "a.png", png(64, 64, b"\0" * 50), SKIPPABLE)
+add("png of a wrong checksum", "picture", "a.png", PICTURES["png"][:-20] + bytes(20), SKIPPABLE)
+add("png of odd depth", "picture", "a.png", png(4, 4, bytes(99), depth=7), SKIPPABLE)
+add("gif that claims 65535 pixels a side", "picture", "a.gif",
+    b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\0;", SKIPPABLE)  # fmt: skip
+add("bmp that claims much", "picture", "a.bmp",
+    b"BM" + bytes(8) + struct.pack("<IIiiHHIIiiII", 54, 40, 99999, 99999, 1, 24, 0, 0, 0, 0, 0, 0),
+    SKIPPABLE)  # fmt: skip
+add("ppm that claims much", "picture", "a.ppm", b"P6 99999 99999 255\n" + bytes(99), SKIPPABLE)
+add("ppm of text for numbers", "picture", "a.ppm", b"P6 a b c\n", SKIPPABLE)
+add("svg called png", "picture", "a.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", SKIPPABLE)
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"
+add("eps that runs a program", "picture", "a.png", EPS, SKIPPABLE)
+add("floating-point tiff", "picture", "a.tiff",
+    lambda path: Image.fromarray(np.ones((9, 9), np.float32)).save(path), SKIPPABLE)  # fmt: skip
+add("one pixel", "picture", "a.png", encoded("PNG", size=(1, 1)), ACCEPTED)
+add("one row", "picture", "a.png", encoded("PNG", size=(300, 1)), ACCEPTED)
+for mode, format in (("CMYK", "JPEG"), ("L", "PNG"), ("1", "PNG"), ("P", "GIF"), ("RGBA", "PNG"),
+                     ("LA", "PNG"), ("CMYK", "TIFF"), ("YCbCr", "JPEG")):  # fmt: skip
+    add(f"{format} in {mode}", "picture", f"a.{format.lower()}", encoded(format, mode), ACCEPTED)
+
+
+def _deep(path: Path) -> None:
+    Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(path)
+
+
+def _animated(path: Path) -> None:
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ("black", "red", "blue")]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+
+
+add("16-bit png", "picture", "a.png", _deep, ACCEPTED)
+add("animated gif", "picture", "a.gif", _animated, ACCEPTED)
+for orientation in (1, 3, 6, 8, 99):
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    add(f"orientation {orientation}", "picture", "a.jpg", encoded("JPEG", exif=exif), ACCEPTED)
+add(
+    "damaged exif",
+    "picture",
+    "a.jpg",
+    encoded("JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"),
+    ACCEPTED,
+)
+add("unicode name", "picture", "Ωλ‮gnp.été 脸.png", PICTURES["png"], ACCEPTED)
+add("very long name", "picture", "x" * 240 + ".png", PICTURES["png"], ACCEPTED)
+add("name with a line break", "picture", "a\nb.png", PICTURES["png"], ACCEPTED)
+add("name with markup", "picture", "<img src=x onerror=alert(1)>.png", PICTURES["png"], ACCEPTED)
+add("broken name in unicode", "picture", "\n脸‮.png", b"no picture", SKIPPABLE)
+
+
+def symlink(to: str) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(to)
+
+
+def fifo(path: Path) -> None:
+    import os
+
+    os.mkfifo(path)
+
+
+for name, make in (
+    ("symlink to itself", symlink("a.png")),
+    ("symlink to nothing", symlink("nowhere.png")),
+    ("symlink to an endless device", symlink("/dev/zero")),
+    ("pipe that never ends", fifo),
+    ("folder called as a picture", Path.mkdir),
+    ("symlink to its own folder", symlink(".")),
+):
+    add(name, "folder", "a.png", make)
+
+
+# --- archives -------------------------------------------------------------------------------------
+
+
+def zipped(members: dict[str, bytes], **options: Any) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", **options) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+def tarred(members: list[tuple[tarfile.TarInfo, bytes]], mode: str = "w") -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+        for info, data in members:
+            info.size = info.size or len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def member(name: str, **fields: Any) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    for key, value in fields.items():
+        setattr(info, key, value)
+    return info
+
+
+GOOD_ZIP = zipped({f"{i}.png": PICTURES["png"] for i in range(3)})
+GOOD_TAR = tarred([(member(f"{i}.png"), PICTURES["png"]) for i in range(3)])
+GOOD_TGZ = tarred([(member(f"{i}.png"), PICTURES["png"]) for i in range(3)], "w:gz")
+for share in (0.01, 0.3, 0.6, 0.9, 0.99):
+    add(f"zip cut at {share}", "archive", "a.zip", GOOD_ZIP[: int(share * len(GOOD_ZIP))])
+    add(f"tar.gz cut at {share}", "archive", "a.tgz", GOOD_TGZ[: int(share * len(GOOD_TGZ))])
+for share in (0.01, 0.1):
+    add(f"tar cut at {share}", "archive", "a.tar", GOOD_TAR[: int(share * len(GOOD_TAR))])
+add("zip of no bytes", "archive", "a.zip", b"")
+add("zip of nothing", "archive", "a.zip", zipped({}))
+add("zip of no pictures", "archive", "a.zip", zipped({"a.txt": b"x", "b.exe": b"y"}))
+add("zip that is a picture", "archive", "a.zip", PICTURES["png"])
+add("tar that is a pickle", "archive", "a.tar", PICKLE)
+add("tar of no pictures", "archive", "a.tar", tarred([(member("a.txt"), b"x")]))
+add("rar", "archive", "a.rar", b"Rar!\x1a\x07\x00" + bytes(99))
+add("7z", "archive", "a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99))
+for path_ in ("../../executed.png", "/executed.png", "C:\\executed.png", "a/../../executed.png"):
+    outcome = REFUSED if ".." in path_ else ACCEPTED  # such names are no pictures at all
+    picture = PICTURES["png"]
+    add(f"zip slip {path_}", "archive", "a.zip", zipped({path_: picture}), outcome)
+    add(f"tar slip {path_}", "archive", "a.tar", tarred([(member(path_), picture)]), outcome)
+for kind, number in (("symlink", tarfile.SYMTYPE), ("hard link", tarfile.LNKTYPE),
+                     ("device", tarfile.CHRTYPE), ("pipe", tarfile.FIFOTYPE),
+                     ("folder", tarfile.DIRTYPE)):  # fmt: skip
+    add(f"tar of a {kind}", "archive", "a.tar",
+        tarred([(member("a.png", type=number, linkname="/etc/passwd"), b"")]))  # fmt: skip
+add(
+    "zip of two files of one name",
+    "archive",
+    "a.zip",
+    GOOD_ZIP.replace(b"1.png", b"0.png"),
+    ACCEPTED,
+)
+add("zip with a wrong checksum", "archive", "a.zip", GOOD_ZIP.replace(
+    PICTURES["png"][40:60], bytes(20), 1))  # fmt: skip
+add("zip that claims encryption", "archive", "a.zip", GOOD_ZIP.replace(
+    b"PK\x03\x04\x14\0\0\0", b"PK\x03\x04\x14\0\1\0").replace(
+    b"PK\x01\x02\x14\x03\x14\0\0\0", b"PK\x01\x02\x14\x03\x14\0\1\0"))  # fmt: skip
+add("zip of unknown compression", "archive", "a.zip", GOOD_ZIP.replace(
+    b"PK\x01\x02\x14\x03\x14\0\0\0\0\0", b"PK\x01\x02\x14\x03\x14\0\0\0\x63\0"))  # fmt: skip
+add("zip within a zip", "archive", "a.zip", zipped({"a.zip": GOOD_ZIP}))
+
+
+def _zip_bomb(path: Path) -> None:
+    zeros = {"a.png": bytes(300 << 20)}
+    path.write_bytes(zipped(zeros, compression=zipfile.ZIP_DEFLATED, compresslevel=1))
+
+
+def _lying_zip(path: Path) -> None:
+    """Claim 100 bytes of what unpacks to 64 MiB."""
+    data = zipped({"a.png": bytes(64 << 20)}, compression=zipfile.ZIP_DEFLATED)
+    path.write_bytes(data.replace(struct.pack("<I", 64 << 20), struct.pack("<I", 100)))
+
+
+def _tar_bomb(path: Path) -> None:
+    import gzip
+
+    block = bytes(1 << 20)
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        stream.write(member("a.bin", size=400 << 20).tobuf())
+        for _ in range(400):
+            stream.write(block)
+
+
+add("zip bomb", "archive", "a.zip", _zip_bomb)
+add("zip bomb that lies about its size", "archive", "a.zip", _lying_zip)
+add("tar bomb", "archive", "a.tgz", _tar_bomb)
+add(
+    "tar that claims an exabyte",
+    "archive",
+    "a.tar",
+    member("a.png", size=1 << 60).tobuf() + bytes(1024),
+)
+add("gzip of no tar", "archive", "a.tgz", zlib.compress(b"x", wbits=31))
+
+
+# --- arrays ---------------------------------------------------------------------------------------
+
+
+def npy(shape: Any, descr: str = "|u1", data: bytes = b"", extra: str = "") -> bytes:
+    text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}, {extra}}}"
+    header = text.ljust(117).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
+
+
+GOOD_NPY = npy((2, 3, 8, 8), data=bytes(384))
+ARRAYS = {
+    "of no bytes": b"",
+    "of its magic": GOOD_NPY[:6],
+    "of half a header": GOOD_NPY[:40],
+    "cut off": GOOD_NPY[:-10],
+    "of a huge shape": npy((1 << 40, 3, 64, 64)),
+    "of a shape beyond 64 bits": npy((1 << 62, 3, 1 << 30, 64)),
+    "of a negative shape": npy((-2, 3, 8, 8)),
+    "of a shape of text": npy("'abc'"),
+    "of a shape of floats": npy((2.0, 3, 8, 8)),
+    "of objects": npy((2, 3, 8, 8), "|O", PICKLE),
+    "of floats": npy((2, 3, 8, 8), "<f4", bytes(4 * 384)),
+    "of 16 bits": npy((2, 3, 8, 8), "<u2", bytes(2 * 384)),
+    "of a record": npy((2, 3, 8, 8), "[('a', '|u1')]"),
+    "of a call in its header": npy("__import__('os').system('touch executed')"),
+    "of one more key": npy((2, 3, 8, 8), data=bytes(384), extra="'x': 1"),
+    "of one image": npy((3, 8, 8), data=bytes(192)),
+    "of four channels": npy((2, 4, 8, 8), data=bytes(512)),
+    "of no axis": npy((), data=b"x"),
+    "of version 9": b"\x93NUMPY\x09\x00" + GOOD_NPY[8:],
+    "with a header of 4 GiB": b"\x93NUMPY\x02\x00" + struct.pack("<I", 0xFFFFFFFF) + b"{",
+    "that is a pickle": PICKLE,
+    "that is text": b"0 1 2 3\n",
+}
+for name, data in ARRAYS.items():
+    add(f"npy {name}", "array", "a.npy", data)
+    add(f"npz {name}", "array", "a.npz", zipped({"a.npy": data}))
+add("npz of two arrays", "array", "a.npz", zipped({"a.npy": GOOD_NPY, "b.npy": GOOD_NPY}))
+add("npz of nothing", "array", "a.npz", zipped({}))
+add("npz that is no zip", "array", "a.npz", GOOD_NPY)
+add("npz without its end", "array", "a.npz", zipped({"a.npy": GOOD_NPY})[:200])
+
+
+# --- dataset.json and Results ---------------------------------------------------------------------
+
+INFO = {
+    "format": "facebench-dataset/1", "count": 4, "size": 8, "digest": "0", "crop": "none",
+    "filter": "none", "splits": {"train": [0, 2], "holdout": [2, 4]}, "skipped": [],
+}  # fmt: skip
+
+
+def info(**changes: Any) -> bytes:
+    return json.dumps(INFO | changes).encode()
+
+
+JSONS = {
+    "of no bytes": b"",
+    "of a list": b"[]",
+    "of a number": b"3",
+    "of null": b"null",
+    "of NaN": b'{"format": NaN}',
+    "of an infinity": b'{"format": -Infinity}',
+    "cut off": info()[:40],
+    "in another encoding": info().decode().encode("utf-16"),
+    "of bytes that are no text": b'{"\xff\xfe": 1}',
+    "as deep as a well": b"[" * 100_000,
+    "of a number without end": b'{"format": ' + b"9" * 100_000 + b"}",
+    "that is a pickle": PICKLE,
+    "with something after it": info() + b"{}",
+}
+for name, data in JSONS.items():
+    add(f"dataset {name}", "dataset", "dataset.json", data)
+    add(f"result {name}", "result", "a.json", data)
+CHANGES: dict[str, dict[str, Any]] = {
+    "of another format": {"format": "facebench-dataset/9"},
+    "of a count as text": {"count": "4"},
+    "of a negative count": {"count": -4},
+    "of another count": {"count": 5},
+    "of a count without end": {"count": 1e400},
+    "of another size": {"size": 16},
+    "of a size of null": {"size": None},
+    "without a digest": {"digest": None},
+    "of a crop as a list": {"crop": []},
+    "of splits as a list": {"splits": [[0, 4]]},
+    "of a split beyond its end": {"splits": {"train": [0, 9]}},
+    "of a split backwards": {"splits": {"train": [3, 1]}},
+    "of a split of text": {"splits": {"train": "all"}},
+    "of a split of three": {"splits": {"train": [0, 1, 2]}},
+    "of a split of floats": {"splits": {"train": [0.5, 2]}},
+    "of a negative split": {"splits": {"train": [-2, 2]}},
+}
+for name, changes in CHANGES.items():
+    text = info(**changes).replace(b"Infinity", b"1e400")
+    add(f"dataset {name}", "dataset", "dataset.json", text)
+
+RESULT: dict[str, Any] = {
+    "format": "facebench-result/1", "model": "a", "adapter": "vae", "path": "runs/a",
+    "model_digest": "0", "first_seed": 0, "metrics": {"fid": {"value": 1.0}}, "notes": [],
+    "seconds": {}, "environment": {}, "command": "", "created": "",
+    "protocol": {
+        "dataset": "d", "dataset_digest": "0", "split": "holdout", "crop": "none", "size": 8,
+        "filter": "none", "extractor": "random", "weights": {}, "precision": "float32", "num": 8,
+        "num_reference": 8, "layer": "", "mode": "facebench",
+    },
+}  # fmt: skip
+ODD: dict[str, Any] = {
+    "format": 3, "model": 5, "adapter": None, "path": ["x"], "model_digest": {}, "first_seed": "0",
+    "metrics": [], "notes": 7, "seconds": [], "environment": 3, "command": 1, "created": {},
+    "protocol": "x", "surprise": 1,
+}  # fmt: skip
+for key, value in ODD.items():
+    add(f"result of an odd {key}", "result", "a.json", json.dumps(RESULT | {key: value}).encode())
+for key in ("model", "adapter", "path", "protocol", "metrics", "notes"):
+    short = {k: v for k, v in RESULT.items() if k != key}
+    add(f"result without {key}", "result", "a.json", json.dumps(short).encode())
+for name, metrics in {
+    "a value of text": {"fid": {"value": "low"}},
+    "a value of null": {"fid": {"value": None}},
+    "no value": {"fid": {}},
+    "a value without end": {"fid": {"value": 1e400}},
+    "a list of values": {"fid": [1]},
+    "a value with a surprise": {"fid": {"value": 1, "x": 2}},
+    "groups of text": {"fid": {"value": 1, "groups": "abc"}},
+    "groups without end": {"fid": {"value": 1, "groups": [1e400]}},
+}.items():
+    text = json.dumps(RESULT | {"metrics": metrics}).encode().replace(b"Infinity", b"1e400")
+    add(f"result of {name}", "result", "a.json", text)
+for name, model in {"a path": "../../executed", "a hidden file": ".a", "nothing": ""}.items():
+    add(f"result called {name}", "result", "a.json", json.dumps(RESULT | {"model": model}).encode())
+for key in ("size", "num", "weights", "dataset"):
+    odd = RESULT["protocol"] | {key: [1]}
+    add(f"result of an odd protocol {key}", "result", "a.json",
+        json.dumps(RESULT | {"protocol": odd}).encode())  # fmt: skip
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+def safetensors(header: Any, data: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def tensor(**changes: Any) -> dict[str, Any]:
+    return {"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} | changes}
+
+
+for name, data in {
+    "of no bytes": b"",
+    "of a header without end": struct.pack("<Q", 1 << 62),
+    "whose header is a list": safetensors([1]),
+    "whose header is no JSON": safetensors(b"{x}"),
+    "of offsets beyond its end": safetensors(tensor(data_offsets=[0, 1 << 40]), bytes(8)),
+    "of offsets backwards": safetensors(tensor(data_offsets=[8, 0]), bytes(8)),
+    "of negative offsets": safetensors(tensor(data_offsets=[-8, 0]), bytes(8)),
+    "of another shape": safetensors(tensor(shape=[1 << 40]), bytes(8)),
+    "of an unknown type": safetensors(tensor(dtype="P8"), bytes(8)),
+    "with a hole": safetensors(tensor(data_offsets=[8, 16]), bytes(16)),
+    "with more after it": safetensors(tensor(), bytes(64)),
+    "that is a pickle": PICKLE,
+}.items():
+    add(f"safetensors {name}", "torch", "w.safetensors", data)
+
+
+def torch_zip(path: Path) -> None:
+    import torch
+
+    torch.save({"weight": Bomb()}, path)
+
+
+def torch_legacy(path: Path) -> None:
+    import torch
+
+    torch.save({"weight": Bomb()}, path, _use_new_zipfile_serialization=False)
+
+
+GARBAGE: dict[str, Callable[[Path], None] | bytes] = {
+    "of no bytes": b"",
+    "of noise": np.random.default_rng(0).bytes(500),
+    "of zeros": bytes(500),
+    "that is a page": b"<!DOCTYPE html><html>Sign in</html>",
+    "that is a zip of nothing": zipped({}),
+    "that is a zip of pictures": GOOD_ZIP,
+    "that is a pickle": PICKLE,
+    "that is a checkpoint with code": torch_zip,
+    "that is an old checkpoint with code": torch_legacy,
+}
+for reader, file in {
+    "torch": "w.pt", "torchscript": "m.pt", "export": "m.pt2", "onnx": "m.onnx",
+    "keras": "m.keras", "keras-h5": "m.h5", "pca-npz": "m.npz", "pca-skops": "m.skops",
+    "run": "model.npz",
+}.items():  # fmt: skip
+    for name, content in GARBAGE.items():
+        add(f"{file} of {reader} {name}", reader, file, content)

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from facebench.errors import BadInput
+from facebench.latents import CUT, check_distribution, draw, parse_shape
+from facebench.pixels import LAYOUTS, RANGES, Pixels
+
+RNG = np.random.default_rng(0)
+UNIT = RNG.random((6, 3, 4, 5), np.float32)  # fills [0, 1]
+FITS = {"tanh": UNIT * 2 - 1, "sigmoid": UNIT, "uint8": UNIT * 255}
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_every_range_reaches_0_to_255(name: str) -> None:
+    images = Pixels(name, "NCHW").images(FITS[name])
+    np.testing.assert_array_equal(images, np.rint(UNIT * 255))
+
+
+@pytest.mark.parametrize("stated", RANGES)
+@pytest.mark.parametrize("true", RANGES)
+def test_a_range_that_does_not_fit_names_the_likely_one(stated: str, true: str) -> None:
+    if stated == true:
+        Pixels(stated, "NCHW").check(FITS[true])
+        return
+    with pytest.raises(BadInput, match=f"does not fit range={stated}: range={true} does"):
+        Pixels(stated, "NCHW").check(FITS[true])
+
+
+def test_one_bright_image_is_no_misfit_where_it_is_not_the_probe() -> None:
+    bright = Pixels("tanh", "NCHW").images(UNIT[:1] / 2 + 0.5)
+    assert bright.min() >= 190
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [(UNIT * 3 - 1.5, r"-1\.\.1"), (UNIT * 1.2, r"0\.\.1"), (UNIT * 300, "255")],
+)
+def test_unbounded_outputs_are_pointed_to_a_range_that_clips(
+    values: np.ndarray, named: str
+) -> None:
+    with pytest.raises(BadInput, match=named):
+        Pixels("sigmoid", "NCHW").check(values)
+    assert Pixels("0..1", "NCHW").images(values).max() == 255
+
+
+def test_layouts_are_turned_or_refused_with_the_one_that_fits() -> None:
+    last = UNIT.transpose(0, 2, 3, 1)
+    expected = Pixels("sigmoid", "NCHW").images(UNIT)
+    np.testing.assert_array_equal(Pixels("sigmoid", "NHWC").images(last), expected)
+    for wrong, values in (("NCHW", last), ("NHWC", UNIT)):
+        right = next(name for name in LAYOUTS if name != wrong)
+        with pytest.raises(BadInput, match=f"layout={right} fits"):
+            Pixels("sigmoid", wrong).images(values)
+
+
+def test_grey_is_repeated() -> None:
+    images = Pixels("sigmoid", "NCHW").images(UNIT[:, :1])
+    assert images.shape == (6, 3, 4, 5)
+    assert (images == images[:, :1]).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none_are_refused(value: float) -> None:
+    values = UNIT.copy()
+    values[2, 1, 0, 0] = value
+    with pytest.raises(BadInput, match="NaN or infinite"):
+        Pixels("sigmoid", "NCHW").images(values)
+
+
+@pytest.mark.parametrize("shape", [(6, 60), (6, 2, 4, 5), (6, 3, 1, 1, 1)])
+def test_what_are_no_images_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(BadInput, match="the output has the shape"):
+        Pixels("sigmoid", "NCHW").images(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("text", ["tan", "1..0", "0..nan", "..", "", "0..1..2", "-inf..1"])
+def test_ranges_that_there_are_not_are_refused(text: str) -> None:
+    with pytest.raises(BadInput, match=r"no range=.* tanh, sigmoid, uint8, and LOW\.\.HIGH"):
+        Pixels(text, "NCHW")
+
+
+def test_a_layout_that_there_is_not_is_refused() -> None:
+    with pytest.raises(BadInput, match="no layout='HWC'"):
+        Pixels("tanh", "HWC")
+
+
+@pytest.mark.parametrize("name", ["normal", "uniform", "truncated"])
+def test_latents_depend_on_their_seed_alone(name: str) -> None:
+    whole = draw(range(10), 7, name)
+    assert whole.dtype == np.float32
+    np.testing.assert_array_equal(draw([3, 9], 7, name), whole[[3, 9]])
+    assert len(np.unique(whole)) == 70
+
+
+@pytest.mark.parametrize(
+    ("name", "bound", "variance"), [("uniform", 1, 1 / 3), ("truncated", CUT, 0.7737)]
+)
+def test_bounded_latents_have_their_moments(name: str, bound: float, variance: float) -> None:
+    drawn = draw(range(500), 100, name).astype(np.float64)
+    assert 0.99 * bound < np.abs(drawn).max() <= bound
+    assert abs(drawn.mean()) < 4 / drawn.size**0.5
+    assert drawn.var() == pytest.approx(variance, rel=0.02)
+
+
+def test_distributions_and_sizes_that_there_are_not_are_refused() -> None:
+    with pytest.raises(BadInput, match="no latent='gauss'; there are: normal, uniform, truncated"):
+        check_distribution("gauss")
+    for text in ("", "0", "-3", "10x", "x", "1e3", "²", "9999999999"):
+        with pytest.raises(BadInput, match="no latent size"):
+            parse_shape(text)
