@@ -29,7 +29,7 @@ class Backend(Protocol):
 
 def find_backend(name: str) -> Backend:
     """Return the "tensorflow" or the "torch" backend."""
-    return {"tensorflow": _TensorFlow, "torch": _Torch}[name]()
+    return _TensorFlow() if name == "tensorflow" else _Torch()
 
 
 class _TensorFlow:

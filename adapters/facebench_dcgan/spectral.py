@@ -12,7 +12,9 @@ EPSILON = 1e-12
 
 
 class _Spectral:
-    """What both layers share: a running estimate of the kernel's first left singular vector."""
+    """What both layers share: a running estimate of the kernel's first right singular vector."""
+
+    _kernel: Any  # where Keras' layers keep what `kernel` gives
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)  # type: ignore[misc]
@@ -37,9 +39,9 @@ def _unit(x: Any) -> Any:
     return x / (ops.norm(x) + EPSILON)
 
 
-class SpectralConv2D(_Spectral, layers.Conv2D):
+class SpectralConv2D(_Spectral, layers.Conv2D):  # type: ignore[misc]  # Keras has no types
     """A convolution of spectral norm 1, of its kernel as a matrix (inputs x outputs)."""
 
 
-class SpectralDense(_Spectral, layers.Dense):
+class SpectralDense(_Spectral, layers.Dense):  # type: ignore[misc]  # Keras has no types
     """A dense layer of spectral norm 1."""

@@ -105,8 +105,7 @@ def _flags(command: Any) -> Any:
     help="What Keras runs on; TensorFlow is the faster one on CPUs.",
 )
 @plan_options()
-@click.pass_context
-def command(context: click.Context, data: Path, out: Path, plan: Plan, **options: Any) -> None:
+def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     """Train a deep convolutional GAN with Keras (Radford et al. 2016).
 
     Images must be squares of a power of two, 16 pixels or more. The defaults take about half an
@@ -120,7 +119,7 @@ def command(context: click.Context, data: Path, out: Path, plan: Plan, **options
     """
     dataset = train_images(data)
     require_power_of_two(dataset, "DCGAN")
-    options, plan = _settled(context, options, plan)
+    options, plan = _settled(click.get_current_context(), options, plan)
     _start_keras(options["backend"])
     run = Run(out, "dcgan", MODEL_FILE, dataset, **options)
     if run.finished and plan.resume:

@@ -31,7 +31,9 @@ class VAELearner:
         self.average = copy.deepcopy(self.model)
         self.adam = torch.optim.Adam(self.model.parameters(), config["lr"])
         objective = _Objective(self.model, config)
-        self.objective = group.wrap(torch.compile(objective) if config["compile"] else objective)
+        if config["compile"]:
+            objective.compile()
+        self.objective = group.wrap(objective)
 
     def step(self, number: int) -> dict[str, Any]:
         """Take one step up the objective; return the ELBO of its batch and what it is made of."""
@@ -97,8 +99,8 @@ class VAELearner:
         decay = min(self.config["ema"], number / (number + 10))  # short while the weights run
         for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
-        for mean, value in zip(self.average.buffers(), self.model.buffers(), strict=True):
-            mean.copy_(value)
+        for kept, now in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            kept.copy_(now)
 
 
 class _Objective(torch.nn.Module):

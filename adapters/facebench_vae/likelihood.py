@@ -35,7 +35,8 @@ def logistic_log_probability(
     """
     scale = sigma * math.sqrt(3) / math.pi
     upper, lower = ((x - mean + side * LEVEL / 2) / scale for side in (1, -1))
-    # log(σ(u) − σ(l)) = log σ(u) + log σ(−l) + log(1 − exp(l − u)), and u − l is constant.
+    # For the logistic function s: log(s(u) - s(l)) = log s(u) + log s(-l) + log(1 - exp(l - u)),
+    # and u - l is constant.
     inside = logsigmoid(upper) - softplus(lower) + math.log(-math.expm1(-LEVEL / scale))
     darkest, brightest = x < -1 + LEVEL / 2, x > 1 - LEVEL / 2
     value = torch.where(darkest, logsigmoid(upper), inside)

@@ -1,9 +1,10 @@
 """The variational autoencoder of Kingma & Welling (2014, arXiv:1312.6114), convolutional.
 
 The likelihood has one fixed standard deviation sigma for all pixels, which weighs the two terms of
-the ELBO (a Gaussian one as a beta-VAE of beta = sigma² does). Learning sigma with the rest (Rybkin et al. 2021, arXiv:2006.13202) was tried, with 1,500 steps on 8,000
-faces of 64x64: it fell to 0.23 and the KL grew to 330 nats; the codes of faces, of variance 1.5,
-no longer matched the prior, and samples from it fell apart.
+the ELBO (a Gaussian one as a beta-VAE of beta = sigma² does). Learning sigma with the rest (Rybkin
+et al. 2021, arXiv:2006.13202) was tried, with 1,500 steps on 8,000 faces of 64x64: it fell to 0.23
+and the KL grew to 330 nats; the codes of faces, of variance 1.5, no longer matched the prior, and
+samples from it fell apart.
 """
 
 import math

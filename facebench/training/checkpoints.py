@@ -26,7 +26,7 @@ class Checkpoint:
     def read(self) -> State:
         """Return the arrays that `Checkpoints.save` was given."""
         with safe_open(self.path, "numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
+            return {name: file.get_tensor(name) for name in file.keys()}
 
 
 class Checkpoints:

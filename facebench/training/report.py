@@ -57,7 +57,7 @@ def choose(run: Run, learner: Learner, plan: Plan) -> str:
 def curves(history: list[dict[str, float]]) -> dict[str, Curve]:
     """Return (step, value) pairs of everything that was logged more than once."""
     names = dict.fromkeys(name for line in history for name in line if name not in _UNCHARTED)
-    found = {
+    found: dict[str, Curve] = {
         name: [(line["step"], line[name]) for line in history if name in line] for name in names
     }
     return {name: curve for name, curve in found.items() if len(curve) > 1} or found
