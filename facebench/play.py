@@ -1,6 +1,7 @@
 """Walks through the latent space of a sampler: truncated, between seeds, along a direction."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float32
@@ -24,7 +25,7 @@ def latent_sampler(sampler: Sampler, name: str) -> LatentSampler:
     raise BadInput(f"{name} has no latent space to walk through: it gives pictures by number only.")
 
 
-def truncated(seeds: Sequence[int], dim: int, truncation: float) -> Latents:
+def truncated(seeds: Sequence[int], dim: int, truncation: int | float) -> Latents:
     """Return the latents of `seeds`, moved to their mean, 0, by the factor `truncation`.
 
     Less than 1 gives more typical and less varied faces (Karras et al. 2019, arXiv:1812.04948).
@@ -32,17 +33,17 @@ def truncated(seeds: Sequence[int], dim: int, truncation: float) -> Latents:
     return latents(seeds, dim) * np.float32(truncation)
 
 
-def between(points: Latents, steps: int) -> Latents:
+def between(points: Latents, steps: int) -> Float32[np.ndarray, "m d"]:
     """Return `steps` latents from each point up to the next, the last point included.
 
     Along great circles (Shoemake 1985), with the length in between, so that all are as likely as
     the points are: the middle of a straight line would be too near to 0.
 
-    >>> between(np.eye(2, dtype=np.float32), 2).round(2).tolist()
-    [[1.0, 0.0], [0.71, 0.71], [0.0, 1.0]]
+    >>> (between(4 * np.eye(2, dtype=np.float32), 2) ** 2).round().tolist()
+    [[16.0, 0.0], [8.0, 8.0], [0.0, 16.0]]
     """
     shares = np.arange(steps, dtype=np.float32)[:, None] / steps
-    legs = [_arc(a, b, shares) for a, b in zip(points, points[1:], strict=False)]
+    legs = [_arc(a, b, shares) for a, b in pairwise(points)]
     return np.concatenate([*legs, points[-1:]]).astype(np.float32)
 
 
@@ -58,7 +59,12 @@ def _arc(a: np.ndarray, b: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return turned / np.sin(angle) * ((1 - shares) * lengths[0] + shares * lengths[1])
 
 
-def along(z: Float32[np.ndarray, " d"], direction: np.ndarray, reach: float, steps: int) -> Latents:
+def along(
+    z: Float32[np.ndarray, " d"],
+    direction: Float32[np.ndarray, " d"],
+    reach: int | float,
+    steps: int,
+) -> Float32[np.ndarray, "n d"]:
     """Return `steps` latents whose part along the unit `direction` goes from -reach to reach.
 
     The rest stays that of `z`; reach counts in standard deviations of the latents.

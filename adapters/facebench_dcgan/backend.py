@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Losses = tuple[Any, Any]
 """Of the discriminator and of the generator: scalar tensors of the backend."""
 Variables = list[Any]
 
 
+@runtime_checkable
 class Backend(Protocol):
     """Gradients the way TensorFlow or PyTorch takes them."""
 

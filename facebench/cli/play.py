@@ -199,7 +199,7 @@ def traverse(
     reach: float,
     seed: int,
 ) -> None:
-    """Change a face along directions of MODEL's latent space, from -3σ to +3σ.
+    """Change a face along directions of MODEL's latent space, from -3 to +3 sigma.
 
     --out PATH.png makes a grid with one row per direction, PATH.gif a film of all of them.
 

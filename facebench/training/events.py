@@ -36,7 +36,7 @@ class Events:
             session = _field(_SESSION, _BYTES, _field(1, _VARINT, _SESSION_START))
             self._write(_field(_STEP, _VARINT, step + 1) + session)
 
-    def scalars(self, step: int, **values: float) -> None:
+    def scalars(self, step: int, **values: int | float) -> None:
         """Write one value per tag."""
         self._summary(
             step,
@@ -73,7 +73,7 @@ class Events:
         self._stream.flush()
 
 
-def _field(number: int, kind: int, value: float | bytes) -> bytes:
+def _field(number: int, kind: int, value: int | float | bytes) -> bytes:
     """Return one protocol buffer field: its key, then the value in its wire type."""
     key = _varint(number << 3 | kind)
     if isinstance(value, bytes):
@@ -110,7 +110,7 @@ def _checksum(data: bytes) -> bytes:
     """Return TFRecord's masked CRC-32C.
 
     >>> _checksum(b"123456789").hex()  # whose CRC-32C is e3069283
-    'd78a28c8'
+    'e5b08ac7'
     """
     crc = 0xFFFFFFFF
     for byte in data:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from facebench.sampler import Images, LatentSampler
 State = dict[str, np.ndarray]
 
 
+@runtime_checkable
 class Learner(Protocol):
     """A model in training.
 

@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any
 
 import click
@@ -64,11 +65,11 @@ class _Loop:
         self.checkpoints = Checkpoints(run.checkpoints)
         self.done, self.seconds = self._restore()
         self.started = self.kept = self.logged = time.monotonic()
-        self.events = Events(run.folder, self.done)
 
     def train(self) -> None:
         """Take the steps that are left."""
-        with interruptible() as interrupt, progress_bar() as bar:
+        events = closing(Events(self.run.folder, self.done))
+        with events as self.events, interruptible() as interrupt, progress_bar() as bar:
             task = bar.add_task(
                 self.run.config["adapter"], total=self.learner.steps, completed=self.done, note=""
             )
@@ -76,7 +77,6 @@ class _Loop:
                 self._step(step, bar, task)
                 if interrupt.asked and step < self.learner.steps:
                     self._stop(step)
-        self.events.close()
 
     def _restore(self) -> tuple[int, float]:
         newest = self.checkpoints.newest() if self.plan.resume else None
@@ -149,7 +149,6 @@ class _Loop:
 
     def _stop(self, step: int) -> None:
         kept = self._save(step, None)
-        self.events.close()
         click.echo(
             f"Stopped after step {step} of {self.learner.steps}; all is kept in {kept.path}.\n"
             f"Go on with:  {report.command_line()}",

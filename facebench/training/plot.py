@@ -7,7 +7,8 @@ from pathlib import Path
 
 from facebench.files import write_text
 
-Curve = Sequence[tuple[float, float]]
+Number = int | float
+Curve = Sequence[tuple[Number, Number]]
 
 _WIDTH, _HEIGHT = 420, 220  # of one panel
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 32, 36
@@ -44,7 +45,7 @@ def _panel(title: str, curve: Curve, x_label: str) -> str:
     y_low, y_high = min(*ys, y_ticks[0]), max(*ys, y_ticks[-1])
     up = _scale(y_low, y_high, _HEIGHT - _BOTTOM, _TOP)
 
-    def place(x: float, y: float) -> str:
+    def place(x: Number, y: Number) -> str:
         return f"{across(x):.1f},{up(y):.1f}"
 
     parts = [f'<text class="title" x="{_LEFT}" y="20">{escape(title)}</text>']
@@ -59,7 +60,7 @@ def _panel(title: str, curve: Curve, x_label: str) -> str:
     return "".join([*parts, f'<path class="curve" d="{path}"/>'])
 
 
-def _label(x: float, y: float, text: str, anchor: str) -> str:
+def _label(x: Number, y: Number, text: str, anchor: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
@@ -73,12 +74,12 @@ def _thin(curve: Curve) -> Curve:
     ]
 
 
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+def _scale(low: Number, high: Number, start: Number, end: Number) -> Callable[[Number], float]:
     span = high - low or 1.0
     return lambda value: start + (value - low) / span * (end - start)
 
 
-def ticks(low: float, high: float, about: int = 4) -> list[float]:
+def ticks(low: Number, high: Number, about: int = 4) -> list[float]:
     """Return round numbers within [low, high], or around its only value.
 
     >>> ticks(0, 6000), ticks(0.31, 1.17)
@@ -86,10 +87,10 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
     """
     span = high - low or abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(span / about))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * about >= span)
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * (about + 1) >= span)
     first, last = math.ceil(low / step), math.floor(high / step)
     return [float(f"{index * step:.12g}") for index in range(first, max(first, last) + 1)]
 
 
-def _number(value: float) -> str:
+def _number(value: Number) -> str:
     return f"{value:,.6g}".replace("-", "\N{MINUS SIGN}")

@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -54,7 +55,7 @@ def choose(run: Run, learner: Learner, plan: Plan) -> str:
     return f"The model is that of step {last}, the last one; step {best.step} has the best score."
 
 
-def curves(history: list[dict[str, float]]) -> dict[str, Curve]:
+def curves(history: list[dict[str, Any]]) -> dict[str, Curve]:
     """Return (step, value) pairs of everything that was logged more than once."""
     names = dict.fromkeys(name for line in history for name in line if name not in _UNCHARTED)
     found: dict[str, Curve] = {
@@ -99,7 +100,7 @@ def _table(rows: Mapping[str, str], heading: str) -> str:
     return "\n".join([f"| | {heading} |", "|---|---|", *lines])
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: int | float) -> str:
     """Return a time as a person says it.
 
     >>> _duration(42.4), _duration(754)

@@ -43,12 +43,12 @@ class Run:
         write_json(config_path, self.config)
         self.finished = self.model_path.exists()
 
-    def log(self, step: int, **values: float) -> None:
+    def log(self, step: int, **values: int | float) -> None:
         """Append one line to ``metrics.jsonl``."""
         with self.metrics_path.open("a") as stream:
             stream.write(json.dumps({"step": step} | values) + "\n")
 
-    def history(self) -> list[dict[str, float]]:
+    def history(self) -> list[dict[str, Any]]:
         """Return the lines of ``metrics.jsonl``; one cut off by a crash is left out."""
         if not self.metrics_path.exists():
             return []
