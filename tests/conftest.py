@@ -1,6 +1,9 @@
 """Fixtures that every test module may ask for."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +55,25 @@ def pictures(tmp_path: Path) -> Path:
         noise = Image.fromarray(rng.integers(0, 256, (20, 20, 3), dtype=np.uint8))
         noise.save(folder / name, lossless=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def keras_process() -> Callable[..., list[str]]:
+    """Give what runs code on a backend of Keras, with arguments, and returns the lines it prints.
+
+    In a process of its own: TensorFlow imported before Triton aborts the process.
+    """
+
+    def run(code: str, *arguments: object, backend: str) -> list[str]:
+        plain = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2", "OMP_NUM_THREADS": "1"}
+        process = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            env=os.environ | plain | {"KERAS_BACKEND": backend},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert process.returncode == 0, process.stderr
+        return process.stdout.splitlines()
+
+    return run

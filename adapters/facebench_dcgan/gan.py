@@ -36,18 +36,18 @@ class GAN:
         self.config = config
         self.backend = find_backend(keras.backend.backend())
         size, width = config["size"], config["width"]
-        shape = (size, config["latent_dim"], width, config["attention"])
+        options = {"attention": config["attention"], "growing": config["progressive"]}
         keras.config.set_dtype_policy("mixed_bfloat16" if config["mixed_precision"] else "float32")
-        self.generators = build_generators(*shape)
+        self.generators = build_generators(size, config["latent_dim"], width, **options)
         self.discriminators = build_discriminators(
             size,
             width,
             norm=_norm(config),
             spectral=config["spectral_norm"],
-            attention=config["attention"],
+            **options,
         )
         keras.config.set_dtype_policy("float32")
-        self.averages = build_generators(*shape)
+        self.averages = build_generators(size, config["latent_dim"], width, **options)
         self.averages[-1].set_weights(self.generators[-1].get_weights())
         self.trained = [_trainable(nets) for nets in (self.discriminators, self.generators)]
         self.averaged = _trainable(self.averages)

@@ -20,9 +20,9 @@ Norm = Literal["batch", "layer", "none"]
 
 
 def build_generators(
-    size: int, latent_dim: int, width: int, attention: bool = False
+    size: int, latent_dim: int, width: int, *, attention: bool = False, growing: bool = False
 ) -> "list[keras.Model]":
-    """Return the generators of every stage, 4x4 first, and last the plain one of `size` pixels.
+    """Return the plain generator of `size` pixels, after those of all stages where it is `growing`.
 
     The last maps latents (n, latent_dim) to images (n, size, size, 3) in [-1, 1]. `width` is the
     number of channels at half of `size`; it doubles with each halving, down to 4x4. `attention`
@@ -34,23 +34,34 @@ def build_generators(
     z, alpha = Input((latent_dim,)), Input((1, 1, 1))
     x = layers.Dense(16 * first, use_bias=False, kernel_initializer=_normal())(z)
     x = layers.Reshape((4, 4, first))(x)
-    image = _chain(x, _batch_norm(), layers.ReLU(), _to_rgb(layers.Conv2D, 3, 1))
-    stages = [Model(z, image, name="generator_4")]
+    stages = []
+    if growing:
+        image = _chain(x, _batch_norm(), layers.ReLU(), _to_rgb(layers.Conv2D, 3, 1))
+        stages.append(Model(z, image))
     for wanted in (*others, None):
         x = _chain(x, _batch_norm(), layers.ReLU())
         if attention and x.shape[1] == size // 4:
             x = self_attention(x)
-        before, image = layers.UpSampling2D()(image), _to_rgb(layers.Conv2DTranspose, 4, 2)(x)
-        stages.append(Model([z, alpha], alpha * image + (1 - alpha) * before))
+        if growing:
+            before, image = layers.UpSampling2D()(image), _to_rgb(layers.Conv2DTranspose, 4, 2)(x)
+            stages.append(Model([z, alpha], alpha * image + (1 - alpha) * before))
         if wanted:
             x = _convolve(layers.Conv2DTranspose, wanted, bias=False)(x)
+    if not growing:
+        image = _to_rgb(layers.Conv2DTranspose, 4, 2)(x)
     return [*stages, Model(z, image, name="generator")]
 
 
 def build_discriminators(
-    size: int, width: int, *, norm: Norm = "batch", spectral: bool = False, attention: bool = False
+    size: int,
+    width: int,
+    *,
+    norm: Norm = "batch",
+    spectral: bool = False,
+    attention: bool = False,
+    growing: bool = False,
 ) -> "list[keras.Model]":
-    """Return the discriminators of every stage, 4x4 first, and last the plain one of `size`.
+    """Return the plain discriminator of `size`, after those of all stages where it is `growing`.
 
     The last maps images (n, size, size, 3) in [-1, 1] to logits (n, 1): real if > 0. `width` is
     its number of channels at half of `size`, as in the generator; `attention` at a quarter of it.
@@ -75,6 +86,9 @@ def build_discriminators(
         return _chain(x, *blocks[:level][::-1], head)
 
     whole, small = Input((size, size, 3)), Input((4, 4, 3))
+    plain = Model(whole, judge(from_rgb[-1](whole), len(blocks)), name="discriminator")
+    if not growing:
+        return [plain]
     stages = [Model(small, judge(from_rgb[0](small), 0))]
     for stage in range(1, len(from_rgb)):
         image, alpha = Input((4 << stage, 4 << stage, 3)), Input((1, 1, 1))
@@ -82,7 +96,6 @@ def build_discriminators(
         x = _chain(from_rgb[stage](image), *blocks[level : stage - 1])
         before = from_rgb[stage - 1](layers.AveragePooling2D(2)(image))
         stages.append(Model([image, alpha], judge(alpha * x + (1 - alpha) * before, level)))
-    plain = Model(whole, judge(from_rgb[-1](whole), len(blocks)), name="discriminator")
     return [*stages, plain]
 
 

@@ -13,6 +13,7 @@ from facebench_dcgan.backend import Losses, find_backend
 from facebench_dcgan.gan import Batch
 
 CONTROL_SCALE = 0.5
+EPSILON = 1e-7
 LABEL_NOISE = 0.05
 PRESET: dict[str, Any] = {
     "steps": 20_000,
@@ -100,7 +101,9 @@ class NotebookGAN:
     def _judge(self, images: Any, targets: Any) -> Any:
         from keras import ops
 
-        return ops.mean(ops.binary_crossentropy(targets, self.discriminator(images, training=True)))
+        answers = ops.clip(self.discriminator(images, training=True), EPSILON, 1 - EPSILON)
+        # PyTorch's own cross-entropy refuses labels above 1, which the noise makes.
+        return -ops.mean(targets * ops.log(answers) + (1 - targets) * ops.log(1 - answers))
 
 
 def noisy_targets(count: int, rng: np.random.Generator) -> np.ndarray:

@@ -43,7 +43,7 @@ class Checkpoints:
         about = {"step": str(step), "seconds": repr(seconds), "score": repr(score)}
         target = self.folder / f"step-{step:06d}.safetensors"
         with atomic_path(target) as partial:
-            save_file({name: np.ascontiguousarray(a) for name, a in state.items()}, partial, about)
+            save_file({name: np.asarray(a, order="C") for name, a in state.items()}, partial, about)
         self._prune()
         return _open(target)
 
