@@ -69,7 +69,7 @@ def command(
       facebench train pca --data faces64 --out runs/pca64 --components 64
     """
     dataset = train_images(data)
-    components, solver = _components(components, dataset), _solver(solver, dataset)
+    components, solver = _components(components, dataset), choose_solver(solver, dataset)
     run = Run(out, "pca", MODEL_FILE, dataset, components=components, solver=solver, **options)
     if run.finished and plan.resume:
         click.echo(f"{run.model_path} is already trained with these options.")
@@ -121,7 +121,8 @@ def _components(wanted: int | None, dataset: Dataset) -> int:
     return wanted or min(DEFAULT_COMPONENTS, most)
 
 
-def _solver(wanted: str, dataset: Dataset) -> str:
+def choose_solver(wanted: str, dataset: Dataset) -> str:
+    """Return the solver called `wanted`, or for "auto" the one that fits the images' size."""
     if wanted != "auto":
         return wanted
     return "covariance" if dataset.images[0].size <= EXACT_PIXELS else "randomized"
