@@ -15,8 +15,8 @@ from facebench.data.dataset import Dataset, open_dataset
 from facebench.errors import BadInput
 from facebench.sampler import latents, to_uint8
 from facebench_pca import PCASampler
-from facebench_pca.model import Eigenfaces, load, save
 from facebench_pca.learner import PCALearner
+from facebench_pca.model import Eigenfaces, load, save
 from facebench_pca.solve import Pixels, iterate, random_basis, solve_exactly
 from facebench_pca.train import choose_solver, command, portraits
 

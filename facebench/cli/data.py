@@ -182,7 +182,7 @@ def sheet(
         raise BadInput(f"{folder} has no {split} images to show.")
     count = min(num, len(images))
     chosen = np.random.default_rng(seed).choice(len(images), count, replace=False)
-    picture = grid(images.sample(range(count) if first else sorted(chosen)), gap=2)
+    picture = grid(images.sample(range(count) if first else sorted(chosen.tolist())), gap=2)
     with atomic_path(out) as partial:
         picture.save(partial, "PNG")
     click.echo(f"{out}: {count} of {len(images)} images")
