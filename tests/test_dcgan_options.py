@@ -178,6 +178,10 @@ said["grown"] = float(np.abs(whole).max())
 stages = build_discriminators(16, 4, growing=True)
 small = array(stages[0](before))
 said["judged"] = float(np.abs(array(stages[1]([faded, alpha])) - small).max())
+said["sizes"] = [
+    [size, *build_generators(size, 8, 2)[-1].output_shape, *build_discriminators(size, 2)[-1].input_shape]
+    for size in (32, 64, 128)
+]
 print(json.dumps(said))
 """
 
@@ -340,6 +344,11 @@ def test_a_stage_fades_in_over_the_one_before_and_ends_as_the_plain_network(
     pieces: dict[str, Any],
 ) -> None:
     assert max(pieces["fade"], pieces["grown"], pieces["judged"]) < 1e-5
+
+
+def test_networks_are_built_for_every_size(pieces: dict[str, Any]) -> None:
+    for size, *shapes in pieces["sizes"]:
+        assert shapes == [None, size, size, 3] * 2
 
 
 def test_growth_begins_at_4_pixels_and_ends_at_the_full_size() -> None:

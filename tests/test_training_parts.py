@@ -9,7 +9,7 @@ from PIL import Image
 from facebench.data.dataset import Dataset
 from facebench.synth import render
 from facebench.training.film import MOST_FRAMES, save_films
-from facebench.training.plot import save_chart
+from facebench.training.plot import Curve, save_chart
 from facebench.training.quality import sliced_wasserstein
 
 
@@ -78,7 +78,11 @@ def test_long_films_are_thinned_and_end_with_the_last_grid(
 
 
 def test_charts_are_xml_with_one_curve_each_and_escaped_names(tmp_path: Path) -> None:
-    curves = {"a<b": [(1.0, 3.0), (2.0, -1.0)], "flat": [(1.0, 2.0), (9.0, 2.0)], "dot": [(1, 1)]}
+    curves: dict[str, Curve] = {
+        "a<b": [(1.0, 3.0), (2.0, -1.0)],
+        "flat": [(1.0, 2.0), (9.0, 2.0)],
+        "dot": [(1, 1)],
+    }
     root = ElementTree.parse(save_chart(curves, tmp_path / "chart.svg")).getroot()
     space = "{http://www.w3.org/2000/svg}"
     paths = [p for p in root.iter(f"{space}path") if p.get("class") == "curve"]

@@ -346,8 +346,7 @@ def test_logistic_probabilities_of_all_levels_sum_to_one_and_match_scipy() -> No
         logs = logistic_log_probability(x, torch.full_like(x, mean), 0.2) / 3
         assert logs.exp().sum().item() == pytest.approx(1, abs=1e-4)
         inside = levels[100].item()
-        edges = [inside - LEVEL / 2, inside + LEVEL / 2]
-        low, high = logistic.cdf(edges, mean, scale)
+        low, high = (logistic.cdf(inside + side * LEVEL / 2, mean, scale) for side in (-1, 1))
         assert logs[100].item() == pytest.approx(math.log(high - low), abs=2e-2)
 
 
@@ -376,7 +375,7 @@ def test_a_fitted_prior_is_the_gaussian_of_the_codes(model: VAE, data: Path) -> 
     assert (render(model, latents(range(4), 6)) != before).any()
 
 
-def weights(run: Path) -> bytes:
+def weights_of(run: Path) -> bytes:
     return (run / "model.safetensors").read_bytes()
 
 
@@ -394,7 +393,7 @@ def weights(run: Path) -> bytes:
 )
 def test_every_option_changes_the_model(words: str, data: Path, tmp_path: Path, run: Path) -> None:
     assert train(data, tmp_path / "run", *words.split()).exit_code == 0
-    assert weights(tmp_path / "run") != weights(run)
+    assert weights_of(tmp_path / "run") != weights_of(run)
     VAESampler(tmp_path / "run").sample([0])
 
 
@@ -421,7 +420,7 @@ def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
     assert stopped.exit_code == 130 and "Stopped after step 23 of 40" in stopped.output
     monkeypatch.undo()
     assert "Going on after step 23 of 40" in train(data, tmp_path, "--log-every", 10).output
-    assert weights(tmp_path) == weights(run)
+    assert weights_of(tmp_path) == weights_of(run)
 
 
 def torchrun(data: Path, out: Path, *options: object) -> str:

@@ -29,8 +29,8 @@ FLAGS = {
     "real and generated images (Zhao et al. 2020): for small data sets.",
     "attention": "Add self-attention at a quarter of the size (Zhang et al. 2019).",
     "progressive": "Grow both networks from 4x4 pixels (Karras et al. 2018).",
-    "mixed-precision": "Compute in bfloat16, keep weights in float32; pays on GPUs.",
-    "jit-compile": "Compile the step by XLA (TensorFlow only); pays on GPUs.",
+    "mixed-precision": "Compute in bfloat16, keep weights in float32; meant for GPUs.",
+    "jit-compile": "Compile the step by XLA (TensorFlow only); meant for GPUs.",
 }
 
 

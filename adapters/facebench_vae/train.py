@@ -120,7 +120,7 @@ from facebench_vae.sampler import MODEL_FILE
 @click.option(
     "--mixed-precision",
     is_flag=True,
-    help="Compute in bfloat16, keep weights in float32; pays on GPUs.",
+    help="Compute in bfloat16, keep weights in float32; meant for GPUs.",
 )
 @click.option("--compile", is_flag=True, help="Compile the network by torch.compile.")
 @plan_options()

@@ -18,27 +18,22 @@ if TYPE_CHECKING:
     from facebench.sampler import Images, LatentSampler
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_LARGEST_SEED = 2**63
+_LARGEST, _LONGEST_RANGE = 2**63, 100_000
 
 
-class Numbers(click.ParamType):
-    """Whole numbers and ranges of them, as in ``0,7,20-35``."""
-
-    name = "numbers"
-
-    def convert(self, value: Any, param: Any, context: Any) -> list[int]:
-        """Return the numbers that `value` names."""
-        if isinstance(value, list):
-            return value
-        if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", value):
-            self.fail(f"{value!r} is no list of numbers such as 0,7,20-35", param, context)
-        found: list[int] = []
-        for part in value.split(","):
-            first, _, last = part.partition("-")
-            if int(last or first) - int(first) > 100_000 or int(last or first) >= _LARGEST_SEED:
-                self.fail(f"{part} is too much", param, context)
-            found += range(int(first), int(last or first) + 1)
-        return found or self.fail(f"{value!r} names no number", param, context)
+def _numbers(context: click.Context, param: click.Parameter, value: str) -> list[int]:
+    """Return the whole numbers that a list such as ``0,7,20-35`` names."""
+    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", value):
+        raise click.BadParameter(f"{value!r} is no list of numbers such as 0,7,20-35")
+    found: list[int] = []
+    for part in value.split(","):
+        first, _, last = part.partition("-")
+        if int(last or first) - int(first) > _LONGEST_RANGE or int(last or first) >= _LARGEST:
+            raise click.BadParameter(f"{part} is too much")
+        found += range(int(first), int(last or first) + 1)
+    if not found:
+        raise click.BadParameter(f"{value!r} names no number")
+    return found
 
 
 def _picture_options(command: Command) -> Command:
@@ -75,7 +70,7 @@ def _picture_options(command: Command) -> Command:
 @_picture_options
 @click.option(
     "--seeds",
-    type=Numbers(),
+    callback=_numbers,
     default="0-35",
     show_default=True,
     metavar="LIST",
@@ -115,7 +110,7 @@ def sample(
 @_picture_options
 @click.option(
     "--seeds",
-    type=Numbers(),
+    callback=_numbers,
     default="0-4",
     show_default=True,
     metavar="LIST",
@@ -160,7 +155,7 @@ def interpolate(
 @_picture_options
 @click.option(
     "--directions",
-    type=Numbers(),
+    callback=_numbers,
     default="0-7",
     show_default=True,
     metavar="LIST",
