@@ -178,10 +178,10 @@ said["grown"] = float(np.abs(whole).max())
 stages = build_discriminators(16, 4, growing=True)
 small = array(stages[0](before))
 said["judged"] = float(np.abs(array(stages[1]([faded, alpha])) - small).max())
-said["sizes"] = [
-    [size, *build_generators(size, 8, 2)[-1].output_shape, *build_discriminators(size, 2)[-1].input_shape]
-    for size in (32, 64, 128)
-]
+said["sizes"] = []
+for size in (32, 64, 128):
+    drawn, judged = build_generators(size, 8, 2)[-1], build_discriminators(size, 2)[-1]
+    said["sizes"].append([size, *drawn.output_shape, *judged.input_shape])
 print(json.dumps(said))
 """
 
