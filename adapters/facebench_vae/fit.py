@@ -17,6 +17,7 @@ from facebench_vae.model import VAE, Elbo, render_codes, to_network
 from facebench_vae.parallel import Group, process_group
 
 BATCH = 100
+COLUMNS = 6
 MEASURED = 1000
 """Images of each split that the final ELBO is measured on."""
 TOLD = (
@@ -65,7 +66,10 @@ def _finish(run: Run, learner: VAELearner) -> None:
     if run.config["prior"] == "fitted":
         fit_prior(learner.average, run.dataset.images)
     shown = (holdout if len(holdout) else run.dataset).images[:18]
-    run.save_grid("reconstructions", reconstructions(learner.average, shown), columns=6)
+    columns = min(COLUMNS, len(shown))
+    whole = shown[: len(shown) // columns * columns]  # a broken row would lose its partner
+    pairs = reconstructions(learner.average, whole, columns)
+    run.save_grid("reconstructions", pairs, columns)
 
 
 def measure(model: VAE, dataset: Dataset, config: dict[str, Any]) -> dict[str, float]:
@@ -116,13 +120,13 @@ def fit_prior(model: VAE, images: np.ndarray) -> None:
 
 
 @torch.inference_mode()
-def reconstructions(model: VAE, images: np.ndarray) -> Images:
+def reconstructions(model: VAE, images: np.ndarray, columns: int) -> Images:
     """Return rows of `images`, each followed by what their posteriors' means decode to."""
     mean = model.eval().encode(to_network(images).to(model.device)).mean
     decoded = render_codes(model, mean)
     rows = [
         row
-        for start in range(0, len(images), 6)
-        for row in (images[start : start + 6], decoded[start : start + 6])
+        for start in range(0, len(images), columns)
+        for row in (images[start : start + columns], decoded[start : start + columns])
     ]
     return np.concatenate(rows)
