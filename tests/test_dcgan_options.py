@@ -154,7 +154,7 @@ features = Input((4, 4, 8))
 network = Model(features, self_attention(features))
 x = rng.normal(size=(1, 4, 4, 8)).astype("float32")
 said["identity"] = float(np.abs(array(network(x)) - x).max())
-network.set_weights([rng.normal(size=w.shape) for w in network.get_weights()])
+network.set_weights([rng.normal(0, 0.2, w.shape) for w in network.get_weights()])
 other = x.copy()
 other[0, 0, 0] += 1
 reach = np.abs(array(network(other)) - array(network(x)))[0].max(-1)
@@ -259,9 +259,8 @@ def test_every_variant_trains_and_differs_from_the_plain_one(
     assert len(losses(run)) == 4
     assert np.isfinite(losses(run)).all()
     assert picture(run).shape == (96, 96, 3)
-    if name == "ema":  # what is learnt is the same, what is kept is not
-        assert losses(run) == pytest.approx(losses(plain), rel=1e-4)
-        assert (picture(run) != picture(plain)).any()
+    if name == "ema":  # what is learnt is the same; the next test asks what is kept
+        np.testing.assert_allclose(losses(run), losses(plain), rtol=1e-4)
     elif name == "jit-compile":
         np.testing.assert_allclose(losses(run), losses(plain), rtol=1e-2)
         assert read_json(run / "config.json")["jit_compile"] is True
@@ -284,6 +283,7 @@ PARITY: dict[str, dict[str, Any]] = {
     "hinge": {"loss": "hinge", "spectral_norm": True, "diffaugment": True, "label_noise": 0.0},
     "wgan-gp": {"loss": "wgan-gp", "label_noise": 0.0, "lr": 5e-5},
     "attention": {"attention": True},
+    "last": {"ema": 0.0},
 }
 
 
@@ -299,7 +299,7 @@ def test_both_backends_have_equal_losses_for_20_steps(keras_process: Process) ->
         assert len(losses_1) == 20
         np.testing.assert_allclose(losses_1, losses_2, rtol=1e-3, atol=1e-3, err_msg=name)
         assert kept_1 == pytest.approx(kept_2, rel=1e-3)
-        assert lag > 0  # the average follows the weights at a distance
+        assert (lag == 0) == (name == "last")  # an average follows the weights at a distance
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
