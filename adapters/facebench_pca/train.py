@@ -47,7 +47,7 @@ TRUNCATED = (16, 64, 256)
 )
 @click.option(
     "--passes",
-    default=8,
+    default=6,
     show_default=True,
     type=POSITIVE,
     metavar="INT",
@@ -60,7 +60,7 @@ def command(
     """Fit a Gaussian in the principal subspace of the images: eigenfaces (Turk & Pentland 1991).
 
     The baseline that a trained model should beat. Images may have any size and need not fit into
-    memory; 8,000 of 64x64 pixels take about half a minute on two CPU cores. N images span at most
+    memory; 8,000 of 64x64 pixels take less than a minute on two CPU cores. N images span at most
     N - 1 eigenfaces.
 
     \b
