@@ -150,7 +150,10 @@ def load(path: Path) -> VAE:
     config = read_json(path.parent / "config.json")
     try:
         model = VAE(config["size"], config["latent_dim"], config["width"])
-        model.load_state_dict(_standard_prior(model) | load_file(path))
+        weights = load_file(path)
+        if not any(name.startswith("prior_") for name in weights):
+            weights |= _standard_prior(model)
+        model.load_state_dict(weights)
     except (KeyError, OSError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
         raise BadInput(
