@@ -4,6 +4,8 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -116,3 +118,25 @@ class _Bomb:
 def trap(tmp_path: Path) -> Trap:
     """Give a pickle that tells whether it was loaded."""
     return Trap(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def keras_process() -> Callable[..., list[str]]:
+    """Give what runs code on a backend of Keras, with arguments, and returns the lines it prints.
+
+    In a process of its own: TensorFlow imported before Triton aborts the process.
+    """
+
+    def run(code: str, *arguments: object, backend: str) -> list[str]:
+        plain = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2", "OMP_NUM_THREADS": "1"}
+        process = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            env=os.environ | plain | {"KERAS_BACKEND": backend},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert process.returncode == 0, process.stderr
+        return process.stdout.splitlines()
+
+    return run

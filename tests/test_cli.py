@@ -43,7 +43,21 @@ def test_every_command_has_help_that_says_something(path: tuple[str, ...]) -> No
     assert len(answer.output.splitlines()) > 5
 
 
-@pytest.mark.parametrize("path", [("data", "prepare"), ("train", "vae"), ("eval",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("data", "prepare"),
+        ("data", "download"),
+        ("train", "vae"),
+        ("train", "pca"),
+        ("train", "dcgan"),
+        ("sample",),
+        ("interpolate",),
+        ("traverse",),
+        ("eval",),
+    ],
+    ids=" ".join,
+)
 def test_the_main_commands_show_worked_examples(path: tuple[str, ...]) -> None:
     output = CliRunner().invoke(cli, [*path, "--help"]).output
     assert f"facebench {' '.join(path)} " in output.partition("Example")[2]
@@ -66,6 +80,9 @@ BAD_INPUT = [
     (["data", "prepare", "pictures", "out"], "bad.jpg cannot be decoded"),
     (["train", "pca", "--data", "nowhere", "--out", "run"], "There is no data set nowhere"),
     (["train", "vae", "--data", "empty", "--out", "run"], "not a prepared data set"),
+    (["sample", "dcgan", "--out", "faces.png"], "facebench train dcgan"),
+    (["traverse", "a=images:two", "--out", "faces.png"], "no latent space"),
+    (["data", "stats", "empty"], "not a prepared data set"),
     (["eval", "--models", "dcgan", "--reference", "empty"], "facebench train dcgan"),
     (["eval", "--models", "a=odd:empty", "--reference", "empty"], "no adapter 'odd'"),
     (["eval", "--models", "a=images:pictures", "--reference", "empty"], "facebench data prepare"),

@@ -1,6 +1,7 @@
 import io
 import json
 import pickle
+import signal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from facebench.data.dataset import open_dataset
+from facebench.data.dataset import Dataset, open_dataset
 from facebench.errors import BadInput
-from facebench.sampler import latents
+from facebench.sampler import latents, to_uint8
 from facebench_pca import PCASampler
+from facebench_pca.learner import PCALearner
 from facebench_pca.model import Eigenfaces, load, save
-from facebench_pca.train import command, fit, portraits
+from facebench_pca.solve import Pixels, iterate, random_basis, solve_exactly
+from facebench_pca.train import choose_solver, command, portraits
 
 COUNT, TRAIN, SIZE = 60, 50, 8
 
@@ -95,12 +98,61 @@ def test_reconstruction_through_the_components_matches_the_oracle(
     np.testing.assert_allclose(expanded, oracle, atol=0.05)
 
 
-@pytest.mark.parametrize("solver", ["covariance_eigh", "randomized"])
-def test_both_solvers_keep_all_variance_when_all_components_are_kept(
-    solver: Any, rows: np.ndarray
+def solve(solver: str, images: np.ndarray, components: int, passes: int = 8) -> Eigenfaces:
+    pixels = Pixels(images)
+    if solver == "covariance":
+        return solve_exactly(pixels, components)
+    basis = random_basis(pixels, components, np.random.default_rng(0))
+    for _ in range(passes):
+        model, basis = iterate(pixels, basis, components)
+    return model
+
+
+SOLVERS = ["covariance", "randomized"]
+
+
+@pytest.fixture(scope="module")
+def images(data: Path) -> np.ndarray:
+    return open_dataset(data).split("train").images
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("block", [7, 1024])
+def test_within_the_components_the_covariance_is_exactly_that_of_the_images(
+    solver: str, block: int, images: np.ndarray, rows: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, explained = fit(rows.astype(np.float32), TRAIN - 1, solver, 0)
-    assert explained == pytest.approx(1, abs=1e-4)
+    monkeypatch.setattr("facebench_pca.solve.BLOCK", block)
+    # Two passes leave the directions far from the eigenvectors; within them it holds all the same.
+    model = solve(solver, images, 10, passes=2)
+    inside = model.components @ np.cov(rows.T, bias=True) @ model.components.T
+    np.testing.assert_allclose(inside, np.diag(model.variances), atol=1e-4 * inside.max())
+    np.testing.assert_allclose(model.components @ model.components.T, np.eye(10), atol=1e-5)
+    z = model.whiten(images)
+    np.testing.assert_allclose(z.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(np.cov(z.T, bias=True), np.eye(10), atol=1e-3)
+    again = model.expand(z.astype(np.float32)).reshape(TRAIN, -1)
+    kept = model.components.T @ model.components
+    expected = kept @ np.cov(rows.T, bias=True) @ kept
+    np.testing.assert_allclose(np.cov(again.T, bias=True), expected, atol=1e-3 * expected.max())
+
+
+def test_passes_turn_the_randomized_basis_to_the_leading_eigenvectors(
+    images: np.ndarray,
+) -> None:
+    exact = solve("covariance", images, 5)
+    errors = [
+        np.abs(solve("randomized", images, 5, passes).variances / exact.variances - 1).max()
+        for passes in (1, 2, 8)
+    ]
+    assert errors[0] > 0.1 > errors[1] > errors[2]
+    assert errors[2] < 1e-3
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_both_solvers_keep_all_variance_when_all_components_are_kept(
+    solver: str, images: np.ndarray, rows: np.ndarray
+) -> None:
+    model = solve(solver, images, TRAIN - 1)
     assert model.variances.sum() == pytest.approx(rows.var(0).sum(), rel=1e-4)
     np.testing.assert_allclose(model.components @ model.components.T, np.eye(TRAIN - 1), atol=1e-4)
 
@@ -123,10 +175,51 @@ def test_samples_do_not_leave_the_kept_subspace(run: Path) -> None:
 
 
 def test_the_explained_variance_is_logged(run: Path, rows: np.ndarray) -> None:
-    (line,) = (run / "metrics.jsonl").read_text().splitlines()
+    line, _ = (run / "metrics.jsonl").read_text().splitlines()
     values = np.linalg.eigvalsh(np.cov(rows.T))[::-1]
     expected = values[:20].sum() / values.sum()
-    assert json.loads(line) == {"step": 20, "explained_variance": pytest.approx(expected, rel=1e-4)}
+    assert json.loads(line)["explained_variance"] == pytest.approx(expected, rel=1e-4)
+    assert "</svg>" in (run / "samples" / "spectrum.svg").read_text()
+
+
+def test_solver_is_chosen_by_size_and_said(data: Path, tmp_path: Path) -> None:
+    said = [
+        train(data, tmp_path / name, "--components", 5, "--solver", name, "--passes", 3).output
+        for name in ("auto", "covariance", "randomized")
+    ]
+    assert "exact decomposition of the covariance" in said[0] and said[0][:60] == said[1][:60]
+    assert "randomized subspace iteration, in 3 passes" in said[2]
+    large = Dataset("large", np.zeros((9, 3, 64, 64), np.uint8), {})
+    assert choose_solver("auto", large) == "randomized"
+
+
+def test_samples_of_truncated_spectra_use_the_leading_eigenfaces_alone(run: Path) -> None:
+    model = load(run / "model.npz")
+    z = latents(range(36), 20)
+    z[:, 16:] = 0
+    with Image.open(run / "samples" / "leading-16.png") as sheet:
+        first = np.asarray(sheet)[:SIZE, :SIZE].transpose(2, 0, 1)
+    np.testing.assert_array_equal(first, to_uint8(model.expand(z), 0.0, 255.0)[0])
+
+
+def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--components", 5, "--solver", "randomized", "--passes", 4)
+    step = PCALearner.step
+
+    def interrupted(learner: PCALearner, number: int) -> dict[str, Any]:
+        if number == 2:
+            signal.raise_signal(signal.SIGINT)
+        return step(learner, number)
+
+    train(data, tmp_path / "whole", *options)
+    monkeypatch.setattr(PCALearner, "step", interrupted)
+    assert "Stopped after step 2 of 4" in train(data, tmp_path / "parts", *options).output
+    monkeypatch.undo()
+    assert "Going on after step 2 of 4" in train(data, tmp_path / "parts", *options).output
+    whole, parts = (tmp_path / name / "model.npz" for name in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
 
 
 def test_decoding_clips_and_rounds() -> None:

@@ -11,7 +11,7 @@ from facebench.data.dataset import Dataset
 from facebench.data.prepare import synthesize
 from facebench.errors import BadInput
 from facebench.grid import grid
-from facebench.training import Run, train_images, trainer_options
+from facebench.training import Plan, Run, plan_options, train_images, trainer_options
 
 
 def open_run(folder: Path, dataset: Dataset, seed: int = 0) -> Run:
@@ -99,3 +99,37 @@ def test_every_trainer_has_the_same_options() -> None:
     answer = CliRunner().invoke(train, ["--data", "in/faces", "--out", "runs/a"])
     assert answer.output == "faces a 0\n"
     assert "--data" in CliRunner().invoke(train, ["--out", "runs/a"]).output
+
+
+def test_every_trainer_has_the_same_plan_with_defaults_of_its_own() -> None:
+    plans: list[Plan] = []
+
+    @click.command()
+    @plan_options("passes", grid_every=3)
+    def train(plan: Plan) -> None:
+        plans.append(plan)
+
+    words = ["--log-every=1", "--checkpoint-every=2", "--checkpoint-minutes=4", "--export=best"]
+    CliRunner().invoke(train, [])
+    CliRunner().invoke(train, [*words, "--grid-every=5", "--restart"])
+    assert plans == [Plan(grid_every=3), Plan(1, 5, 2, 4.0, False, "best")]
+    assert "so many passes" in " ".join(CliRunner().invoke(train, ["--help"]).output.split())
+
+
+def test_what_was_logged_after_a_step_is_forgotten(tmp_path: Path, tiny_dataset: Dataset) -> None:
+    run = open_run(tmp_path / "run", tiny_dataset)
+    for step in (1, 2, 3):
+        run.log(step, loss=1.0)
+        run.save_grid(f"step-{step:06d}", tiny_dataset.sample([0]))
+    with run.metrics_path.open("a") as stream:
+        stream.write('{"step": 4, "lo')  # a crash
+    run.rewind(2)
+    assert [line["step"] for line in run.history()] == [1, 2]
+    assert len(list(run.samples.iterdir())) == 2
+
+
+def test_grids_may_have_gaps() -> None:
+    images = np.zeros((4, 3, 4, 4), np.uint8)
+    sheet = np.asarray(grid(images, gap=2))
+    assert sheet.shape == (10, 10, 3)
+    assert (sheet[4:6] == 255).all() and (sheet[:4, :4] == 0).all()

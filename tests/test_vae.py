@@ -1,6 +1,10 @@
 import json
 import math
+import os
 import pickle
+import signal
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,23 +15,31 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from scipy.stats import norm
+from scipy.stats import logistic, norm
 
 from facebench.errors import BadInput
 from facebench.sampler import latents
 from facebench_vae import VAESampler
-from facebench_vae.fit import batch, evaluate, means
+from facebench_vae.fit import evaluate, fit_prior
+from facebench_vae.learner import VAELearner, means, warm_up
+from facebench_vae.likelihood import (
+    LEVEL,
+    bits_per_dimension,
+    gaussian_log_density,
+    logistic_log_probability,
+)
 from facebench_vae.model import (
     VAE,
     Elbo,
     Posterior,
-    gaussian_log_density,
     kl_to_prior,
     load,
     render,
+    render_codes,
     save,
     to_network,
 )
+from facebench_vae.parallel import process_group
 from facebench_vae.train import command
 
 COUNT, TRAIN, SIZE = 72, 64, 16
@@ -147,16 +159,20 @@ def test_to_network_and_render_are_inverse_maps(model: VAE) -> None:
     x = to_network(images)
     assert (x.min().item(), x.max().item()) == (-1, 1)
     model.decoder = torch.nn.Sequential(torch.nn.Unflatten(1, (3, 1, 1)))
-    z = x[0, :, :, 0].T.contiguous().numpy()
-    np.testing.assert_array_equal(render(model, z)[:, :, 0, 0], images[0, :, :, 0].T)
+    z = x[0, :, :, 0].T.contiguous()
+    np.testing.assert_array_equal(render_codes(model, z)[:, :, 0, 0], images[0, :, :, 0].T)
 
 
 def test_the_elbo_is_logged_with_its_two_terms_apart(run: Path) -> None:
-    *_, step, holdout = lines(run)
+    step = [line for line in lines(run) if "elbo" in line][-1]
+    train, holdout = lines(run)[-2:]
     assert step["elbo"] == pytest.approx(step["reconstruction"] - step["kl"], rel=1e-4)
     assert step["kl"] > 0
     elbo = holdout["holdout_reconstruction"] - holdout["holdout_kl"]
     assert holdout["holdout_elbo"] == pytest.approx(elbo, rel=1e-4)
+    for split, line in (("train", train), ("holdout", holdout)):
+        bits = bits_per_dimension(line[f"{split}_elbo"], "gaussian", 3 * SIZE**2)
+        assert line[f"{split}_bits_per_dimension"] == pytest.approx(bits)
 
 
 def test_a_longer_run_ends_with_a_higher_elbo(data: Path, run: Path, tmp_path: Path) -> None:
@@ -178,8 +194,8 @@ def test_an_empty_holdout_split_is_not_evaluated(tmp_path: Path) -> None:
     assert all("holdout_elbo" not in line for line in lines(tmp_path / "run"))
 
 
-def test_grids_show_36_seeds_and_18_reconstructions(run: Path) -> None:
-    for name, shape in (("final", (6, 6)), ("reconstructions", (4, 4))):
+def test_grids_show_36_seeds_and_rows_of_reconstructions_below_their_originals(run: Path) -> None:
+    for name, shape in (("final", (6, 6)), ("reconstructions", (6, 2))):
         with Image.open(run / "samples" / f"{name}.png") as picture:
             assert picture.size == (shape[0] * SIZE, shape[1] * SIZE)
 
@@ -223,14 +239,6 @@ def test_the_holdout_elbo_does_not_depend_on_its_batches_beyond_the_draws(data: 
 def test_means_are_of_each_term() -> None:
     elbo = Elbo(torch.tensor([-1.0, -3.0]), torch.tensor([2.0, 4.0]))
     assert means(elbo) == {"elbo": -5, "reconstruction": -2, "kl": 3}
-
-
-def test_a_batch_holds_images_of_the_set_and_their_mirrors() -> None:
-    images = np.random.default_rng(0).integers(0, 256, (4, 3, 2, 2), dtype=np.uint8)
-    known = {image.tobytes(): False for image in images}
-    known |= {image[..., ::-1].tobytes(): True for image in images}
-    mirrored = [known[x.tobytes()] for x in batch(images, 400, np.random.default_rng(0))]
-    assert 140 < sum(mirrored) < 260
 
 
 def test_what_was_saved_is_what_is_loaded(model: VAE, tmp_path: Path) -> None:
@@ -329,3 +337,126 @@ def test_a_config_that_does_not_describe_the_weights_is_refused(
     folder = copy_of(run, tmp_path, (run / "model.safetensors").read_bytes())
     (folder / "config.json").write_text(config)
     assert "config.json" in refusal(folder)
+
+
+def test_logistic_probabilities_of_all_levels_sum_to_one_and_match_scipy() -> None:
+    levels = torch.arange(256) * LEVEL - 1
+    x = levels.reshape(256, 1, 1, 1).expand(256, 3, 1, 1)
+    scale = 0.2 * math.sqrt(3) / math.pi
+    for mean in (-1.0, -0.9, 0.3, 1.2):
+        logs = logistic_log_probability(x, torch.full_like(x, mean), 0.2) / 3
+        assert logs.exp().sum().item() == pytest.approx(1, abs=1e-4)
+        inside = levels[100].item()
+        low, high = (logistic.cdf(inside + side * LEVEL / 2, mean, scale) for side in (-1, 1))
+        assert logs[100].item() == pytest.approx(math.log(high - low), abs=2e-2)
+
+
+def test_bits_of_a_uniform_guess_are_eight() -> None:
+    dimensions = 12
+    assert bits_per_dimension(-dimensions * math.log(256), "logistic", dimensions) == 8
+    density = -dimensions * math.log(256 * LEVEL)
+    assert bits_per_dimension(density, "gaussian", dimensions) == pytest.approx(8)
+
+
+def test_the_kl_warms_up_to_its_weight() -> None:
+    assert [warm_up(step, 4) for step in (1, 2, 4, 9)] == [0.25, 0.5, 1, 1]
+
+
+def test_a_fitted_prior_is_the_gaussian_of_the_codes(model: VAE, data: Path) -> None:
+    images = np.load(data / "images.npy")
+    before = render(model, latents(range(4), 6))
+    fit_prior(model, images)
+    with torch.inference_mode():
+        q = model.eval().encode(to_network(images))
+        z = model.from_prior(torch.from_numpy(latents(range(20_000), 6)))
+    torch.testing.assert_close(model.prior_mean, q.mean.mean(0))
+    spread = torch.diag(q.log_variance.exp().mean(0))
+    covariance = q.mean.T.cov(correction=0) + spread
+    torch.testing.assert_close(z.T.cov(), covariance, rtol=0.05, atol=0.03)
+    assert (render(model, latents(range(4), 6)) != before).any()
+
+
+def weights_of(run: Path) -> bytes:
+    return (run / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--likelihood logistic",
+        "--beta 4",
+        "--kl-warmup 100",
+        "--prior fitted",
+        "--ema 0",
+        "--mixed-precision",
+        "--sigma 0.3",
+    ],
+)
+def test_every_option_changes_the_model(words: str, data: Path, tmp_path: Path, run: Path) -> None:
+    assert train(data, tmp_path / "run", *words.split()).exit_code == 0
+    assert weights_of(tmp_path / "run") != weights_of(run)
+    VAESampler(tmp_path / "run").sample([0])
+
+
+def test_a_larger_beta_leaves_less_kl(data: Path, tmp_path: Path) -> None:
+    for beta in (0.0, 20.0):
+        options = ("--beta", beta, "--sigma", 0.2, "--steps", 60)
+        assert train(data, tmp_path / str(beta), *options).exit_code == 0
+    free, bound = (lines(tmp_path / name)[-1]["holdout_kl"] for name in ("0.0", "20.0"))
+    assert bound < free / 2
+
+
+def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
+    data: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = VAELearner.step
+
+    def interrupted(learner: VAELearner, number: int) -> dict[str, Any]:
+        if number == 23:
+            signal.raise_signal(signal.SIGINT)
+        return step(learner, number)
+
+    monkeypatch.setattr(VAELearner, "step", interrupted)
+    stopped = train(data, tmp_path, "--log-every", 10)
+    assert stopped.exit_code == 130 and "Stopped after step 23 of 40" in stopped.output
+    monkeypatch.undo()
+    assert "Going on after step 23 of 40" in train(data, tmp_path, "--log-every", 10).output
+    assert weights_of(tmp_path) == weights_of(run)
+
+
+def torchrun(data: Path, out: Path, *options: object) -> str:
+    command = [*("-m", "torch.distributed.run", "--nproc-per-node=2"), "-m", "facebench"]
+    words = [*("train", "vae", "--data"), data, "--out", out, *OPTIONS, *options]
+    finished = subprocess.run(
+        [sys.executable, *map(str, [*command, *words])],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return finished.stdout + finished.stderr
+
+
+def test_two_processes_train_one_model(data: Path, run: Path, tmp_path: Path) -> None:
+    told = torchrun(data, tmp_path / "run", "--log-every", 10)
+    assert "Model:" in told, told
+    alone = [line["elbo"] for line in lines(run) if "elbo" in line]
+    together = [line["elbo"] for line in lines(tmp_path / "run") if "elbo" in line]
+    assert len(together) == 4
+    assert together[-1] == pytest.approx(alone[-1], rel=0.05)
+    VAESampler(tmp_path / "run").sample([0])
+
+
+def test_batches_that_processes_cannot_share_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for batch_size in (5, 2):
+        with pytest.raises(BadInput, match="does not split into 2 processes"):
+            process_group("cpu", batch_size).__enter__()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch.compile's look at activations
+def test_a_compiled_run_ends_where_a_plain_one_does(data: Path, run: Path, tmp_path: Path) -> None:
+    assert train(data, tmp_path / "run", "--compile").exit_code == 0
+    plain, compiled = (lines(each)[-1]["holdout_elbo"] for each in (run, tmp_path / "run"))
+    assert compiled == pytest.approx(plain, rel=1e-2)

@@ -1,129 +1,171 @@
-"""One training step of DCGAN, the same on either backend but for the call that takes gradients.
+"""One training step of DCGAN, the same on either backend.
 
 Both networks step at once from the losses of one forward pass, which saves the second pass
 through both that alternating steps would take.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from facebench_dcgan.model import build_discriminator, build_generator
+from facebench_dcgan.augment import augment
+from facebench_dcgan.backend import Losses, find_backend
+from facebench_dcgan.losses import discriminator_loss, generator_loss, gradient_penalty
+from facebench_dcgan.model import Norm, build_discriminators, build_generators
 
-Losses = tuple[Any, Any]
-"""Of the discriminator and of the generator: scalar tensors of the backend."""
-
-EMA_DECAY = 0.999
 SETTLING_PASSES = 100
+Batch = Mapping[str, Any]
+"""Arrays of one step: ``real`` (n, s, s, 3) in [-1, 1], ``z`` (n, d), ``targets`` (2, n, 1), and,
+where the options ask for them, ``changes`` (2, n, 7), ``mix`` (n, 1, 1, 1), ``alpha`` (n, 1, 1, 1).
+"""
 
 
 class GAN:
     """The two networks, their optimizers, and `average`: the generator to keep.
 
     `average` has the exponential moving average of the generator's weights (Karras et al. 2018,
-    arXiv:1710.10196), which evens out the swings of adversarial training.
+    arXiv:1710.10196), which evens out the swings of adversarial training. Every network is a list
+    of stages that share layers; only the last, the plain one, is used unless the network grows.
     """
 
-    def __init__(self, size: int, latent_dim: int, width: int):
-        """Build networks for images of `size` pixels on the backend that Keras runs on."""
+    def __init__(self, config: Mapping[str, Any]):
+        """Build the networks that `config` describes on the backend that Keras runs on."""
         import keras
 
-        self.generator = build_generator(size, latent_dim, width)
-        self.average = build_generator(size, latent_dim, width)
-        self.average.set_weights(self.generator.get_weights())
-        self.discriminator = build_discriminator(size, width)
-        self.trained = (self.discriminator, self.generator)
-        self.optimizers = [keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in self.trained]
-        for optimizer, network in zip(self.optimizers, self.trained, strict=True):
-            optimizer.build(network.trainable_variables)
-        self.step = _STEPS[keras.backend.backend()](self)
+        self.config = config
+        self.backend = find_backend(keras.backend.backend())
+        size, width = config["size"], config["width"]
+        options = {"attention": config["attention"], "growing": config["progressive"]}
+        keras.config.set_dtype_policy("mixed_bfloat16" if config["mixed_precision"] else "float32")
+        self.generators = build_generators(size, config["latent_dim"], width, **options)
+        self.discriminators = build_discriminators(
+            size,
+            width,
+            norm=_norm(config),
+            spectral=config["spectral_norm"],
+            **options,
+        )
+        keras.config.set_dtype_policy("float32")
+        self.averages = build_generators(size, config["latent_dim"], width, **options)
+        self.averages[-1].set_weights(self.generators[-1].get_weights())
+        self.trained = [_trainable(nets) for nets in (self.discriminators, self.generators)]
+        self.averaged = _trainable(self.averages)
+        self.optimizers = [_adam(config) for _ in self.trained]
+        for optimizer, variables in zip(self.optimizers, self.trained, strict=True):
+            optimizer.build(variables)
+        self._compiled: dict[int, Callable[[Batch], Losses]] = {}
 
-    def losses(self, real: Any, z: Any, targets: Any) -> Losses:
-        """Return the binary cross-entropies; the generator's is the non-saturating one.
+    @property
+    def average(self) -> Any:
+        """The network whose weights are the average: that of the full size."""
+        return self.averages[-1]
 
-        `real` is (n, size, size, 3) in [-1, 1], `z` is (n, latent_dim), and `targets` (2, n, 1)
-        says what the discriminator shall answer to the real and to the generated images.
-        """
+    def step(self, batch: Batch, stage: int = -1) -> Losses:
+        """Take one step of both networks at `stage`; return the losses before it."""
+        if stage not in self._compiled:
+            self._compiled[stage] = self.backend.compiled(
+                lambda batch: self._step(batch, stage), self.config["jit_compile"]
+            )
+        return self._compiled[stage](batch)
+
+    def losses(self, batch: Batch, stage: int = -1) -> Losses:
+        """Return what the discriminator and the generator minimise."""
         from keras import ops
 
-        logits_real = self.discriminator(real, training=True)
-        logits_fake = self.discriminator(self.generator(z, training=True), training=True)
-        wanted = cross_entropy(targets[0], logits_real) + cross_entropy(targets[1], logits_fake)
-        return wanted, cross_entropy(ops.ones_like(logits_fake), logits_fake)
+        batch = {name: ops.convert_to_tensor(value) for name, value in batch.items()}
+        name, alpha = self.config["loss"], batch.get("alpha")
+        fake = _call(self.generators[stage], batch["z"], alpha)
 
-    def update(self, gradients: list[Any]) -> None:
-        """Apply the gradients of both networks, then move the average."""
-        for optimizer, network, values in zip(
-            self.optimizers, self.trained, gradients, strict=True
-        ):
-            optimizer.apply(values, network.trainable_variables)
-        self._move_average()
+        def judge(images: Any, changes: Any = None) -> Any:
+            changed = images if changes is None else augment(images, changes)
+            return _call(self.discriminators[stage], changed, alpha)
 
-    def settle(self) -> Any:
+        changes = batch.get("changes", (None, None))
+        logits = judge(batch["real"], changes[0]), judge(fake, changes[1])
+        d_loss = discriminator_loss(name, *logits, batch["targets"])
+        if name == "wgan-gp":
+            between = batch["mix"] * batch["real"] + (1 - batch["mix"]) * fake
+            d_loss += gradient_penalty(self.backend.input_gradient(judge, between))
+        return d_loss, generator_loss(name, logits[1])
+
+    def settle(self, stage: int = -1, alpha: float = 1.0) -> Any:
         """Measure the BatchNorm statistics of the averaged weights; return that network.
 
         They are measured and not averaged along, for averages of statistics fit no one network:
         at 64x64, after 1,000 steps, they made images 25 grey levels brighter.
         """
-        shape = (SETTLING_PASSES, 64, self.average.input_shape[-1])
+        shape = (SETTLING_PASSES, 64, self.config["latent_dim"])
+        fade = None if stage in (-1, 0) else np.full((64, 1, 1, 1), alpha, np.float32)
         for z in np.random.default_rng(0).standard_normal(shape, dtype=np.float32):
-            self.average(z, training=True)
-        return self.average
+            _call(self.averages[stage], z, fade)
+        return self.averages[stage]
+
+    def variables(self) -> dict[str, Any]:
+        """Return every variable that the next step or the kept generator depends on, by name."""
+        networks = {
+            "generator": _unique(self.generators),
+            "average": _unique(self.averages),
+            "discriminator": _unique(self.discriminators),
+            "discriminator_adam": self.optimizers[0].variables,
+            "generator_adam": self.optimizers[1].variables,
+        }
+        return {
+            f"{name}/{index}": variable
+            for name, found in networks.items()
+            for index, variable in enumerate(found)
+        }
+
+    def _step(self, batch: Batch, stage: int) -> Losses:
+        losses, gradients = self.backend.differentiate(
+            lambda: self.losses(batch, stage), *self.trained
+        )
+        with self.backend.updating():
+            self._update(gradients)
+        return losses[0], losses[1]
+
+    def _update(self, gradients: list[Any]) -> None:
+        """Apply the gradients of both networks, then move the average."""
+        for optimizer, variables, values in zip(
+            self.optimizers, self.trained, gradients, strict=True
+        ):
+            optimizer.apply(values, variables)
+        self._move_average()
 
     def _move_average(self) -> None:
         from keras import ops
 
         step = ops.cast(self.optimizers[1].iterations, "float32")
-        decay = ops.minimum(EMA_DECAY, step / (step + 10))  # short while the weights still run
-        weights = (network.trainable_variables for network in (self.average, self.generator))
-        for mean, value in zip(*weights, strict=True):
+        # Short while the weights still run.
+        decay = ops.minimum(self.config["ema"], step / (step + 10))
+        for mean, value in zip(self.averaged, self.trained[1], strict=True):
             mean.assign(decay * mean + (1 - decay) * value)
 
 
-def cross_entropy(target: Any, logits: Any) -> Any:
-    """Return the mean binary cross-entropy of logits."""
-    from keras import ops
-
-    return ops.mean(ops.binary_crossentropy(target, logits, from_logits=True))
-
-
-Step = Callable[[np.ndarray, np.ndarray, np.ndarray], Losses]
+def _norm(config: Mapping[str, Any]) -> Norm:
+    """Return the discriminator's norm: a penalty or bound per image allows no mixing of images."""
+    if config["spectral_norm"]:
+        return "none"
+    return "layer" if config["loss"] == "wgan-gp" else "batch"
 
 
-def _tensorflow_step(gan: GAN) -> Step:
-    import tensorflow as tf
+def _adam(config: Mapping[str, Any]) -> Any:
+    from keras import optimizers
 
-    def step(*batch: Any) -> Losses:
-        with tf.GradientTape(persistent=True) as tape:
-            losses = gan.losses(*batch)
-        gan.update(
-            [
-                tape.gradient(loss, network.trainable_variables)
-                for loss, network in zip(losses, gan.trained, strict=True)
-            ]
-        )
-        return losses
-
-    return tf.function(step)
+    beta_1, beta_2 = (0.0, 0.99) if config["loss"] == "wgan-gp" else (0.5, 0.999)
+    return optimizers.Adam(config["lr"], beta_1=beta_1, beta_2=beta_2)
 
 
-def _torch_step(gan: GAN) -> Step:
-    import torch
-
-    def step(*batch: Any) -> Losses:
-        losses = gan.losses(*batch)
-        gradients = [
-            torch.autograd.grad(
-                loss, [v.value for v in network.trainable_variables], retain_graph=True
-            )
-            for loss, network in zip(losses, gan.trained, strict=True)
-        ]
-        with torch.no_grad():
-            gan.update(gradients)
-        return losses
-
-    return step
+def _call(network: Any, x: Any, alpha: Any) -> Any:
+    """Call `network` in training mode, with `alpha` where its stage fades in."""
+    return network(x if alpha is None else [x, alpha], training=True)
 
 
-_STEPS = {"tensorflow": _tensorflow_step, "torch": _torch_step}
+def _unique(networks: list[Any]) -> list[Any]:
+    """Return the variables of networks that share layers, each once."""
+    found = {id(v): v for network in networks for v in network.variables}
+    return list(found.values())
+
+
+def _trainable(networks: list[Any]) -> list[Any]:
+    return [variable for variable in _unique(networks) if variable.trainable]

@@ -1,75 +1,164 @@
-"""Generator and discriminator of DCGAN (Radford et al. 2016, arXiv:1511.06434).
+"""Generator and discriminator of DCGAN (Radford et al. 2016, arXiv:1511.06434), whole or growing.
 
-The paper's own generator is ``width=128`` at 64x64. Both networks are Sequential models of Keras'
-layers alone, so that a saved one loads in safe mode and on every backend.
+The paper's own generator is ``width=128`` at 64x64. Generators consist of Keras' layers alone, so
+that a saved one loads in safe mode and on every backend.
+
+Growing (Karras et al. 2018, arXiv:1710.10196) shares all layers between its stages: a stage makes
+its image from the features of half its size, as the whole network does at the end, so what has
+grown up *is* the plain DCGAN. Stages of 8 pixels and more take a second input, `alpha`
+(n, 1, 1, 1), which fades their image in over that of the stage before.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from facebench_dcgan.attention import self_attention
 
 if TYPE_CHECKING:
     import keras
 
+Norm = Literal["batch", "layer", "none"]
 
-def build_generator(size: int, latent_dim: int, width: int) -> "keras.Sequential":
-    """Return the network from latents (n, latent_dim) to images (n, size, size, 3) in [-1, 1].
 
-    `width` is the number of channels at half of `size`; it doubles with each halving, down to 4x4.
+def build_generators(
+    size: int, latent_dim: int, width: int, *, attention: bool = False, growing: bool = False
+) -> "list[keras.Model]":
+    """Return the plain generator of `size` pixels, after those of all stages where it is `growing`.
+
+    The last maps latents (n, latent_dim) to images (n, size, size, 3) in [-1, 1]. `width` is the
+    number of channels at half of `size`; it doubles with each halving, down to 4x4. `attention`
+    is at a quarter of `size`.
     """
-    from keras import Input, Sequential, layers
+    from keras import Input, Model, layers
 
-    first, *others = _channels(size, width)[::-1]
-    network = Sequential([Input((latent_dim,))], name="generator")
-    network.add(layers.Dense(4 * 4 * first, use_bias=False, kernel_initializer=_normal()))
-    network.add(layers.Reshape((4, 4, first)))
-    for channels in others:
-        _add(network, _batch_norm(), layers.ReLU(), _resample(layers.Conv2DTranspose, channels))
-    final = _resample(layers.Conv2DTranspose, 3, use_bias=True, activation="tanh")
-    _add(network, _batch_norm(), layers.ReLU(), final)
-    return network
+    first, *others = channels(size, width)[::-1]
+    z, alpha = Input((latent_dim,)), Input((1, 1, 1))
+    x = layers.Dense(16 * first, use_bias=False, kernel_initializer=_normal())(z)
+    x = layers.Reshape((4, 4, first))(x)
+    stages = []
+    if growing:
+        image = _chain(x, _batch_norm(), layers.ReLU(), _to_rgb(layers.Conv2D, 3, 1))
+        stages.append(Model(z, image))
+    for wanted in (*others, None):
+        x = _chain(x, _batch_norm(), layers.ReLU())
+        if attention and x.shape[1] == size // 4:
+            x = self_attention(x)
+        if growing:
+            before, image = layers.UpSampling2D()(image), _to_rgb(layers.Conv2DTranspose, 4, 2)(x)
+            stages.append(Model([z, alpha], alpha * image + (1 - alpha) * before))
+        if wanted:
+            x = _convolve(layers.Conv2DTranspose, wanted, bias=False)(x)
+    if not growing:
+        image = _to_rgb(layers.Conv2DTranspose, 4, 2)(x)
+    return [*stages, Model(z, image, name="generator")]
 
 
-def build_discriminator(size: int, width: int) -> "keras.Sequential":
-    """Return the network from images (n, size, size, 3) in [-1, 1] to logits (n, 1): real if > 0.
+def build_discriminators(
+    size: int,
+    width: int,
+    *,
+    norm: Norm = "batch",
+    spectral: bool = False,
+    attention: bool = False,
+    growing: bool = False,
+) -> "list[keras.Model]":
+    """Return the plain discriminator of `size`, after those of all stages where it is `growing`.
 
-    `width` is its number of channels at half of `size`, as in the generator.
+    The last maps images (n, size, size, 3) in [-1, 1] to logits (n, 1): real if > 0. `width` is
+    its number of channels at half of `size`, as in the generator; `attention` at a quarter of it.
     """
-    from keras import Input, Sequential, layers
+    from keras import Input, Model, layers
 
-    first, *others = _channels(size, width)
-    network = Sequential([Input((size, size, 3))], name="discriminator")
-    _add(network, _resample(layers.Conv2D, first, use_bias=True), layers.LeakyReLU(0.2))
-    for channels in others:
-        _add(network, _resample(layers.Conv2D, channels), _batch_norm(), layers.LeakyReLU(0.2))
-    _add(network, layers.Flatten(), layers.Dense(1, kernel_initializer=_normal()))
-    return network
+    convolution, dense = _kinds(spectral)
+    wide = channels(size, width)[::-1]  # of features of 4, 8, ..., size / 2 pixels
+    from_rgb = [_chained(_convolve(convolution, wide[0], 3, 1), layers.LeakyReLU(0.2))]
+    from_rgb += [_chained(_convolve(convolution, c), layers.LeakyReLU(0.2)) for c in wide]
+    # blocks[i] halves features to 4 << i pixels.
+    blocks = [
+        _chained(_convolve(convolution, c, bias=norm == "none"), *_normed(norm)) for c in wide[:-1]
+    ]
+    if attention:
+        features = Input((size // 4, size // 4, wide[-2]))
+        blocks[-1].add(Model(features, self_attention(features)))
+    head = _chained(layers.Flatten(), dense(1, kernel_initializer=_normal(), dtype="float32"))
+
+    def judge(x: Any, level: int) -> Any:
+        """Return the logits of features of ``4 << level`` pixels."""
+        return _chain(x, *blocks[:level][::-1], head)
+
+    whole, small = Input((size, size, 3)), Input((4, 4, 3))
+    plain = Model(whole, judge(from_rgb[-1](whole), len(blocks)), name="discriminator")
+    if not growing:
+        return [plain]
+    stages = [Model(small, judge(from_rgb[0](small), 0))]
+    for stage in range(1, len(from_rgb)):
+        image, alpha = Input((4 << stage, 4 << stage, 3)), Input((1, 1, 1))
+        level = max(stage - 2, 0)
+        x = _chain(from_rgb[stage](image), *blocks[level : stage - 1])
+        before = from_rgb[stage - 1](layers.AveragePooling2D(2)(image))
+        stages.append(Model([image, alpha], judge(alpha * x + (1 - alpha) * before, level)))
+    return [*stages, plain]
 
 
-def _channels(size: int, width: int) -> list[int]:
+def channels(size: int, width: int) -> list[int]:
     """Return the channels from ``size / 2`` down to 4x4.
 
-    >>> _channels(64, 128)
+    >>> channels(64, 128)
     [128, 256, 512, 1024]
     """
     return [width << level for level in range(size.bit_length() - 3)]
 
 
-def _add(network: "keras.Sequential", *layers: Any) -> None:
+def _kinds(spectral: bool) -> tuple[Any, Any]:
+    """Return the convolution and the dense layer of the discriminator."""
+    from keras import layers
+
+    if not spectral:
+        return layers.Conv2D, layers.Dense
+    from facebench_dcgan.spectral import SpectralConv2D, SpectralDense
+
+    return SpectralConv2D, SpectralDense
+
+
+def _chain(x: Any, *layers: Any) -> Any:
     for layer in layers:
-        network.add(layer)
+        x = layer(x)
+    return x
 
 
-def _resample(kind: Any, channels: int, use_bias: bool = False, **options: Any) -> Any:
+def _chained(*layers: Any) -> Any:
+    from keras import Sequential
+
+    return Sequential(layers)
+
+
+def _convolve(
+    kind: Any, channels: int, side: int = 4, stride: int = 2, bias: bool = True, **options: Any
+) -> Any:
     """Return a convolution that halves or doubles; a bias before BatchNorm would have no effect."""
     return kind(
         channels,
-        kernel_size=4,
-        strides=2,
+        kernel_size=side,
+        strides=stride,
         padding="same",
         data_format="channels_last",
-        use_bias=use_bias,
+        use_bias=bias,
         kernel_initializer=_normal(),
         **options,
     )
+
+
+def _to_rgb(kind: Any, side: int, stride: int) -> Any:
+    return _convolve(kind, 3, side, stride, activation="tanh", dtype="float32")
+
+
+def _normed(norm: Norm) -> tuple[Any, ...]:
+    from keras import layers
+
+    active = layers.LeakyReLU(0.2)
+    if norm == "none":
+        return (active,)
+    # One group is layer normalization, which does not mix the images of a batch.
+    return (_batch_norm() if norm == "batch" else layers.GroupNormalization(1)), active
 
 
 def _batch_norm() -> Any:

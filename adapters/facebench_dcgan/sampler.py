@@ -37,9 +37,9 @@ class DCGANSampler(LatentSampler):
         return render(self.generator, z)
 
 
-def render(generator: Any, z: Float32[np.ndarray, "n d"]) -> Images:
-    """Return the images that a Keras `generator` makes of `z`, whatever the batch."""
-    pixels = to_uint8(generator.predict_on_batch(z), -1, 1)
+def render(generator: Any, inputs: Any) -> Images:
+    """Return the images that a Keras `generator` makes of its inputs, whatever the batch."""
+    pixels = to_uint8(generator.predict_on_batch(inputs), -1, 1)
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 

@@ -1,39 +1,54 @@
 """``facebench train dcgan``."""
 
-import math
-import time
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from jaxtyping import Float32
+from click.core import ParameterSource
 
-from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
-from facebench.files import atomic_path
-from facebench.sampler import Images, latents
 from facebench.training import (
+    Plan,
     Run,
-    progress_bar,
+    fit,
+    plan_options,
     require_power_of_two,
     train_images,
     trainer_options,
 )
-from facebench_dcgan.gan import GAN
+from facebench.training.options import POSITIVE
+from facebench_dcgan import notebook
 from facebench_dcgan.runtime import import_keras
-from facebench_dcgan.sampler import MODEL_FILE, render
+from facebench_dcgan.sampler import MODEL_FILE
 
-LOG_EVERY = 50
-GRID_EVERY = 500
-GRID_SEEDS = range(36)
-POSITIVE = click.IntRange(min=1)
+LABEL_NOISE = 0.1
+FLAGS = {
+    "spectral-norm": "Bound the discriminator's layers by their spectral norm instead of "
+    "normalising batches (Miyato et al. 2018).",
+    "diffaugment": "Change colours, shift and cut out before the discriminator looks, alike for "
+    "real and generated images (Zhao et al. 2020): for small data sets.",
+    "attention": "Add self-attention at a quarter of the size (Zhang et al. 2019).",
+    "progressive": "Grow both networks from 4x4 pixels (Karras et al. 2018).",
+    "mixed-precision": "Compute in bfloat16, keep weights in float32; meant for GPUs.",
+    "jit-compile": "Compile the step by XLA (TensorFlow only); meant for GPUs.",
+}
+
+
+def _flags(command: Any) -> Any:
+    for name, help_text in reversed(FLAGS.items()):
+        command = click.option(f"--{name}", is_flag=True, help=help_text)(command)
+    return command
 
 
 @click.command("dcgan", context_settings={"show_default": True})
 @trainer_options
+@click.option(
+    "--preset",
+    type=click.Choice(["default", "notebook"]),
+    default="default",
+    help="notebook: the network, losses and settings of the notebook that facebench grew from "
+    "(10,000 CelebA pictures at --crop celeba --size 128; a GPU is advisable).",
+)
 @click.option("--steps", default=6000, type=POSITIVE, metavar="INT", help="Training steps.")
 @click.option("--batch-size", default=64, type=POSITIVE, metavar="INT", help="Images per step.")
 @click.option(
@@ -47,94 +62,136 @@ POSITIVE = click.IntRange(min=1)
     "--latent-dim", default=100, type=POSITIVE, metavar="INT", help="Size of the latent vector."
 )
 @click.option(
+    "--lr",
+    default=2e-4,
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="FLOAT",
+    help="Learning rate of both networks.",
+)
+@click.option(
+    "--loss",
+    default="nonsaturating",
+    type=click.Choice(["nonsaturating", "hinge", "wgan-gp"]),
+    help="What the networks play for.",
+)
+@click.option(
     "--label-noise",
-    default=0.1,
     type=click.FloatRange(0, 0.5),
     metavar="FLOAT",
+    show_default=f"{LABEL_NOISE} with nonsaturating, else 0",
     help="The discriminator is asked for random answers within FLOAT of 1 for real images and of "
     "0 for generated ones, so that it never grows sure.",
 )
+@click.option(
+    "--smoothing",
+    default=0.0,
+    type=click.FloatRange(0, 0.5),
+    metavar="FLOAT",
+    help="It is asked for answers smaller by FLOAT for real images alone (Salimans et al. 2016).",
+)
+@click.option(
+    "--ema",
+    default=0.999,
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="FLOAT",
+    help="Decay of the moving average of the generator's weights, which is kept; 0 keeps the "
+    "weights themselves.",
+)
+@_flags
 @click.option(
     "--backend",
     default="tensorflow",
     type=click.Choice(["tensorflow", "torch"]),
     help="What Keras runs on; TensorFlow is the faster one on CPUs.",
 )
-def command(data: Path, out: Path, **options: Any) -> None:
+@plan_options()
+def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     """Train a deep convolutional GAN with Keras (Radford et al. 2016).
 
-    Images must be squares of a power of two, 16 pixels or more. The defaults take about a quarter
-    of an hour for 64x64 pixels on two CPU cores.
+    Images must be squares of a power of two, 16 pixels or more. The defaults take about half an
+    hour for 64x64 pixels on two CPU cores.
 
     \b
-    Example:
+    Examples:
       facebench train dcgan --data faces64 --out runs/dcgan
-      facebench train dcgan --data faces64 --out runs/wide --width 128 --steps 20000
+      facebench train dcgan --data faces64 --out runs/wide --width 128 --steps 20000 --diffaugment
+      facebench train dcgan --data faces128 --out runs/notebook --preset notebook
     """
     dataset = train_images(data)
     require_power_of_two(dataset, "DCGAN")
+    options, plan = _settled(click.get_current_context(), options, plan)
     _start_keras(options["backend"])
     run = Run(out, "dcgan", MODEL_FILE, dataset, **options)
-    if run.finished:
+    if run.finished and plan.resume:
         click.echo(f"{run.model_path} is already trained with these options.")
         return
-    train(run, dataset)
-    click.echo(f"Generator: {run.model_path}\nSamples:   {run.folder / 'samples' / 'final.png'}")
+    train(run, plan)
 
 
-def train(run: Run, dataset: Dataset) -> None:
+def train(run: Run, plan: Plan) -> None:
     """Train as ``run.config`` says, and write its model file when all is done."""
-    import keras
+    from facebench_dcgan.learner import DCGANLearner
 
-    config: dict[str, Any] = run.config
-    keras.utils.set_random_seed(config["seed"])
-    gan = GAN(config["size"], config["latent_dim"], config["width"])
-    fixed = latents(GRID_SEEDS, config["latent_dim"])
-    steps, started = config["steps"], time.monotonic()
-    with progress_bar() as bar:
-        task = bar.add_task("dcgan", total=steps, note="")
-        for step, batch in enumerate(islice(batches(dataset.images, config), steps), 1):
-            losses = gan.step(*batch)
-            if step % LOG_EVERY == 0 or step == steps:
-                d_loss, g_loss = _finite(losses, step)
-                seconds = round(time.monotonic() - started, 2)
-                run.log(step, d_loss=d_loss, g_loss=g_loss, seconds=seconds)
-                bar.update(task, note=f"d {d_loss:.3f}  g {g_loss:.3f}")
-            if step % GRID_EVERY == 0:
-                run.save_grid(f"step-{step:06d}", render(gan.settle(), fixed))
-            bar.advance(task)
-    run.save_grid("final", render(gan.settle(), fixed))
-    with atomic_path(run.model_path) as partial:
-        gan.average.save(partial)
+    learner = DCGANLearner(run.config, run.dataset)
+    if run.config["preset"] != "notebook":
+        fit(run, learner, plan)
+        return
+
+    def tell(step: int, losses: Any, seconds: float) -> None:
+        learner.save_notebook_weights(run.folder)
+        d_loss, a_loss = losses["d_loss"], losses["g_loss"]
+        click.echo(
+            f"{step}/{learner.steps}: d_loss: {d_loss:.4f},  a_loss: {a_loss:.4f}  "
+            f"({seconds:.1f} sec)"
+        )
+
+    fit(run, learner, plan, after_log=tell)
 
 
-def batches(images: np.ndarray, config: dict[str, Any]) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yield the arguments of :meth:`GAN.losses` without end, all drawn from the run's seed."""
-    rng = np.random.default_rng(config["seed"])
-    count, noise = config["batch_size"], config["label_noise"]
-    while True:
-        real = images[np.sort(rng.integers(len(images), size=count))]  # sorted: read in disk order
-        real = np.where(rng.random((count, 1, 1, 1)) < 0.5, real, real[..., ::-1])  # mirrored
-        z = rng.standard_normal((count, config["latent_dim"]), dtype=np.float32)
-        unsure = rng.uniform(0, noise, (2, count, 1)).astype(np.float32)
-        yield to_network(real), z, np.stack([1 - unsure[0], unsure[1]])
+def _settled(
+    context: click.Context, options: dict[str, Any], plan: Plan
+) -> tuple[dict[str, Any], Plan]:
+    """Fill in what depends on other options, and refuse what does not go together."""
+    if options["preset"] == "notebook":
+        return _notebook(context, options, plan)
+    cross_entropy = options["loss"] == "nonsaturating"
+    if not cross_entropy and (options["label_noise"] or options["smoothing"]):
+        raise BadInput(
+            f"--loss {options['loss']} has no labels to change: leave out --label-noise and "
+            "--smoothing."
+        )
+    if options["label_noise"] is None:
+        options["label_noise"] = LABEL_NOISE if cross_entropy else 0.0
+    if options["jit_compile"] and options["backend"] != "tensorflow":
+        raise BadInput("--jit-compile is TensorFlow's: leave it out on other backends.")
+    return options, plan
 
 
-def to_network(images: Images) -> Float32[np.ndarray, "n h w 3"]:
-    """Return the images as the networks see them: channels last, 0 to 255 mapped to [-1, 1]."""
-    return images.transpose(0, 2, 3, 1).astype(np.float32) / 127.5 - 1
+def _notebook(
+    context: click.Context, options: dict[str, Any], plan: Plan
+) -> tuple[dict[str, Any], Plan]:
+    from dataclasses import replace
+
+    free = {*notebook.PRESET, "preset", "seed", "backend"}
+    given = {name for name in options if context.get_parameter_source(name) is _COMMAND_LINE}
+    if given - free:
+        raise BadInput(
+            f"--preset notebook is fixed: leave out --{min(given - free).replace('_', '-')}."
+        )
+    preset = {
+        name: value
+        for name, value in notebook.PRESET.items()
+        if context.get_parameter_source(name) is not _COMMAND_LINE
+    }
+    fixed = {"label_noise": notebook.LABEL_NOISE, "loss": "notebook", "ema": 0.0}
+    watched = {name: preset.pop(name) for name in ("log_every", "grid_every") if name in preset}
+    return options | preset | fixed, replace(plan, **watched)
+
+
+_COMMAND_LINE = ParameterSource.COMMANDLINE
 
 
 def _start_keras(backend: str) -> None:
     running = import_keras(backend).backend.backend()
     if running != backend:
         raise BadInput(f"This process runs Keras on {running}: train on {backend} in a new one.")
-
-
-def _finite(losses: Iterable[Any], step: int) -> list[float]:
-    from keras import ops
-
-    values = [float(ops.convert_to_numpy(loss)) for loss in losses]
-    if not all(map(math.isfinite, values)):
-        raise BadInput(f"The losses are no longer finite at step {step}: try another --seed.")
-    return values

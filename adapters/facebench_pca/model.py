@@ -13,7 +13,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from facebench.errors import BadInput
 from facebench.files import atomic_path
@@ -22,6 +22,10 @@ from facebench.sampler import Images, to_uint8
 # What a damaged npz makes numpy and zipfile raise; RuntimeError where a header byte asks for
 # encryption or an unknown compression.
 _DAMAGE = (EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, BadZipFile, zlib.error)
+
+
+TINY = 1e-12
+"""Stands for a variance of 0, along which images do not differ."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,14 @@ class Eigenfaces:
     def size(self) -> int:
         """Height and width of the images in pixels."""
         return round((len(self.mean) / 3) ** 0.5)
+
+    def whiten(self, images: Images) -> Float[np.ndarray, "n k"]:
+        """Return the latents of `images`, what `expand` makes of them again as far as it can.
+
+        Over the training images they have mean 0 and covariance I, exactly.
+        """
+        centred = images.reshape(len(images), -1) - self.mean.astype(np.float64)
+        return centred @ self.components.T / np.sqrt(np.maximum(self.variances, TINY))
 
     def expand(self, z: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, "n 3 s s"]:
         """Return μ + Σ √λᵢ zᵢ vᵢ for each row of `z`, not yet clipped to 0 to 255."""

@@ -1,25 +1,29 @@
-"""The training loop of the VAE."""
+"""A training run of the VAE, from its data to its last numbers."""
 
-import math
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import click
 import numpy as np
 import torch
-from torch import Tensor
 
 from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
-from facebench.sampler import Images, latents
-from facebench.training import Run, progress_bar
-from facebench_vae.model import VAE, Elbo, render, save, to_network
+from facebench.sampler import Images
+from facebench.training import Plan, Run, fit
+from facebench.training.checkpoints import Checkpoints
+from facebench_vae.learner import VAELearner, means
+from facebench_vae.likelihood import bits_per_dimension
+from facebench_vae.model import VAE, Elbo, render_codes, to_network
+from facebench_vae.parallel import Group, process_group
 
-LOG_EVERY = 50
-GRID_EVERY = 500
-GRID_SEEDS = range(36)
-HOLDOUT = "Holdout ELBO: {elbo:.0f} = {reconstruction:.0f} (reconstruction) - {kl:.0f} (KL) nats."
+BATCH = 100
+COLUMNS = 6
+MEASURED = 1000
+"""Images of each split that the final ELBO is measured on."""
+TOLD = (
+    "{split} ELBO: {elbo:.0f} = {reconstruction:.0f} (reconstruction) - {kl:.0f} (KL) nats, "
+    "{bits_per_dimension:.3f} bits per dimension."
+)
 
 
 def choose_device(name: str) -> str:
@@ -29,84 +33,100 @@ def choose_device(name: str) -> str:
     return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def fit(run: Run, dataset: Dataset, holdout: Dataset | None, device: str = "cpu") -> None:
+def train(run: Run, plan: Plan, device: str = "cpu") -> None:
     """Train as ``run.config`` says, and write its model file when all is done."""
-    config = run.config
-    torch.manual_seed(config["seed"])
-    model = VAE(config["size"], config["latent_dim"], config["width"]).to(device)
-    _ascend(model, run, dataset)
-    if holdout:
-        values = evaluate(model, holdout.images, config["sigma"])
-        run.log(config["steps"], **{f"holdout_{key}": value for key, value in values.items()})
-        click.echo(HOLDOUT.format(**values))
-    run.save_grid("reconstructions", reconstructions(model, (holdout or dataset).images[:18]))
-    run.save_grid("final", render(model, latents(GRID_SEEDS, model.latent_dim)))
-    save(model, run.model_path)
+    with process_group(device, run.config["batch_size"]) as group:
+        learner = VAELearner(run.config, run.dataset, device, group)
+        if group.rank:
+            _follow(run, learner, plan, group)
+        else:
+            group.meet()
+            fit(run, learner, plan, finish=lambda: _finish(run, learner))
 
 
-def _ascend(model: VAE, run: Run, dataset: Dataset) -> None:
-    steps, started = run.config["steps"], time.monotonic()
-    fixed = latents(GRID_SEEDS, model.latent_dim)
-    with progress_bar() as bar:
-        task = bar.add_task("vae", total=steps, note="")
-        for step, elbo in enumerate(train_steps(model, dataset.images, run.config), 1):
-            if step % LOG_EVERY == 0 or step == steps:
-                values = _finite(means(elbo), step)
-                run.log(step, **values, seconds=round(time.monotonic() - started, 2))
-                bar.update(task, note="elbo {elbo:.0f}  kl {kl:.0f}".format(**values))
-            if step % GRID_EVERY == 0:
-                run.save_grid(f"step-{step:06d}", render(model, fixed))
-            bar.advance(task)
+def _follow(run: Run, learner: VAELearner, plan: Plan, group: Group) -> None:
+    """Take the first process's steps beside it, without writing anything."""
+    newest = Checkpoints(run.checkpoints).newest() if plan.resume else None
+    if newest:
+        learner.restore(newest.read())
+    group.meet()
+    for step in range(newest.step + 1 if newest else 1, learner.steps + 1):
+        learner.step(step)
 
 
-def train_steps(model: VAE, images: np.ndarray, config: dict[str, Any]) -> Iterator[Elbo]:
-    """Ascend the mean ELBO of random batches with Adam, and yield each batch's ELBO."""
-    rng = np.random.default_rng(config["seed"])
-    adam = torch.optim.Adam(model.parameters(), config["lr"])
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, config["steps"])
-    for _ in range(config["steps"]):
-        x = to_network(batch(images, config["batch_size"], rng))
-        elbo = model.train().elbo(x.to(model.device), config["sigma"])
-        adam.zero_grad()
-        torch.autograd.backward(-elbo.total.mean())
-        adam.step()
-        schedule.step()
-        yield elbo
+def _finish(run: Run, learner: VAELearner) -> None:
+    """Measure both splits, fit the prior if asked for, and save reconstructions."""
+    holdout = run.dataset.split("holdout")
+    splits = {"train": run.dataset, "holdout": holdout}
+    for name, dataset in splits.items():
+        if len(dataset):
+            values = measure(learner.average, dataset, run.config)
+            run.log(learner.steps, **{f"{name}_{key}": value for key, value in values.items()})
+            click.echo(TOLD.format(split=name.capitalize(), **values))
+    if run.config["prior"] == "fitted":
+        fit_prior(learner.average, run.dataset.images)
+    shown = (holdout if len(holdout) else run.dataset).images[:18]
+    columns = min(COLUMNS, len(shown))
+    whole = shown[: len(shown) // columns * columns]  # a broken row would lose its partner
+    pairs = reconstructions(learner.average, whole, columns)
+    run.save_grid("reconstructions", pairs, columns)
 
 
-def batch(images: np.ndarray, count: int, rng: np.random.Generator) -> Images:
-    """Return `count` random images, each mirrored with probability one half."""
-    chosen = images[np.sort(rng.integers(len(images), size=count))]  # sorted: read in disk order
-    return np.where(rng.random((count, 1, 1, 1)) < 0.5, chosen, chosen[..., ::-1])
+def measure(model: VAE, dataset: Dataset, config: dict[str, Any]) -> dict[str, float]:
+    """Return the ELBO of up to 1,000 images, its terms, and its bits per dimension."""
+    images = dataset.images[:MEASURED]
+    values = evaluate(model, images, config["sigma"], config["likelihood"])
+    bits = bits_per_dimension(values["elbo"], config["likelihood"], images[0].size)
+    return values | {"bits_per_dimension": bits}
 
 
 @torch.inference_mode()
 def evaluate(
-    model: VAE, images: np.ndarray, sigma: float, batch_size: int = 100
+    model: VAE,
+    images: np.ndarray,
+    sigma: float,
+    likelihood: str = "gaussian",
+    batch_size: int = BATCH,
 ) -> dict[str, float]:
     """Return the mean ELBO of `images` and its terms, in nats, from one draw of z an image."""
     model.eval()
-    parts = [
-        model.elbo(to_network(images[start : start + batch_size]).to(model.device), sigma)
-        for start in range(0, len(images), batch_size)
-    ]
+    noise = torch.from_numpy(
+        np.random.default_rng(0).standard_normal((len(images), model.latent_dim), np.float32)
+    )
+    parts = []
+    for start in range(0, len(images), batch_size):
+        part = slice(start, start + batch_size)
+        x = to_network(images[part]).to(model.device)
+        parts.append(model.elbo(x, sigma, likelihood, noise[part].to(model.device)))
     return means(Elbo(*(torch.cat(term) for term in zip(*parts, strict=True))))
 
 
 @torch.inference_mode()
-def reconstructions(model: VAE, images: np.ndarray) -> Images:
-    """Return `images` followed by what decoding their posteriors' means gives."""
+def fit_prior(model: VAE, images: np.ndarray) -> None:
+    """Give `model` the Gaussian of the codes of `images` as its prior: their mean, their variance.
+
+    The covariance of the codes is that of the posteriors' means plus the mean of their variances.
+    """
+    model.eval()
+    posteriors = [
+        model.encode(to_network(images[start : start + BATCH]).to(model.device))
+        for start in range(0, len(images), BATCH)
+    ]
+    mean = torch.cat([each.mean for each in posteriors]).double()
+    spread = torch.cat([each.log_variance for each in posteriors]).double().exp().mean(0)
+    covariance = mean.T.cov(correction=0) + torch.diag(spread)
+    model.prior_mean.copy_(mean.mean(0))
+    model.prior_factor.copy_(torch.linalg.cholesky(covariance))
+
+
+@torch.inference_mode()
+def reconstructions(model: VAE, images: np.ndarray, columns: int) -> Images:
+    """Return rows of `images`, each followed by what their posteriors' means decode to."""
     mean = model.eval().encode(to_network(images).to(model.device)).mean
-    return np.concatenate([images, render(model, mean.cpu().numpy())])
-
-
-def means(elbo: Elbo) -> dict[str, float]:
-    """Return the mean of the bound and of each of its terms."""
-    terms: dict[str, Tensor] = {"elbo": elbo.total, **elbo._asdict()}
-    return {name: term.mean().item() for name, term in terms.items()}
-
-
-def _finite(values: dict[str, float], step: int) -> dict[str, float]:
-    if not all(map(math.isfinite, values.values())):
-        raise BadInput(f"The ELBO is no longer finite at step {step}: try a smaller --lr.")
-    return values
+    decoded = render_codes(model, mean)
+    rows = [
+        row
+        for start in range(0, len(images), columns)
+        for row in (images[start : start + columns], decoded[start : start + columns])
+    ]
+    return np.concatenate(rows)

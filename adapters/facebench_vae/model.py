@@ -1,10 +1,10 @@
 """The variational autoencoder of Kingma & Welling (2014, arXiv:1312.6114), convolutional.
 
-The likelihood is one Gaussian per pixel channel, with one fixed standard deviation sigma for all
-of them, which weighs the two terms of the ELBO (as a beta-VAE of beta = sigma² does). Learning
-sigma with the rest (Rybkin et al. 2021, arXiv:2006.13202) was tried, with 1,500 steps on 8,000
-faces of 64x64: it fell to 0.23 and the KL grew to 330 nats; the codes of faces, of variance 1.5,
-no longer matched the prior, and samples from it fell apart.
+The likelihood has one fixed standard deviation sigma for all pixels, which weighs the two terms of
+the ELBO (a Gaussian one as a beta-VAE of beta = sigma² does). Learning sigma with the rest (Rybkin
+et al. 2021, arXiv:2006.13202) was tried, with 1,500 steps on 8,000 faces of 64x64: it fell to 0.23
+and the KL grew to 330 nats; the codes of faces, of variance 1.5, no longer matched the prior, and
+samples from it fell apart.
 """
 
 import math
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from facebench.errors import BadInput
 from facebench.files import atomic_path, read_json
 from facebench.sampler import Images, to_uint8
+from facebench_vae.likelihood import LIKELIHOODS
 
 _BOTTOM = 4  # height and width of the smallest feature map
 
@@ -31,9 +32,10 @@ class Posterior(NamedTuple):
     mean: Float[Tensor, "n d"]
     log_variance: Float[Tensor, "n d"]
 
-    def sample(self) -> Float[Tensor, "n d"]:
-        """Draw one z per image by the reparameterization μ + σε."""
-        return self.mean + torch.exp(self.log_variance / 2) * torch.randn_like(self.mean)
+    def sample(self, noise: Float[Tensor, "n d"] | None = None) -> Float[Tensor, "n d"]:
+        """Draw one z per image by the reparameterization μ + σε, where ε is `noise` if given."""
+        noise = torch.randn_like(self.mean) if noise is None else noise
+        return self.mean + torch.exp(self.log_variance / 2) * noise
 
 
 class Elbo(NamedTuple):
@@ -74,6 +76,8 @@ class VAE(nn.Module):
             *(_up(c, d) for c, d in zip(channels[::-1], channels[-2::-1], strict=False)),
             nn.ConvTranspose2d(channels[0], 3, 4, stride=2, padding=1),
         )
+        self.prior_mean = nn.Buffer(torch.zeros(latent_dim))
+        self.prior_factor = nn.Buffer(torch.eye(latent_dim))
         self.to(memory_format=torch.channels_last)  # a quarter faster on a CPU
 
     @property
@@ -83,30 +87,36 @@ class VAE(nn.Module):
 
     def encode(self, x: Float[Tensor, "n 3 s s"]) -> Posterior:
         """Return q(z|x)."""
-        return Posterior(*self.encoder(x).chunk(2, dim=1))
+        return Posterior(*self.encoder(x).float().chunk(2, dim=1))
 
     def decode(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n 3 s s"]:
         """Return the mean of p(x|z), about [-1, 1]."""
         return self.decoder(z)
 
-    def elbo(self, x: Float[Tensor, "n 3 s s"], sigma: float) -> Elbo:
-        """Estimate the ELBO of each image from one draw of z; the KL is exact."""
+    def from_prior(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Return the codes that standard normal `z` stand for: z itself unless a prior was fitted.
+
+        A fitted prior is the Gaussian of the training images' codes, which the decoder knows
+        better than the standard normal (Ghosh et al. 2020, arXiv:1903.12436, section 4).
+        """
+        return self.prior_mean + z @ self.prior_factor.T
+
+    def elbo(
+        self,
+        x: Float[Tensor, "n 3 s s"],
+        sigma: float,
+        likelihood: str = "gaussian",
+        noise: Float[Tensor, "n d"] | None = None,
+    ) -> Elbo:
+        """Estimate the ELBO of each image from one draw of z, by `noise`; the KL is exact."""
         posterior = self.encode(x)
-        mean = self.decode(posterior.sample())
-        return Elbo(gaussian_log_density(x, mean, sigma), kl_to_prior(posterior))
+        mean = self.decode(posterior.sample(noise)).float()
+        return Elbo(LIKELIHOODS[likelihood](x, mean, sigma), kl_to_prior(posterior))
 
 
 def kl_to_prior(q: Posterior) -> Float[Tensor, " n"]:
     """Return KL(q ‖ N(0, I)) in nats (Kingma & Welling 2014, appendix B)."""
     return (q.mean.square() + q.log_variance.exp() - 1 - q.log_variance).sum(1) / 2
-
-
-def gaussian_log_density(
-    x: Float[Tensor, "n 3 s s"], mean: Float[Tensor, "n 3 s s"], sigma: float
-) -> Float[Tensor, " n"]:
-    """Return log N(x; mean, sigma² I) in nats, summed over the pixels of each image."""
-    error = (x - mean).square().flatten(1)
-    return -(error.sum(1) / sigma**2 + error.shape[1] * math.log(2 * math.pi * sigma**2)) / 2
 
 
 def to_network(images: Images) -> Float32[Tensor, "n 3 h w"]:
@@ -117,8 +127,14 @@ def to_network(images: Images) -> Float32[Tensor, "n 3 h w"]:
 
 @torch.inference_mode()
 def render(model: VAE, z: Float32[np.ndarray, "n d"]) -> Images:
-    """Return the images that `model` decodes from `z`, BatchNorm at its moving averages."""
-    mean = model.eval().decode(torch.from_numpy(z).to(model.device))
+    """Return the images that `model` makes of standard normal `z`."""
+    return render_codes(model, model.from_prior(torch.from_numpy(z).to(model.device)))
+
+
+@torch.inference_mode()
+def render_codes(model: VAE, codes: Float[Tensor, "n d"]) -> Images:
+    """Return the images that `model` decodes from `codes`, BatchNorm at its moving averages."""
+    mean = model.eval().decode(codes)
     return to_uint8(mean.contiguous().cpu().numpy(), -1.0, 1.0)
 
 
@@ -134,13 +150,21 @@ def load(path: Path) -> VAE:
     config = read_json(path.parent / "config.json")
     try:
         model = VAE(config["size"], config["latent_dim"], config["width"])
-        model.load_state_dict(load_file(path))
+        weights = load_file(path)
+        if not any(name.startswith("prior_") for name in weights):
+            weights |= _standard_prior(model)
+        model.load_state_dict(weights)
     except (KeyError, OSError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
         raise BadInput(
             f"{path} and its config.json are not one VAE, or damaged: {reason}."
         ) from error
     return model.eval()
+
+
+def _standard_prior(model: VAE) -> dict[str, Tensor]:
+    """Return the prior of files that were written before priors could be fitted."""
+    return {name: each for name, each in model.named_buffers() if name.startswith("prior_")}
 
 
 def _down(c: int, d: int) -> nn.Module:

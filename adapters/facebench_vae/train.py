@@ -5,7 +5,14 @@ from typing import Any
 
 import click
 
-from facebench.training import Run, require_power_of_two, train_images, trainer_options
+from facebench.training import (
+    Plan,
+    Run,
+    plan_options,
+    require_power_of_two,
+    train_images,
+    trainer_options,
+)
 from facebench_vae.sampler import MODEL_FILE
 
 
@@ -54,6 +61,48 @@ from facebench_vae.sampler import MODEL_FILE
     "sharper reconstructions and less faithful samples.",
 )
 @click.option(
+    "--likelihood",
+    default="gaussian",
+    show_default=True,
+    type=click.Choice(["gaussian", "logistic"]),
+    help="What a pixel is given its mean: a Gaussian density, or a logistic over its 256 levels "
+    "(Salimans et al. 2017).",
+)
+@click.option(
+    "--beta",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="FLOAT",
+    help="Weight of the KL in what is maximised (Higgins et al. 2017); the ELBO that is told has "
+    "weight 1.",
+)
+@click.option(
+    "--kl-warmup",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    metavar="STEPS",
+    help="Raise that weight from 0 over so many steps (Bowman et al. 2016).",
+)
+@click.option(
+    "--prior",
+    default="standard",
+    show_default=True,
+    type=click.Choice(["standard", "fitted"]),
+    help="What samples are drawn from: the standard normal, or the Gaussian of the training "
+    "images' codes, fitted at the end (Ghosh et al. 2020).",
+)
+@click.option(
+    "--ema",
+    default=0.999,
+    show_default=True,
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="FLOAT",
+    help="Decay of the moving average of the weights, which is kept; 0 keeps the weights "
+    "themselves.",
+)
+@click.option(
     "--lr",
     default=2e-3,
     show_default=True,
@@ -68,26 +117,34 @@ from facebench_vae.sampler import MODEL_FILE
     type=click.Choice(["auto", "cpu", "cuda"]),
     help="Where to train; auto takes a GPU if torch sees one.",
 )
-def command(data: Path, out: Path, device: str, **options: Any) -> None:
+@click.option(
+    "--mixed-precision",
+    is_flag=True,
+    help="Compute in bfloat16, keep weights in float32; meant for GPUs.",
+)
+@click.option("--compile", is_flag=True, help="Compile the network by torch.compile.")
+@plan_options()
+def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> None:
     """Train a convolutional variational autoencoder (Kingma & Welling 2014).
 
     Images must be squares of a power of two, 16 pixels or more. The defaults take about ten
-    minutes for 64x64 pixels on two CPU cores. On a CPU the same seed gives the same weights.
+    minutes for 64x64 pixels on two CPU cores. On a CPU the same seed gives the same weights. Under
+    torchrun, the processes share each batch and the first one writes.
 
     \b
-    Example:
+    Examples:
       facebench train vae --data faces64 --out runs/vae
       facebench train vae --data faces64 --out runs/wide --width 64 --steps 20000
+      torchrun --nproc-per-node 4 -m facebench train vae --data faces64 --out runs/vae
     """
     dataset = train_images(data)
     require_power_of_two(dataset, "VAE")
 
-    from facebench_vae.fit import choose_device, fit
+    from facebench_vae.fit import choose_device, train
 
     device = choose_device(device)
     run = Run(out, "vae", MODEL_FILE, dataset, **options)
-    if run.finished:
+    if run.finished and plan.resume:
         click.echo(f"{run.model_path} is already trained with these options.")
         return
-    fit(run, dataset, dataset.split("holdout"), device)
-    click.echo(f"Model:   {run.model_path}\nSamples: {run.folder / 'samples' / 'final.png'}")
+    train(run, plan, device)

@@ -18,6 +18,9 @@ from facebench.errors import BadInput, RunFailed
 _COMMANDS = {
     "data": "facebench.cli.data:data",
     "train": "facebench.cli.train:train",
+    "sample": "facebench.cli.play:sample",
+    "interpolate": "facebench.cli.play:interpolate",
+    "traverse": "facebench.cli.play:traverse",
     "eval": "facebench.cli.evaluate:evaluate",
     "report": "facebench.cli.report:report",
     "compare": "facebench.cli.compare:compare",

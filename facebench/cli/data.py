@@ -1,11 +1,13 @@
-"""``facebench data``: make prepared data sets."""
+"""``facebench data``: make prepared data sets, and look at them."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from facebench.data.crop import PRESETS
-from facebench.data.dataset import Dataset
+from facebench.data.dataset import Dataset, open_dataset
+from facebench.errors import BadInput
 from facebench.options import seed_option
 from facebench.progress import bar
 
@@ -15,7 +17,7 @@ _OUT = click.Path(path_type=Path, file_okay=False)
 
 @click.group()
 def data() -> None:
-    """Make data sets to train on and compare with."""
+    """Make data sets to train on and compare with, and look at them."""
 
 
 _size_option = click.option(
@@ -96,6 +98,94 @@ def synth(out: Path, num: int, size: int, holdout: int | None, seed: int) -> Non
     from facebench.data.prepare import synthesize
 
     _report(synthesize(out, num=num, size=size, seed=seed, holdout=holdout, track=bar), out)
+
+
+@data.command()
+@click.argument("name", type=click.Choice(["lfw", "olivetti", "celeba"]))
+@click.argument("out", type=_OUT, metavar="OUT")
+@_size_option
+@_holdout_option
+def download(name: str, out: Path, size: int, holdout: int | None) -> None:
+    """Download faces and prepare them as the data set OUT.
+
+    \b
+    lfw       13,233 press photographs of 5,749 people, 200 MB
+    olivetti  400 grey studio portraits of 40 people, 4 MB
+    celeba    202,599 photographs of celebrities, 1.4 GB
+
+    The loaders are scikit-learn's (lfw, olivetti) and torchvision's (celeba); the files stay in
+    the cache. The terms of the data set are shown: they are its authors', not facebench's.
+
+    \b
+    Example:
+      facebench data download olivetti olivetti64
+    """
+    from facebench.data.download import DOWNLOADS, download
+
+    click.echo(f"{DOWNLOADS[name].title}: {DOWNLOADS[name].terms}", err=True)
+    _report(download(name, out, size=size, holdout=holdout, track=bar), out)
+
+
+@data.command()
+@click.argument("folder", type=_OUT, metavar="DIR")
+def stats(folder: Path) -> None:
+    """Say what the prepared data set DIR holds: counts, colours, copies.
+
+    \b
+    Example:
+      facebench data stats faces64
+    """
+    from facebench.data.stats import describe
+
+    rows = describe(open_dataset(folder))
+    width = max(map(len, rows)) + 2
+    for name, value in rows.items():
+        click.echo(f"{name:<{width}}{value}")
+
+
+@data.command()
+@click.argument("folder", type=_OUT, metavar="DIR")
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.png")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "holdout", "all"]),
+    default="all",
+    show_default=True,
+    help="Which images.",
+)
+@click.option(
+    "--num", default=100, show_default=True, type=click.IntRange(1, 10_000), help="How many."
+)
+@click.option("--first", is_flag=True, help="Take the first ones instead of random ones.")
+@seed_option("Seed of the choice.")
+def sheet(
+    folder: Path,
+    out: Path,
+    split: Literal["train", "holdout", "all"],
+    num: int,
+    first: bool,
+    seed: int,
+) -> None:
+    """Draw a contact sheet of the prepared data set DIR.
+
+    \b
+    Example:
+      facebench data sheet faces64 faces.png --split holdout --num 64
+    """
+    import numpy as np
+
+    from facebench.files import atomic_path
+    from facebench.grid import grid
+
+    images = open_dataset(folder).split(split)
+    if not len(images):
+        raise BadInput(f"{folder} has no {split} images to show.")
+    count = min(num, len(images))
+    chosen = np.random.default_rng(seed).choice(len(images), count, replace=False)
+    picture = grid(images.sample(range(count) if first else sorted(chosen.tolist())), gap=2)
+    with atomic_path(out) as partial:
+        picture.save(partial, "PNG")
+    click.echo(f"{out}: {count} of {len(images)} images")
 
 
 def _report(dataset: Dataset, out: Path) -> None:

@@ -1,0 +1,96 @@
+"""The three things that Keras leaves to its backends: gradients, no gradients, and compilation."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol, runtime_checkable
+
+Losses = tuple[Any, Any]
+"""Of the discriminator and of the generator: scalar tensors of the backend."""
+Variables = list[Any]
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Gradients the way TensorFlow or PyTorch takes them."""
+
+    def differentiate(
+        self, losses: Callable[[], tuple[Any, ...]], *variables: Variables
+    ) -> tuple[tuple[Any, ...], list[list[Any]]]:
+        """Return `losses()`, and each loss's gradients by its variables, 0 where it has none."""
+
+    def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
+        """Return the gradient of the sum of `function(x)` by `x`, itself differentiable."""
+
+    def updating(self) -> AbstractContextManager[Any]:
+        """Return the context in which variables are changed."""
+
+    def compiled(self, step: Callable[..., Any], jit: bool) -> Callable[..., Any]:
+        """Return `step` made fast."""
+
+
+def find_backend(name: str) -> Backend:
+    """Return the "tensorflow" or the "torch" backend."""
+    return _TensorFlow() if name == "tensorflow" else _Torch()
+
+
+class _TensorFlow:
+    def differentiate(
+        self, losses: Callable[[], tuple[Any, ...]], *variables: Variables
+    ) -> tuple[tuple[Any, ...], list[list[Any]]]:
+        import tensorflow as tf
+
+        with tf.GradientTape(persistent=True) as tape:
+            values = losses()
+        zero = tf.UnconnectedGradients.ZERO
+        pairs = zip(values, variables, strict=True)
+        return values, [
+            tape.gradient(loss, [v.value for v in each], unconnected_gradients=zero)
+            for loss, each in pairs
+        ]
+
+    def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+        return tape.gradient(value, x)
+
+    def updating(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def compiled(self, step: Callable[..., Any], jit: bool) -> Callable[..., Any]:
+        import tensorflow as tf
+
+        return tf.function(step, autograph=False, jit_compile=jit or None)
+
+
+class _Torch:
+    def differentiate(
+        self, losses: Callable[[], tuple[Any, ...]], *variables: Variables
+    ) -> tuple[tuple[Any, ...], list[list[Any]]]:
+        import torch
+
+        values = losses()
+        gradients = []
+        for loss, each in zip(values, variables, strict=True):
+            tensors = [variable.value for variable in each]
+            found = torch.autograd.grad(loss, tensors, retain_graph=True, allow_unused=True)
+            pairs = zip(found, tensors, strict=True)
+            gradients.append([torch.zeros_like(t) if g is None else g for g, t in pairs])
+        return values, gradients
+
+    def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
+        import torch
+
+        x = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
+        return gradient
+
+    def updating(self) -> AbstractContextManager[Any]:
+        import torch
+
+        return torch.no_grad()
+
+    def compiled(self, step: Callable[..., Any], jit: bool) -> Callable[..., Any]:
+        return step

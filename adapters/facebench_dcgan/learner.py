@@ -1,0 +1,156 @@
+"""The DCGAN as facebench.training sees it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from facebench.data.dataset import Dataset
+from facebench.files import atomic_path
+from facebench.sampler import Images, LatentSampler
+from facebench.training import generator, random_batch
+from facebench.training.learner import State
+from facebench_dcgan.augment import NUMBERS
+from facebench_dcgan.growth import growth
+from facebench_dcgan.notebook import CONTROL_SCALE, NotebookGAN, noisy_targets
+from facebench_dcgan.sampler import render
+
+Batch = dict[str, np.ndarray]
+
+
+class DCGANLearner:
+    """Draws the batches, and keeps what the networks are."""
+
+    def __init__(self, config: dict[str, Any], dataset: Dataset):
+        """Build the networks that the run's `config` describes; Keras is already imported."""
+        import keras
+
+        from facebench_dcgan.gan import GAN
+
+        keras.utils.set_random_seed(config["seed"])
+        self.config, self.images = config, dataset.images
+        self.steps, self.images_per_step = config["steps"], config["batch_size"]
+        notebook = config["preset"] == "notebook"
+        self.control_scale = CONTROL_SCALE if notebook else 1.0
+        self.gan: GAN | NotebookGAN = NotebookGAN(config) if notebook else GAN(config)
+        self.done = 0
+        self._settled: tuple[int, LatentSampler] | None = None
+
+    def step(self, number: int) -> dict[str, Any]:
+        """Take one step; return both losses."""
+        stage, _ = self._growth(number)
+        make = notebook_batch if self.config["preset"] == "notebook" else batch
+        d_loss, g_loss = self.gan.step(make(self.images, self.config, number), stage)
+        self.done = number
+        return {"d_loss": d_loss, "g_loss": g_loss}
+
+    def sampler(self) -> LatentSampler:
+        """Return the sampler of the averaged generator at the stage that it has grown to."""
+        if self._settled is None or self._settled[0] != self.done:
+            stage, alpha = self._growth(self.done)
+            network = self.gan.settle(stage, alpha)
+            self._settled = self.done, _GeneratorSampler(network, self.config, alpha)
+        return self._settled[1]
+
+    def state(self) -> State:
+        """Return every variable as an array."""
+        from keras import ops
+
+        return {
+            name: np.array(ops.convert_to_numpy(variable))
+            for name, variable in self.gan.variables().items()
+        } | {"done": np.array(self.done)}
+
+    def restore(self, state: State) -> None:
+        """Assign every variable."""
+        for name, variable in self.gan.variables().items():
+            variable.assign(state[name])
+        self.done, self._settled = int(state["done"]), None
+
+    def save(self, path: Path) -> None:
+        """Write the averaged generator."""
+        self.sampler()
+        with atomic_path(path) as partial:
+            self.gan.average.save(partial)
+
+    def save_notebook_weights(self, folder: Path) -> None:
+        """Write both networks' weights as ``gan.h5``, where the notebook had them."""
+        import keras
+
+        assert isinstance(self.gan, NotebookGAN)
+        both = keras.Sequential([self.gan.generator, self.gan.discriminator])
+        partial = folder / ".gan.weights.h5"  # the only ending that Keras 3 writes
+        both.save_weights(partial)
+        os.replace(partial, folder / "gan.h5")
+
+    def _growth(self, step: int) -> tuple[int, float]:
+        if not self.config["progressive"]:
+            return -1, 1.0
+        return growth(max(step, 1), self.steps, self.config["size"])
+
+
+class _GeneratorSampler(LatentSampler):
+    """A generator in training; images of a stage below the full size are enlarged to it."""
+
+    def __init__(self, network: Any, config: dict[str, Any], alpha: float):
+        self.network, self.size, self.alpha = network, config["size"], alpha
+        self.latent_dim = config["latent_dim"]
+
+    def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
+        fades = len(self.network.inputs) > 1
+        fade = np.full((len(z), 1, 1, 1), self.alpha, np.float32)
+        images = render(self.network, [z, fade] if fades else z)
+        factor = self.size // images.shape[-1]
+        return images.repeat(factor, 2).repeat(factor, 3)
+
+
+def batch(images: np.ndarray, config: dict[str, Any], step: int) -> Batch:
+    """Return the arrays that :class:`GAN` needs for step `step`, drawn from the seed and it."""
+    rng, count = generator(config["seed"], step), config["batch_size"]
+    real = to_network(random_batch(images, count, rng))
+    z = rng.standard_normal((count, config["latent_dim"]), dtype=np.float32)
+    unsure = rng.uniform(0, config["label_noise"], (2, count, 1)).astype(np.float32)
+    targets = np.stack([1 - config["smoothing"] - unsure[0], unsure[1]]).astype(np.float32)
+    found = {"real": real, "z": z, "targets": targets}
+    if config["diffaugment"]:
+        found["changes"] = rng.random((2, count, NUMBERS), dtype=np.float32)
+    if config["loss"] == "wgan-gp":
+        found["mix"] = rng.random((count, 1, 1, 1), dtype=np.float32)
+    return found | (_grown(real, config, step) if config["progressive"] else {})
+
+
+def notebook_batch(images: np.ndarray, config: dict[str, Any], step: int) -> Batch:
+    """Return the arrays that :class:`NotebookGAN` needs: images in their order, none mirrored."""
+    rng, count = generator(config["seed"], step), config["batch_size"]
+    chosen = images[np.arange((step - 1) * count, step * count) % len(images)]
+    shape = (count, config["latent_dim"])
+    return {
+        "real": to_network(chosen),
+        "z": rng.standard_normal(shape, dtype=np.float32),
+        "z_next": rng.standard_normal(shape, dtype=np.float32),
+        "targets": noisy_targets(count, rng),
+    }
+
+
+def to_network(images: Images) -> Float32[np.ndarray, "n h w 3"]:
+    """Return the images as the networks see them: channels last, 0 to 255 mapped to [-1, 1]."""
+    return images.transpose(0, 2, 3, 1).astype(np.float32) / 127.5 - 1
+
+
+def _grown(real: Float32[np.ndarray, "n h w 3"], config: dict[str, Any], step: int) -> Batch:
+    """Return real images at the stage's size, faded in as generated ones are, and `alpha`."""
+    stage, alpha = growth(step, config["steps"], config["size"])
+    now = _shrink(real, 4 << stage)
+    if stage == 0:
+        return {"real": now}
+    before = _shrink(real, 2 << stage).repeat(2, 1).repeat(2, 2)
+    faded = np.float32(alpha) * now + np.float32(1 - alpha) * before
+    return {"real": faded, "alpha": np.full((len(real), 1, 1, 1), alpha, np.float32)}
+
+
+def _shrink(images: Float32[np.ndarray, "n h w 3"], size: int) -> Float32[np.ndarray, "n s s 3"]:
+    n, height, _, _ = images.shape
+    factor = height // size
+    return images.reshape(n, size, factor, size, factor, 3).mean((2, 4), dtype=np.float32)

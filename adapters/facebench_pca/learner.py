@@ -1,0 +1,64 @@
+"""The eigenfaces as facebench.training sees them: each step is one pass over the images."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from facebench.data.dataset import Dataset
+from facebench.sampler import Images, LatentSampler
+from facebench.training import generator
+from facebench.training.learner import State
+from facebench_pca.model import Eigenfaces, render, save
+from facebench_pca.solve import Pixels, iterate, random_basis, solve_exactly
+
+
+class PCALearner:
+    """A basis that turns towards the leading eigenvectors, and the model within it."""
+
+    control_scale = 1.0
+
+    def __init__(self, config: dict[str, Any], dataset: Dataset):
+        self.components, self.exact = config["components"], config["solver"] == "covariance"
+        self.steps = 1 if self.exact else config["passes"]
+        self.images_per_step = len(dataset)
+        self.pixels = Pixels(dataset.images)
+        self.basis = np.zeros((0, 0), np.float32)
+        if not self.exact:
+            rng = generator(config["seed"], 0)
+            self.basis = random_basis(self.pixels, self.components, rng)
+        self.model: Eigenfaces
+
+    def step(self, number: int) -> dict[str, Any]:
+        """Take one pass; return the share of variance that the components explain."""
+        if self.exact:
+            self.model = solve_exactly(self.pixels, self.components)
+        else:
+            self.model, self.basis = iterate(self.pixels, self.basis, self.components)
+        return {"explained_variance": self.model.variances.sum() / self.pixels.variance}
+
+    def sampler(self) -> LatentSampler:
+        """Return the sampler of the components found so far."""
+        return _ModelSampler(self.model)
+
+    def state(self) -> State:
+        """Return the model and the basis of the next pass."""
+        return vars(self.model) | {"basis": self.basis}
+
+    def restore(self, state: State) -> None:
+        """Take up the model and the basis."""
+        self.basis = state["basis"]
+        self.model = Eigenfaces(*(state[name] for name in ("mean", "components", "variances")))
+
+    def save(self, path: Path) -> None:
+        """Write the model."""
+        save(self.model, path)
+
+
+class _ModelSampler(LatentSampler):
+    def __init__(self, model: Eigenfaces):
+        self.model, self.latent_dim = model, len(model.variances)
+
+    def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
+        return render(self.model, z)

@@ -1,0 +1,149 @@
+"""The VAE as facebench.training sees it: ascent of the ELBO, with averaged weights to keep."""
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from facebench.data.dataset import Dataset
+from facebench.sampler import Images, LatentSampler
+from facebench.training import generator, random_batch
+from facebench.training.learner import State
+from facebench_vae.model import VAE, Elbo, render, save, to_network
+from facebench_vae.parallel import Group
+
+
+class VAELearner:
+    """The network, its moving average and Adam; all randomness comes from the seed and the step."""
+
+    control_scale = 1.0
+
+    def __init__(self, config: dict[str, Any], dataset: Dataset, device: str, group: Group):
+        torch.manual_seed(config["seed"])
+        self.config, self.images, self.group = config, dataset.images, group
+        self.steps, self.images_per_step = config["steps"], config["batch_size"]
+        self.model = VAE(config["size"], config["latent_dim"], config["width"]).to(device)
+        self.average = copy.deepcopy(self.model)
+        self.adam = torch.optim.Adam(self.model.parameters(), config["lr"])
+        objective = _Objective(self.model, config)
+        if config["compile"]:
+            objective.compile()
+        self.objective = group.wrap(objective)
+
+    def step(self, number: int) -> dict[str, Any]:
+        """Take one step up the objective; return the ELBO of its batch and what it is made of."""
+        images, noise = self._batch(number)
+        weight = self.config["beta"] * warm_up(number, self.config["kl_warmup"])
+        rate = self.config["lr"] * (1 + math.cos(math.pi * (number - 1) / self.steps)) / 2
+        for group in self.adam.param_groups:
+            group["lr"] = rate
+        self.adam.zero_grad()
+        elbo: Elbo = self.objective(images.to(self.model.device), noise.to(self.model.device))
+        torch.autograd.backward(-(elbo.reconstruction - weight * elbo.kl).mean())
+        self.adam.step()
+        self._move_average(number)
+        return means(elbo)
+
+    def sampler(self) -> LatentSampler:
+        """Return the sampler of the averaged network."""
+        return _NetworkSampler(self.average)
+
+    def state(self) -> State:
+        """Return weights, averages and Adam's moments as arrays."""
+        parts = {"model": self.model.state_dict(), "average": self.average.state_dict()}
+        moments = {
+            f"{index}/{name}": tensor
+            for index, values in self.adam.state_dict()["state"].items()
+            for name, tensor in values.items()
+        }
+        return {
+            f"{part}/{name}": tensor.detach().cpu().numpy().copy()
+            for part, tensors in (parts | {"adam": moments}).items()
+            for name, tensor in tensors.items()
+        }
+
+    def restore(self, state: State) -> None:
+        """Take weights, averages and Adam's moments from arrays."""
+        tensors = {name: torch.from_numpy(array) for name, array in state.items()}
+        self.model.load_state_dict(_part(tensors, "model/"))
+        self.average.load_state_dict(_part(tensors, "average/"))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in _part(tensors, "adam/").items():
+            index, _, name = key.partition("/")
+            moments.setdefault(int(index), {})[name] = tensor
+        self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
+
+    def save(self, path: Path) -> None:
+        """Write the averaged network."""
+        save(self.average, path)
+
+    def _batch(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return this process's share of the images and of the noise of step `number`."""
+        rng, count = generator(self.config["seed"], number), self.config["batch_size"]
+        images = random_batch(self.images, count, rng)
+        noise = rng.standard_normal((count, self.config["latent_dim"]), dtype=np.float32)
+        mine = slice(self.group.rank, None, self.group.size)
+        return to_network(images[mine]), torch.from_numpy(noise[mine])
+
+    @torch.no_grad()
+    def _move_average(self, number: int) -> None:
+        """Average weights; BatchNorm's statistics are averages already and are taken as they are.
+
+        That fits, unlike for the GAN, because the weights move little in a step.
+        """
+        decay = min(self.config["ema"], number / (number + 10))  # short while the weights run
+        for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
+        for kept, now in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            kept.copy_(now)
+
+
+class _Objective(torch.nn.Module):
+    """The ELBO of a batch, in bfloat16 where asked for."""
+
+    def __init__(self, model: VAE, config: dict[str, Any]):
+        super().__init__()
+        self.model, self.config = model, config
+
+    def forward(self, x: Tensor, noise: Tensor) -> Elbo:
+        """Return the ELBO of each image."""
+        enabled = self.config["mixed_precision"]
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=enabled):
+            self.model.train()
+            return self.model.elbo(x, self.config["sigma"], self.config["likelihood"], noise)
+
+
+class _NetworkSampler(LatentSampler):
+    def __init__(self, model: VAE):
+        self.model, self.latent_dim = model, model.latent_dim
+
+    def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
+        return render(self.model, z)
+
+
+def warm_up(step: int, steps: int) -> float:
+    """Return the weight of the KL, which rises to 1 over the first `steps` (Bowman et al. 2016).
+
+    >>> warm_up(1, 0), warm_up(5, 10), warm_up(11, 10)
+    (1.0, 0.5, 1.0)
+    """
+    return min(step / steps, 1.0) if steps else 1.0
+
+
+def means(elbo: Elbo) -> dict[str, float]:
+    """Return the mean of the bound and of each of its terms."""
+    terms: dict[str, Tensor] = {"elbo": elbo.total, **elbo._asdict()}
+    return {name: term.mean().item() for name, term in terms.items()}
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,85 @@
+"""Checkpoints: all that the next step depends on, as safetensors; the newest and the best stay."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from facebench.errors import BadInput
+from facebench.files import atomic_path
+from facebench.training.learner import Diverged, State
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One file ``step-NNNNNN.safetensors``, and what its header says of it."""
+
+    path: Path
+    step: int
+    seconds: float
+    """Time spent training until then."""
+    score: float | None
+    """The samples' sliced Wasserstein distance; None where the run was interrupted."""
+
+    def read(self) -> State:
+        """Return the arrays that `Checkpoints.save` was given."""
+        with safe_open(self.path, "numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}
+
+
+class Checkpoints:
+    """The folder of a run's checkpoints."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def save(self, state: State, step: int, seconds: float, score: float | None) -> Checkpoint:
+        """Write a checkpoint, then remove all but the newest and the best; refuse NaN."""
+        bad = [name for name, array in state.items() if not _finite(array)]
+        if bad:
+            raise Diverged(f"The weights are no longer finite at step {step} ({bad[0]}).")
+        about = {"step": str(step), "seconds": repr(seconds), "score": repr(score)}
+        target = self.folder / f"step-{step:06d}.safetensors"
+        with atomic_path(target) as partial:
+            save_file({name: np.asarray(a, order="C") for name, a in state.items()}, partial, about)
+        self._prune()
+        return _open(target)
+
+    def all(self) -> list[Checkpoint]:
+        """Return every checkpoint, oldest first."""
+        return [_open(path) for path in sorted(self.folder.glob("step-*.safetensors"), key=_step)]
+
+    def newest(self) -> Checkpoint | None:
+        """Return the checkpoint of the last step, if there is any."""
+        return max(self.all(), key=lambda each: each.step, default=None)
+
+    def best(self) -> Checkpoint | None:
+        """Return the checkpoint with the least score, if any has one."""
+        scored = [each for each in self.all() if each.score is not None]
+        return min(scored, key=lambda each: each.score or 0.0, default=None)
+
+    def _prune(self) -> None:
+        kept = {self.newest(), self.best()}
+        for each in self.all():
+            if each not in kept:
+                each.path.unlink()
+
+
+def _finite(array: np.ndarray) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))
+
+
+def _open(path: Path) -> Checkpoint:
+    try:
+        with safe_open(path, "numpy") as file:
+            about = file.metadata() or {}
+        score = None if about["score"] == "None" else float(about["score"])
+        return Checkpoint(path, int(about["step"]), float(about["seconds"]), score)
+    except (KeyError, ValueError, OSError, SafetensorError) as error:
+        raise BadInput(f"{path} is no checkpoint, or damaged: remove it.") from error

@@ -1,0 +1,60 @@
+"""What a trainer gives the loop: a step, a sampler, and all that the next step depends on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from facebench.errors import BadInput
+from facebench.sampler import Images, LatentSampler
+
+State = dict[str, np.ndarray]
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A model in training.
+
+    Whatever is random in step *k* is drawn from the run's seed and *k* (see `generator`), so that
+    `state` needs no generators' states and a resumed run repeats an uninterrupted one.
+    """
+
+    steps: int
+    images_per_step: int
+    control_scale: float
+    """Standard deviation of the control grid's latents."""
+
+    def step(self, number: int) -> Mapping[str, Any]:
+        """Take step `number`, counted from 1; return its losses, as anything that float takes."""
+
+    def sampler(self) -> LatentSampler:
+        """Return the sampler of the model as it is now."""
+
+    def state(self) -> State:
+        """Return copies of all arrays that the next step depends on."""
+
+    def restore(self, state: State) -> None:
+        """Become what `state` was taken of."""
+
+    def save(self, path: Path) -> None:
+        """Write the model file that the adapter loads, atomically."""
+
+
+class Diverged(BadInput):
+    """A loss or a weight is no longer finite."""
+
+
+def generator(seed: int, step: int) -> np.random.Generator:
+    """Return the generator of all that is random in one step (Philox, Salmon et al. 2011).
+
+    >>> bool(generator(1, 2).random() == generator(1, 2).random() != generator(1, 3).random())
+    True
+    """
+    return np.random.Generator(np.random.Philox(key=np.array([seed, step], np.uint64)))
+
+
+def random_batch(images: np.ndarray, count: int, rng: np.random.Generator) -> Images:
+    """Return `count` random images, each mirrored with probability one half."""
+    chosen = images[np.sort(rng.integers(len(images), size=count))]  # sorted: read in disk order
+    return np.where(rng.random((count, 1, 1, 1)) < 0.5, chosen, chosen[..., ::-1])

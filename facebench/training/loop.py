@@ -1,0 +1,164 @@
+"""The training loop: the same for every trainer."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Any
+
+import click
+import numpy as np
+from rich.progress import Progress
+
+from facebench.grid import grid
+from facebench.sampler import Images, latents
+from facebench.training import report
+from facebench.training.checkpoints import Checkpoint, Checkpoints
+from facebench.training.events import Events
+from facebench.training.interrupt import STOPPED, interruptible
+from facebench.training.learner import Diverged, Learner
+from facebench.training.options import Plan
+from facebench.training.progress import progress_bar
+from facebench.training.quality import IMAGES, sliced_wasserstein
+from facebench.training.run import Run
+
+CONTROL_SEEDS = range(36)
+SCORE_SEEDS = range(1_000_000, 1_000_000 + IMAGES)
+"""Far from the seeds that evaluations begin with."""
+
+
+def fit(
+    run: Run,
+    learner: Learner,
+    plan: Plan,
+    *,
+    after_log: Callable[[int, Mapping[str, float], float], None] = lambda *_: None,
+    finish: Callable[[], None] = lambda: None,
+) -> None:
+    """Train from the newest checkpoint, or from the start, to the last step; write the model.
+
+    Args:
+        run: the folder to write.
+        learner: what is trained.
+        plan: how often to log, draw and keep; whether to go on.
+        after_log: called with step, losses and seconds whenever losses are logged.
+        finish: called when the weights to export are chosen, to add pictures and numbers.
+    """
+    _Loop(run, learner, plan, after_log).train()
+    chosen = report.choose(run, learner, plan)
+    finish()
+    run.save_grid("final", control_images(learner))
+    report.finish(run, learner, chosen)
+
+
+def control_images(learner: Learner) -> Images:
+    """Return what the model as it is now makes of the fixed latents."""
+    sampler = learner.sampler()
+    z = latents(CONTROL_SEEDS, sampler.latent_dim)
+    return sampler.decode(z * np.float32(learner.control_scale))
+
+
+class _Loop:
+    def __init__(self, run: Run, learner: Learner, plan: Plan, after_log: Callable[..., None]):
+        self.run, self.learner, self.plan, self.after_log = run, learner, plan, after_log
+        self.checkpoints = Checkpoints(run.checkpoints)
+        self.done, self.seconds = self._restore()
+        self.started = self.kept = self.logged = time.monotonic()
+
+    def train(self) -> None:
+        """Take the steps that are left."""
+        events = closing(Events(self.run.folder, self.done))
+        with events as self.events, interruptible() as interrupt, progress_bar() as bar:
+            task = bar.add_task(
+                self.run.config["adapter"], total=self.learner.steps, completed=self.done, note=""
+            )
+            for step in range(self.done + 1, self.learner.steps + 1):
+                self._step(step, bar, task)
+                if interrupt.asked and step < self.learner.steps:
+                    self._stop(step)
+
+    def _restore(self) -> tuple[int, float]:
+        newest = self.checkpoints.newest() if self.plan.resume else None
+        if newest is None:
+            self.run.start_over()
+            return 0, 0.0
+        click.echo(f"Going on after step {newest.step} of {self.learner.steps}.", err=True)
+        self.learner.restore(newest.read())
+        self.run.rewind(newest.step)
+        return newest.step, newest.seconds
+
+    def _step(self, step: int, bar: Progress, task: Any) -> None:
+        plan, last = self.plan, step == self.learner.steps
+        losses = self.learner.step(step)
+        if last or step % plan.log_every == 0:
+            bar.update(task, note=self._log(step, losses))
+        if last or step % plan.grid_every == 0:
+            self._draw(step)
+        minutes = (time.monotonic() - self.kept) / 60
+        if last or step % plan.checkpoint_every == 0 or minutes >= plan.checkpoint_minutes:
+            self._keep(step, losses)
+        bar.advance(task)
+
+    def _log(self, step: int, losses: Mapping[str, Any]) -> str:
+        values = self._finite(step, losses)
+        now, steps = time.monotonic(), step % self.plan.log_every or self.plan.log_every
+        speed = steps * self.learner.images_per_step / max(now - self.logged, 1e-9)
+        self.logged = now
+        self.run.log(step, **values, seconds=round(self._elapsed(), 2))
+        self.events.scalars(step, **values, images_per_second=speed)
+        self.after_log(step, values, self._elapsed())
+        shown = "  ".join(f"{name} {_short(value)}" for name, value in values.items())
+        return f"{shown}  {speed:.0f} images/s"
+
+    def _draw(self, step: int) -> None:
+        images = control_images(self.learner)
+        self.run.save_grid(f"step-{step:06d}", images)
+        self.events.image(step, "samples", grid(images))
+
+    def _keep(self, step: int, losses: Mapping[str, Any]) -> None:
+        self._finite(step, losses)
+        score = self._score()
+        self._save(step, score)
+        self.run.log(step, score=score)
+        self.events.scalars(step, score=score)
+
+    def _save(self, step: int, score: float | None) -> Checkpoint:
+        try:
+            kept = self.checkpoints.save(self.learner.state(), step, self._elapsed(), score)
+        except Diverged as error:
+            raise self._diverged(str(error)) from None
+        self.kept = time.monotonic()
+        return kept
+
+    def _score(self) -> float:
+        real = self.run.dataset.split("holdout").images
+        real = np.asarray((real if len(real) else self.run.dataset.images)[:IMAGES])
+        return sliced_wasserstein(real, self.learner.sampler().sample(SCORE_SEEDS[: len(real)]))
+
+    def _finite(self, step: int, losses: Mapping[str, Any]) -> dict[str, float]:
+        values = {name: float(loss) for name, loss in losses.items()}
+        if not all(map(math.isfinite, values.values())):
+            raise self._diverged(f"The losses are no longer finite at step {step}.")
+        return values
+
+    def _diverged(self, what: str) -> Diverged:
+        newest = self.checkpoints.newest()
+        kept = f"The last good checkpoint is {newest.path}. " if newest else ""
+        return Diverged(f"{what} {kept}Try another --seed or a smaller --lr, with another --out.")
+
+    def _stop(self, step: int) -> None:
+        kept = self._save(step, None)
+        click.echo(
+            f"Stopped after step {step} of {self.learner.steps}; all is kept in {kept.path}.\n"
+            f"Go on with:  {report.command_line()}",
+            err=True,
+        )
+        sys.exit(STOPPED)
+
+    def _elapsed(self) -> float:
+        return self.seconds + time.monotonic() - self.started
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}"

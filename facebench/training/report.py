@@ -1,0 +1,109 @@
+"""The end of a run: its model, film, plot and ``README.md``, and where each lies."""
+
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facebench.files import write_text
+from facebench.training.checkpoints import Checkpoints
+from facebench.training.film import save_films
+from facebench.training.learner import Learner
+from facebench.training.options import Plan
+from facebench.training.plot import Curve, save_chart
+from facebench.training.run import Run
+
+_TITLES = {"dcgan": "DCGAN", "vae": "VAE", "pca": "Eigenfaces"}
+_UNCHARTED = {"step", "seconds"}
+
+
+def command_line() -> str:
+    """Return the command that this process is, as a user would type it."""
+    return shlex.join(["facebench", *sys.argv[1:]])
+
+
+def finish(run: Run, learner: Learner, chosen: str) -> None:
+    """Write what a finished run has beside its checkpoints, the model last; say where it lies."""
+    grids = sorted(run.samples.glob("step-*.png"))
+    places = {"Samples": run.samples / "final.png"}
+    for film in save_films(grids, run.samples / "training"):
+        places[film.suffix[1:].upper()] = film
+    places["Losses"] = save_chart(curves(run.history()), run.folder / "losses.svg")
+    places["Log"] = run.metrics_path
+    places["Events"] = run.folder
+    learner.save(run.model_path)
+    places |= {"README": write_readme(run, chosen), "Model": run.model_path}
+    width = max(map(len, places)) + 2
+    for name, place in places.items():
+        click.echo(f"{name + ':':<{width}}{place}")
+
+
+def choose(run: Run, learner: Learner, plan: Plan) -> str:
+    """Restore the weights to be exported; return a sentence that says which."""
+    best = Checkpoints(run.checkpoints).best()
+    last = learner.steps
+    if best is None or best.step == last:
+        return f"The model is that of step {last}, the last one, which has the best score too."
+    if plan.export == "best":
+        learner.restore(best.read())
+        return f"The model is that of step {best.step}, which has the best score."
+    return f"The model is that of step {last}, the last one; step {best.step} has the best score."
+
+
+def curves(history: list[dict[str, Any]]) -> dict[str, Curve]:
+    """Return (step, value) pairs of everything that was logged more than once."""
+    names = dict.fromkeys(name for line in history for name in line if name not in _UNCHARTED)
+    found: dict[str, Curve] = {
+        name: [(line["step"], line[name]) for line in history if name in line] for name in names
+    }
+    return {name: curve for name, curve in found.items() if len(curve) > 1} or found
+
+
+def write_readme(run: Run, chosen: str) -> Path:
+    """Write what the run is: its command, time, options, pictures and last numbers."""
+    history = run.history()
+    seconds = max((line["seconds"] for line in history if "seconds" in line), default=0.0)
+    last: dict[str, float] = {}
+    for line in history:
+        last |= {name: value for name, value in line.items() if name not in _UNCHARTED}
+    adapter = str(run.config["adapter"])
+    pictures = [path for path in sorted(run.samples.glob("*.*")) if _shown(path)]
+    sections = [
+        f"# {_TITLES.get(adapter, adapter)} on {run.dataset.name}",
+        f"```\n{command_line()}\n```",
+        f"{len(run.dataset):,} images of {run.dataset.size}×{run.dataset.size}, trained in "
+        f"{_duration(seconds)} on {os.cpu_count()} cores ({platform.machine()}). {chosen}",
+        _table({name: f"{value:.6g}" for name, value in last.items()}, "last value"),
+        *(
+            f"## {path.stem.capitalize()}\n\n![{path.stem}](samples/{path.name})"
+            for path in pictures
+        ),
+        "## Losses\n\n![losses](losses.svg)",
+        "## Options\n\n" + _table({name: str(value) for name, value in run.config.items()}, ""),
+    ]
+    target = run.folder / "README.md"
+    write_text(target, "\n\n".join(sections) + "\n")
+    return target
+
+
+def _shown(path: Path) -> bool:
+    return path.suffix in {".png", ".gif", ".svg"} and not path.stem.startswith("step-")
+
+
+def _table(rows: Mapping[str, str], heading: str) -> str:
+    lines = [f"| `{name}` | {value} |" for name, value in rows.items()]
+    return "\n".join([f"| | {heading} |", "|---|---|", *lines])
+
+
+def _duration(seconds: int | float) -> str:
+    """Return a time as a person says it.
+
+    >>> _duration(42.4), _duration(754)
+    ('42 seconds', '12.6 minutes')
+    """
+    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.1f} minutes"
