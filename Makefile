@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test slow simulate lint types wheel clean
+.PHONY: demo test slow simulate bench lint types wheel clean
 
 demo: $(INSTALLED)        ## render faces, train three models small, draw the board
 	$(BIN)/facebench demo
@@ -17,6 +17,9 @@ slow: $(INSTALLED)        ## what takes minutes
 
 simulate: $(INSTALLED)    ## how far intervals and verdicts can be trusted: the tables of docs/uncertainty.md
 	$(BIN)/python tests/bench/simulations.py
+
+bench: $(INSTALLED)       ## how fast it is beside others, on this machine: half an hour on two cores
+	$(BIN)/python tests/bench/speed.py --out reports/leaderboard/SPEED.md
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
