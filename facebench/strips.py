@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from facebench import registry
-from facebench.errors import BadInput
 from facebench.files import read_json
+from facebench.play import along, between, coordinate, latent_sampler
 from facebench.sampler import Images, latents
 
 COLUMNS = 8
@@ -29,16 +29,12 @@ class LatentStrips:
 
     def __init__(self, run: Path):
         """Open the model of a run folder by the adapter that its ``config.json`` names."""
-        self._model = registry.load(str(read_json(run / "config.json").get("adapter")), run)
-        if not (hasattr(self._model, "latent_dim") and hasattr(self._model, "decode")):
-            raise BadInput(f"{run} is not the run of a latent sampler: it has no strips.")
+        adapter = str(read_json(run / "config.json").get("adapter"))
+        self._model = latent_sampler(registry.load(adapter, run), str(run))
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the pictures `seeds`, each below `TOTAL`."""
-        width: int = self._model.latent_dim  # type: ignore[attr-defined]  # just looked for
-        z = np.stack([_latent(seed, width) for seed in seeds])
-        images: Images = self._model.decode(z)  # type: ignore[attr-defined]
-        return images
+        return self._model.decode(_latents(self._model.latent_dim)[list(seeds)])
 
 
 def labels() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -51,28 +47,9 @@ def labels() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ways, tuple(f"latent {row}" for row in range(ROWS))
 
 
-def _latent(picture: int, width: int) -> Float32[np.ndarray, " d"]:
-    row, column = divmod(picture, COLUMNS)
-    way = column / (COLUMNS - 1)
-    if row < ROWS:
-        start, end = latents([2 * row, 2 * row + 1], width)
-        return between(start, end, way)
-    z = latents([0], width)[0]
-    z[(row - ROWS) % width] = REACH * (2 * way - 1)
-    return z
-
-
-def between(
-    a: Float32[np.ndarray, " d"], b: Float32[np.ndarray, " d"], way: float
-) -> Float32[np.ndarray, " d"]:
-    """Return a latent on the great circle from `a` (way 0) to `b` (way 1).
-
-    On the straight line latents would be shorter than any that the model has seen (White 2016,
-    1609.04468).
-    """
-    lengths = np.linalg.norm(a), np.linalg.norm(b)
-    angle = np.arccos(np.clip(a @ b / (lengths[0] * lengths[1]), -1, 1))
-    if np.sin(angle) < 1e-6:  # one direction, or opposite ones: there is no one circle
-        return ((1 - way) * a + way * b).astype(np.float32)
-    parts = np.sin((1 - way) * angle), np.sin(way * angle)
-    return ((parts[0] * a + parts[1] * b) / np.sin(angle)).astype(np.float32)
+def _latents(width: int) -> Float32[np.ndarray, "n d"]:
+    """Return the latents of all pictures."""
+    ways = [between(latents([2 * row, 2 * row + 1], width), COLUMNS - 1) for row in range(ROWS)]
+    (z,) = latents([0], width)
+    axes = (coordinate(row % width, width) for row in range(ROWS))
+    return np.concatenate([*ways, *(along(z, axis, REACH, COLUMNS) for axis in axes)])
