@@ -10,7 +10,7 @@ demo: $(INSTALLED)        ## render faces, train three models small, draw the bo
 	$(BIN)/facebench demo
 
 test: $(INSTALLED)        ## the whole suite but the simulations marked slow
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
 
 slow: $(INSTALLED)        ## what takes minutes
 	$(BIN)/pytest -m slow

@@ -161,7 +161,11 @@ def test_rows_beside_a_hostile_one_are_finished(tiny_folder: Path, tmp_path: Pat
     )
     assert list(evaluation.failures) == ["segfaults", "hangs"]
     assert [result.model for result in evaluation.results] == ["copies"]
-    assert sorted(p.name for p in (tmp_path / "r").iterdir()) == ["copies.json", "samples"]
+    assert sorted(p.name for p in (tmp_path / "r").iterdir()) == [
+        "copies.json",
+        "exhibits",
+        "samples",
+    ]
 
 
 def test_a_full_device_is_a_failed_row_too(
@@ -266,6 +270,6 @@ def test_an_interrupted_evaluation_says_how_to_go_on_and_keeps_what_is_finished(
     assert process.wait() == 128 + number
     assert "Traceback" not in said
     assert "run the same command again to go on" in said
-    done = {"copies.json", "samples"} if phase == "drawing" else set()
+    done = {"copies.json", "exhibits", "samples"} if phase == "drawing" else set()
     there = {p.name for p in (tmp_path / "r").iterdir()} if (tmp_path / "r").exists() else set()
     assert there == done
