@@ -81,6 +81,8 @@ class Result:
     """Wall time by phase."""
     memory: dict[str, float] = field(default_factory=dict)
     """The engine's peak memory by phase, in MiB, where the system tells; without the sampler's."""
+    images: int = 0
+    """How many images these seconds were spent on; the others' features were there already."""
     environment: dict[str, str] = field(default_factory=dict)
     """Versions and device."""
     command: str = ""
@@ -155,6 +157,7 @@ _KINDS = {
     "notes": list,
     "seconds": dict,
     "memory": dict,
+    "images": int,
     "environment": dict,
 }
 _PROTOCOL_KINDS = {"size": int, "num": int, "num_reference": int, "weights": dict}

@@ -406,6 +406,13 @@ def test_page_makes_up_no_interval(tmp_path: Path) -> None:
     assert "how far noise reaches is not known" in page
 
 
+def test_page_says_how_fast_images_were_looked_at(results: list[Result], tmp_path: Path) -> None:
+    spent = {"waiting for images": 15.0, "looking at them": 25.0, "metrics": 9.0}
+    timed = replace(results[0], images=1000, seconds=spent)
+    page = text_of(to_html([timed], tmp_path).read_text("utf-8"))
+    assert "waiting for images 15.0 s" in page and "1,000, 25.0 a second" in page
+
+
 def test_page_escapes_whatever_comes_from_outside(results: list[Result], tmp_path: Path) -> None:
     hostile = replace(
         results[0],

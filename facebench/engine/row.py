@@ -38,6 +38,7 @@ def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tupl
         notes=(*setting.notes, *real.notes),
         seconds=fake.clock.seconds | {"metrics": meter.seconds["metrics"]},
         memory=meter.memory,
+        images=fake.clock.images,
         environment=describe_environment(setting),
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from facebench.result import Protocol
+from facebench.result import Protocol, Result
 from facebench_reports.board import Board
 from facebench_reports.columns import Column
 
@@ -49,6 +49,12 @@ def brief(protocol: Protocol, differing: Collection[str] = ()) -> list[Item]:
         for item in items(protocol)
         if item.name in differing or (item.text and item.name not in hidden)
     ]
+
+
+def speed(result: Result) -> str:
+    """Say how many images were looked at, and how fast: drawing and the networks together."""
+    seconds = sum(spent for phase, spent in result.seconds.items() if phase != "metrics")
+    return f"{result.images:,}, {result.images / max(seconds, 1e-9):.1f} a second"
 
 
 def labels(differing: Collection[str], protocol: Protocol) -> str:
