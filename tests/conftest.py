@@ -23,6 +23,9 @@ from facebench.data.dataset import Dataset, open_dataset
 from facebench.data.prepare import synthesize
 
 
+collect_ignore = ["bench"]  # programs to be run, which import one another as such
+
+
 @pytest.fixture(autouse=True)
 def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep tests out of the user's cache, and the user's weights out of tests."""
