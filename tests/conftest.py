@@ -22,7 +22,6 @@ import facebench.files
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.data.prepare import synthesize
 
-
 collect_ignore = ["bench"]  # programs to be run, which import one another as such
 
 
