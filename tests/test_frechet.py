@@ -185,3 +185,22 @@ def test_few_or_equal_samples_have_an_estimate_without_nonsense(n: int, d: int) 
             assert estimate.error is None
         else:
             assert 0 <= (estimate.error or 0) < np.inf
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(60, 80, 12), (12, 30, 40), (30, 12, 40), (9, 90, 20)])
+def test_large_products_are_decomposed_by_way_of_their_squares_alike(
+    n: int, m: int, d: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = normal(n, d, seed=1), normal(m, d, seed=2) * np.linspace(0.1, 3, d) + 0.3
+    values = frechet_distance(x, y), *frechet_estimate(x, y).groups  # type: ignore[misc]
+    monkeypatch.setattr("facebench.metrics.frechet._SMALL", 0)
+    again = frechet_distance(x, y), *frechet_estimate(x, y).groups  # type: ignore[misc]
+    assert again == pytest.approx(values, rel=1e-6)
+
+
+def test_repeated_images_show_little_in_the_squares(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = normal(60, 80, seed=1), np.repeat(normal(4, 80, seed=2), 15, axis=0)
+    value, estimate = frechet_distance(x, y), frechet_estimate(x, y)
+    monkeypatch.setattr("facebench.metrics.frechet._SMALL", 0)
+    assert frechet_distance(x, y) == pytest.approx(value, rel=1e-6)
+    assert frechet_estimate(x, y).groups == pytest.approx(estimate.groups, rel=1e-5)
