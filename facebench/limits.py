@@ -10,8 +10,9 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SHARE = 0.75  # of the memory that is there
 
 
-def _default_memory() -> int:
-    return int(_SHARE * min(os.sysconf("SC_PHYS_PAGES") * _PAGE, _cgroup_memory()))
+def machine_memory() -> int:
+    """Return the bytes of memory that there are, or that the container gives."""
+    return min(os.sysconf("SC_PHYS_PAGES") * _PAGE, _cgroup_memory())
 
 
 def _cgroup_memory() -> int:
@@ -30,11 +31,16 @@ class Limits:
 
     seconds: int | float = 1800
     """For opening the model, and for each batch: a thousand steps of diffusion fit in it."""
-    memory: int = _default_memory()
+    memory: int = int(_SHARE * machine_memory())
     """Bytes of all of the sampler's processes; three quarters of the machine by default."""
 
 
 DEFAULT = Limits()
+
+
+def limits_of(seconds: int | float, gibibytes: int | float | None) -> Limits:
+    """Return the limits that a user asks for; None for the default memory."""
+    return Limits(seconds, int(gibibytes * GIB)) if gibibytes else Limits(seconds)
 
 
 def group_memory(group: int) -> int:

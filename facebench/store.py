@@ -69,10 +69,6 @@ class FeatureStore:
         digest = sha256(key.encode()).hexdigest()
         return self.folder / digest[:2] / f"{digest}.safetensors"
 
-    def has(self, key: str) -> bool:
-        """Whether there is a file of the record called `key`, whole or not."""
-        return self.path(key).is_file()
-
     def load(self, key: str) -> Record | None:
         """Return the record called `key`, or None where there is none or, warning, a damaged one.
 

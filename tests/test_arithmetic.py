@@ -120,8 +120,13 @@ def test_every_extractor_knows_its_arithmetic() -> None:
 
 def test_the_batch_size_follows_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def with_memory(gibibytes: float) -> int:
-        pages = int(gibibytes * 2**30 / 4096)
-        monkeypatch.setattr("os.sysconf", {"SC_PHYS_PAGES": pages, "SC_PAGE_SIZE": 4096}.get)
+        memory = int(gibibytes * 2**30)
+        monkeypatch.setattr("facebench.engine.memory.machine_memory", lambda: memory)
         return choose_batch_size("cpu")
 
     assert [with_memory(gib) for gib in (0.1, 4, 8, 24, 256)] == [1, 8, 16, 64, 64]
+
+
+def test_only_inception_is_compiled() -> None:
+    with pytest.raises(BadInput, match="--compile is for inception only"):
+        create("random", WeightSource(), "cpu", compiled=True)

@@ -5,7 +5,7 @@ import sys
 import click
 
 from facebench.errors import RowFailed
-from facebench.options import seed_option
+from facebench.options import limit_options, seed_option
 
 
 @click.command()
@@ -15,20 +15,7 @@ from facebench.options import seed_option
     help="Images to draw, several times each.",
 )  # fmt: skip
 @seed_option("Seed of the first image.")
-@click.option(
-    "--time-limit",
-    default=1800,
-    show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="A model that gives no answer for as long has failed.",
-)
-@click.option(
-    "--memory-limit",
-    type=click.FloatRange(0, min_open=True),
-    metavar="GIB",
-    help="A model whose processes hold more has failed.  [default: three quarters of what is here]",
-)
+@limit_options
 @click.option("--strict", is_flag=True, help="Let notes fail too.")
 def check(
     model: str, num: int, seed: int, time_limit: float, memory_limit: float | None, strict: bool
@@ -45,10 +32,10 @@ def check(
       facebench check theirs=images:their_samples.zip --num 100
     """
     from facebench.isolation import examine
-    from facebench.limits import GIB, Limits
+    from facebench.limits import limits_of
     from facebench.spec import parse_model
 
-    limits = Limits(time_limit, int(memory_limit * GIB)) if memory_limit else Limits(time_limit)
+    limits = limits_of(time_limit, memory_limit)
     named = parse_model(model)
     try:
         findings = examine(named, num, seed, limits)

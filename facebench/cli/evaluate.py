@@ -10,7 +10,7 @@ import click
 from facebench.errors import BadInput
 from facebench.metrics.table import METRICS
 from facebench.modes import DEFAULT, MODES
-from facebench.options import seed_option
+from facebench.options import limit_options, seed_option
 from facebench.progress import bar
 from facebench.result import Result
 
@@ -122,20 +122,7 @@ def _weight_files(
     "of networks that facebench has no digest for (DINOv2's runs code of its repository).",
 )
 @click.option("--offline", is_flag=True, help="Download nothing: refuse where weights are missing.")
-@click.option(
-    "--time-limit",
-    default=1800,
-    show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="A model that gives no batch for as long has failed.",
-)
-@click.option(
-    "--memory-limit",
-    type=click.FloatRange(0, min_open=True),
-    metavar="GIB",
-    help="A model whose processes hold more has failed.  [default: three quarters of what is here]",
-)
+@limit_options
 @click.option("--device", metavar="DEVICE", help="Torch device.  [default: a GPU if there is one]")
 def evaluate(
     models: str,
@@ -166,7 +153,7 @@ def evaluate(
       facebench eval --models pca --reference faces64 --weights inception=weights.pth
     """
     from facebench.engine import evaluate
-    from facebench.limits import GIB, Limits
+    from facebench.limits import limits_of
     from facebench.weights import WeightSource
 
     evaluation = evaluate(
@@ -174,7 +161,7 @@ def evaluate(
         out=out,
         metrics=[key.strip() for key in metrics.split(",")] if metrics else None,
         weights=WeightSource(weights, trust_weights, track=bar, offline=offline),
-        limits=Limits(time_limit, int(memory_limit * GIB)) if memory_limit else Limits(time_limit),
+        limits=limits_of(time_limit, memory_limit),
         command=shlex.join(["facebench", *sys.argv[1:]]),
         track=bar,
         announce=_announce,

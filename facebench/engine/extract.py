@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facebench.engine.clock import Clock
+from facebench.engine.meter import Meter
 from facebench.engine.ranks import ALONE, Ranks
 from facebench.engine.sources import ImageSource
 from facebench.errors import BadInput, RowFailed, RunFailed
@@ -70,7 +70,7 @@ def extract(
     batch_size: int = 64,
     device: str = "cpu",
     ranks: Ranks = ALONE,
-    clock: Clock | None = None,
+    meter: Meter | None = None,
     track: Track = silent,
     description: str = "",
 ) -> dict[str, Record]:
@@ -87,7 +87,7 @@ def extract(
         batch_size: images per call of the sampler and of a network; no result depends on it.
         device: the device the networks are on, part of the records' keys.
         ranks: the processes that share the work.
-        clock: is told what takes how long.
+        meter: is told what that takes.
         track: progress display, in chunks.
         description: what the progress display says.
     """
@@ -97,12 +97,12 @@ def extract(
     owners = [ranks.owner(position) for position in range(len(unseen))]
     mine = [(chunks[i], records[i]) for i, o in zip(unseen, owners, strict=True) if o == ranks.rank]
     keys = [(key, o) for i, o in zip(unseen, owners, strict=True) for key in chunks[i].keys]
-    clock = clock or Clock()
+    meter = meter or Meter()
     with ranks.together():
-        images = _drawn(source, [chunk.seeds for chunk, _ in mine], size, batch_size, clock)
+        images = _drawn(source, [chunk.seeds for chunk, _ in mine], size, batch_size, meter)
         with contextlib.closing(images):  # ends the sampler's process
             for chunk, row in track(mine, description, len(mine)):
-                _look(chunk, row, next(images), store, batch_size, clock)
+                _look(chunk, row, next(images), store, batch_size, meter)
     ranks.collect(keys, store)
     if not ranks.leads:
         return {}
@@ -112,15 +112,15 @@ def extract(
 
 
 def _drawn(
-    source: ImageSource, parts: Sequence[range], size: int, batch_size: int, clock: Clock
+    source: ImageSource, parts: Sequence[range], size: int, batch_size: int, meter: Meter
 ) -> Generator[Images]:
     """Yield the images of each part, drawn batch by batch."""
     batches = [_split(part, batch_size) for part in parts]
     with contextlib.closing(source.batches(list(itertools.chain(*batches)))) as images:
         for part, split in zip(parts, batches, strict=True):
-            with clock.phase("waiting for images"):
+            with meter.phase("waiting for images"):
                 drawn = list(itertools.islice(images, len(split)))
-            clock.images += len(part)
+            meter.images += len(part)
             yield _joined(drawn, part, size)
 
 
@@ -130,7 +130,7 @@ def _look(
     images: Images,
     store: FeatureStore,
     batch_size: int,
-    clock: Clock,
+    meter: Meter,
 ) -> None:
     """Show a chunk's images to the extractors that have no record of them, and keep what they see.
 
@@ -138,7 +138,7 @@ def _look(
     """
     for i, extractor in enumerate(chunk.extractors):
         if row[i] is None:
-            with clock.phase("looking at them"):
+            with meter.phase("looking at them"):
                 record = extractor.extract(images, batch_size)
             store.save(chunk.keys[i], record)
 

@@ -1,8 +1,8 @@
 """How many images at a time the memory allows."""
 
-import os
-
 import torch
+
+from facebench.limits import machine_memory
 
 _IMAGE = 48 << 20
 """Bytes that an image takes in Inception in float32, at most."""
@@ -23,4 +23,4 @@ def choose_batch_size(device: str) -> int:
 def _memory(place: torch.device) -> int:
     if place.type == "cuda":
         return torch.cuda.get_device_properties(place).total_memory
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return machine_memory()

@@ -1,4 +1,4 @@
-"""What a phase of an evaluation costs: wall time, and the engine's peak memory."""
+"""What the phases of an evaluation cost: wall time, and the engine's peak memory."""
 
 import time
 from collections.abc import Iterator
@@ -12,22 +12,25 @@ _RESET_PEAK = "5"  # what Linux takes in clear_refs to forget the peak, see proc
 
 
 class Meter:
-    """Seconds and MiB by phase."""
+    """Seconds and MiB by phase, and how many images they were spent on."""
 
     def __init__(self, device: str = "cpu"):
         """Measure phases that compute on `device`."""
         self.seconds: dict[str, float] = {}
         self.memory: dict[str, float] = {}
+        self.images = 0
+        """Those whose features were kept cost nothing, and are not counted."""
         self._device = device
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Measure what happens inside as the phase `name`."""
+        """Measure what happens inside as the phase `name`, or as more of it."""
         self._forget_peaks()
         started = time.monotonic()
         yield
-        self.seconds[name] = time.monotonic() - started
-        self.memory.update({name + where: peak for where, peak in self._peaks().items()})
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+        for where, peak in self._peaks().items():
+            self.memory[name + where] = max(self.memory.get(name + where, 0.0), peak)
 
     def _forget_peaks(self) -> None:
         with suppress(OSError):  # not Linux, or not allowed: the peak is that of all phases so far

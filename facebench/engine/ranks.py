@@ -74,7 +74,7 @@ class Ranks:
         """
         if self.size == 1:
             return
-        missing = [i for i, (key, _) in enumerate(records) if self.leads and not store.has(key)]
+        missing = [i for i, (key, _) in enumerate(records) if self.leads and not store.load(key)]
         for key, owner in (records[i] for i in self.agreed(missing)):
             if self.rank == owner:
                 _send(_tensor(store.path(key).read_bytes()), LEADER)

@@ -23,8 +23,7 @@ def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tupl
     meter = Meter(setting.device)
     digest = entry.digest()
     source, seeds = _source(entry, digest, setting)
-    with meter.phase("images and features"):
-        fake = setting.see(source, seeds, entry.name)
+    fake = setting.see(source, seeds, entry.name, meter)
     with meter.phase("metrics"):
         estimates = setting.score(real.seen.features, fake.features, real.training)
     result = Result(
@@ -36,9 +35,9 @@ def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tupl
         protocol=setting.protocol,
         metrics={key: recorded(key, e, real.floor.get(key)) for key, e in estimates.items()},
         notes=(*setting.notes, *real.notes),
-        seconds=fake.clock.seconds | {"metrics": meter.seconds["metrics"]},
+        seconds=meter.seconds,
         memory=meter.memory,
-        images=fake.clock.images,
+        images=meter.images,
         environment=describe_environment(setting),
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

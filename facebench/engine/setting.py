@@ -9,9 +9,9 @@ import torch
 from facebench import features
 from facebench.data.dataset import Dataset
 from facebench.engine.choice import check_count, choose_metrics
-from facebench.engine.clock import Clock
 from facebench.engine.extract import Preview, extract
 from facebench.engine.memory import choose_batch_size
+from facebench.engine.meter import Meter
 from facebench.engine.ranks import ALONE, Ranks, local_gpu
 from facebench.engine.sources import DatasetSource, ImageSource
 from facebench.errors import BadInput
@@ -39,8 +39,6 @@ class Seen(NamedTuple):
 
     features: FeatureSet
     preview: Images
-    clock: Clock
-    """What that took now."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +99,18 @@ class Setting:
         """Show the networks the first `count` images of a data set."""
         return self.see(DatasetSource(dataset), range(count), description)
 
-    def see(self, source: ImageSource, seeds: range, description: str) -> Seen:
+    def see(
+        self, source: ImageSource, seeds: range, description: str, meter: Meter | None = None
+    ) -> Seen:
         """Show the images of `source` to the networks, as far as they have not seen them yet."""
-        clock = Clock()
-        records = self.look(source, seeds, description, clock)
+        records = self.look(source, seeds, description, meter)
         main = records[self.network.name]
         pairs = records[self.lpips.name] if self.lpips else None
         seen = FeatureSet(main["features"], main.get("logits"), pairs)
-        return Seen(seen, records[Preview.name]["images"], clock)
+        return Seen(seen, records[Preview.name]["images"])
 
     def look(
-        self, source: ImageSource, seeds: range, description: str, clock: Clock | None = None
+        self, source: ImageSource, seeds: range, description: str, meter: Meter | None = None
     ) -> dict[str, Record]:
         """Return what each network makes of the images; of several ranks only the leader's does."""
         return extract(
@@ -123,7 +122,7 @@ class Setting:
             batch_size=self.batch_size,
             device=self.device,
             ranks=self.ranks,
-            clock=clock,
+            meter=meter,
             track=self.track if self.ranks.leads else silent,
             description=description,
         )

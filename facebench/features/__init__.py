@@ -34,6 +34,8 @@ def create(
         return InceptionFeatures(layer, weights, device, resize, precision, compiled)
     if resize != "tf1":
         raise BadInput(f"{name} resizes images in its own way: {resize} is for inception only.")
+    if compiled:
+        raise BadInput(f"{name} runs as it is: --compile is for inception only.")
     if ":" in name:
         from facebench.features.custom import CustomFeatures
 
