@@ -5,17 +5,14 @@ Built-in ones enter by the same door as anyone's: a package that declares
 """
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
-from importlib import invalidate_caches
-from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facebench import __version__
 from facebench.errors import BadInput
+from facebench.usercode import sources_digest
 
 if TYPE_CHECKING:
     from facebench.sampler import Sampler
@@ -76,21 +73,6 @@ def origin(adapter: str) -> str:
     if package == "facebench":
         return f"{entry.value} {__version__}"
     return f"{entry.value} {sources_digest(package)}".strip()
-
-
-def sources_digest(module: str) -> str:
-    """Return a digest of the sources of the package that `module` is of, or "" without any.
-
-    It is looked for as Python does and then in the current folder; nothing is imported.
-    """
-    package = module.partition(".")[0]
-    invalidate_caches()  # the file may have been written just now
-    found = find_spec(package) or PathFinder.find_spec(package, [str(Path.cwd())])
-    if found is None or found.origin is None:
-        return ""
-    place = Path(found.origin)
-    sources = sorted(place.parent.rglob("*.py")) if place.name == "__init__.py" else [place]
-    return sha256(b"".join(map(Path.read_bytes, sources))).hexdigest()
 
 
 def _entries(kind: str) -> list[EntryPoint]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from facebench import registry
 from facebench.errors import BadInput
 from facebench.files import read_json, tree_digest
+from facebench.usercode import sources_digest
 
 if TYPE_CHECKING:
     from facebench.sampler import Sampler
@@ -58,7 +59,7 @@ class Model:
         files = "" if self.code == str(self.path) else tree_digest(self.path)
         if not self.code and not self.options:
             return files
-        sources = registry.sources_digest(self.code.partition(":")[0]) if self.code else ""
+        sources = sources_digest(self.code.partition(":")[0]) if self.code else ""
         parts = (files, self.code, sources, *sorted(self.options.items()))
         return sha256(repr(parts).encode()).hexdigest()
 

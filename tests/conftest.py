@@ -6,7 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -30,6 +30,16 @@ def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """Keep tests out of the user's cache, and the user's weights out of tests."""
     monkeypatch.setenv("FACEBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("FACEBENCH_WEIGHTS", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _imports_end_with_their_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget the modules that a test wrote, for another test's may have the same name."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 @pytest.fixture(autouse=True)

@@ -32,9 +32,8 @@ def make(device):
 
 
 @pytest.fixture(autouse=True)
-def _imports_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import numpy as np
 from facebench.errors import BadInput
 from facebench.pixels import Pixels
 from facebench.sampler import Images
-from facebench_models.network import NetworkSampler, import_function, latent_shape
+from facebench.usercode import import_function
+from facebench_models.network import NetworkSampler, latent_shape
 
 
 class SeedsSampler:

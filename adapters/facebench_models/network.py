@@ -1,8 +1,6 @@
 """What all of these adapters share: a function from latents to pixels, and what both mean."""
 
-import importlib
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,22 +103,3 @@ def first_line(error: Exception) -> str:
     """Return what an error says in one line of bearable length, with its kind."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:200].rstrip('.')}" if lines else repr(error)
-
-
-def import_function(code: str) -> Callable[..., Any]:
-    """Return the function that ``module:function`` names, of the user's own code.
-
-    The module is looked for among installed ones first, then in the current folder.
-    """
-    module, _, name = code.partition(":")
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.append(folder)  # for good: the code may import more when it is called
-    importlib.invalidate_caches()
-    try:
-        function = getattr(importlib.import_module(module), name, None)
-    except ImportError as error:
-        raise BadInput(f"The code {code} cannot be imported: {error}.") from error
-    if not callable(function):
-        raise BadInput(f"The module {module} has no function {name!r} for {code}.")
-    return function

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from facebench.errors import BadInput
 from facebench.pixels import Pixels
+from facebench.usercode import import_function
 from facebench_models.exported import open_exported
 from facebench_models.network import (
     Network,
     NetworkSampler,
-    import_function,
     latent_shape,
     reading,
 )

@@ -10,13 +10,9 @@ to the device and set to evaluation. Resizing and normalising are its business::
 The module is looked for among installed ones, then in the current folder.
 """
 
-import importlib
 import re
-import sys
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,6 +23,7 @@ from torch import Tensor, nn
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Record, in_batches
+from facebench.usercode import import_function, sources_digest
 
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)  # safe in keys of CSV and JSON
 
@@ -40,12 +37,8 @@ class CustomFeatures:
         """Import the module of `name`, "module:function", and call the function with `device`."""
         if not _NAME.fullmatch(name):
             raise BadInput(f"{name!r} names no extractor of yours: give MODULE:FUNCTION.")
-        module, _, function = name.partition(":")
-        imported = _import(name, module)
-        self.weights = {name: _source_digest(module)}
-        make = getattr(imported, function, None)
-        if not callable(make):
-            raise BadInput(f"{imported.__file__} has no function {function!r} for {name}.")
+        make = import_function(name)
+        self.weights = {name: _source_digest(name.partition(":")[0])}
         network = make(device)
         if not callable(network):
             raise BadInput(f"{name} returned {network!r}, where a network to call is needed.")
@@ -77,30 +70,13 @@ class CustomFeatures:
         return (features.float(),)
 
 
-def _import(name: str, module: str) -> ModuleType:
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.append(folder)  # for good: the network may import more when it is called
-    importlib.invalidate_caches()  # the file may have been written just now
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise BadInput(f"The extractor {name} cannot be imported: {error}.") from error
-
-
 @cache
 def _source_digest(module: str) -> str:
-    """Return a digest of the module's file, or of all sources of the package it is of.
-
-    Of what was imported: an edit counts from the next process on, as it does for Python.
-    """
-    top = sys.modules[module.partition(".")[0]]  # which has no file if it is a mere folder
-    home = getattr(top, "__file__", None) or getattr(sys.modules[module], "__file__", None)
-    if home is None:
+    """Return a digest of the sources of what was imported: edits count from the next process on."""
+    digest = sources_digest(module)
+    if not digest:
         raise BadInput(f"{module} has no source file: name a module of your own.")
-    path = Path(home)
-    sources = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
-    return sha256(b"".join(map(Path.read_bytes, sources))).hexdigest()
+    return digest
 
 
 def _state_digest(network: nn.Module) -> str:

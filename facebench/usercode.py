@@ -1,0 +1,48 @@
+"""Code of the user's own: found as Python finds it and then in the current folder."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from facebench.errors import BadInput
+
+
+def import_function(code: str) -> Callable[..., Any]:
+    """Return the function that ``module:function`` names.
+
+    Raises:
+        BadInput: the module cannot be imported or has no such function.
+    """
+    module, _, name = code.partition(":")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)  # for good: the code may import more when it is called
+    importlib.invalidate_caches()  # the file may have been written just now
+    try:
+        function = getattr(importlib.import_module(module), name, None)
+    except ImportError as error:
+        raise BadInput(f"The code {code} cannot be imported: {error}.") from error
+    if not callable(function):
+        raise BadInput(f"The module {module} has no function {name!r} for {code}.")
+    return function
+
+
+def sources_digest(module: str) -> str:
+    """Return a digest of the sources of the package that `module` is of, or "" without any.
+
+    Nothing is imported.
+    """
+    package = module.partition(".")[0]
+    importlib.invalidate_caches()
+    found = find_spec(package) or PathFinder.find_spec(package, [str(Path.cwd())])
+    if found is None:
+        return ""
+    sources = [Path(found.origin)] if found.has_location and found.origin else []
+    for home in found.submodule_search_locations or ():  # of a package, __init__.py or none
+        sources += sorted(Path(home).rglob("*.py"))
+    return sha256(b"".join(map(Path.read_bytes, sources))).hexdigest() if sources else ""
