@@ -20,7 +20,7 @@ from facebench_vae.sampler import MODEL_FILE
 @trainer_options
 @click.option(
     "--steps",
-    default=5000,
+    default=10000,
     show_default=True,
     type=click.IntRange(min=1),
     metavar="INT",
@@ -120,14 +120,15 @@ from facebench_vae.sampler import MODEL_FILE
 @click.option(
     "--mixed-precision",
     is_flag=True,
-    help="Compute in bfloat16, keep weights in float32; meant for GPUs.",
+    help="Compute in bfloat16, keep weights in float32: for GPUs, and for CPUs with AMX, where it "
+    "trains 1.6 times as fast.",
 )
 @click.option("--compile", is_flag=True, help="Compile the network by torch.compile.")
 @plan_options()
 def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> None:
     """Train a convolutional variational autoencoder (Kingma & Welling 2014).
 
-    Images must be squares of a power of two, 16 pixels or more. The defaults take about ten
+    Images must be squares of a power of two, 16 pixels or more. The defaults take about 20
     minutes for 64x64 pixels on two CPU cores. On a CPU the same seed gives the same weights. Under
     torchrun, the processes share each batch and the first one writes.
 
