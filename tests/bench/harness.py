@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from statistics import median
@@ -17,16 +17,17 @@ _MATRIX = 4096  # rows and columns of the product that tells what the machine ca
 
 @dataclass(frozen=True)
 class Case:
-    """One job, done by facebench and by others."""
+    """One job, done by facebench in one way or several, and by others."""
 
     name: str
-    ours: Work
+    ours: Mapping[str, Work]
+    """By what tells the ways apart: "fp32", "bf16", or nothing."""
     peers: Mapping[str, Work]
-    target: str = ""
-    """The ratio to reach, as text."""
+    targets: Sequence[str] = ()
+    """The ratios to reach, as text, one for each of `ours`."""
     images: int = 0
     """How many images the job is of, where that is what its speed is told in."""
-    prepare: Work = field(default=lambda: None)
+    prepare: Mapping[str, Work] = field(default_factory=dict)
     """What comes first and is timed apart: compilation."""
 
 
@@ -37,30 +38,32 @@ class Row:
     case: Case
     who: str
     seconds: list[float]
-    ratios: list[float]
-    """Of its time to facebench's, repetition by repetition."""
     prepared: float = 0.0
+    ratios: Mapping[str, list[float]] = field(default_factory=dict)
+    """For facebench: each peer's time to its own, repetition by repetition."""
+    target: str = ""
 
 
 def measure(case: Case, repeats: int) -> list[Row]:
-    """Time the contenders of `case` in turns, after one warm-up of facebench."""
-    prepared = _seconds(case.prepare)
-    contenders = {"facebench": case.ours, **case.peers}
-    taken: dict[str, list[float]] = {who: [] for who in contenders}
-    for _ in range(repeats):
-        for who, work in contenders.items():
-            taken[who].append(_seconds(work))
-    ours = taken["facebench"]
-    return [
-        Row(case, who, each, [t / o for t, o in zip(each, ours, strict=True)], prepared)
-        for who, each in taken.items()
-    ]
+    """Time the contenders of `case` in turns."""
+    prepared = {who: _seconds(work) for who, work in case.prepare.items()}
+    contenders = [*case.ours.items(), *case.peers.items()]
+    turns = [[_seconds(work) for _, work in contenders] for _ in range(repeats)]
+    taken = [list(each) for each in zip(*turns, strict=True)]
+    own, others = taken[: len(case.ours)], taken[len(case.ours) :]
+    targets = case.targets or [""] * len(own)
+    rows = []
+    for way, seconds, target in zip(case.ours, own, targets, strict=True):
+        ratios = dict(zip(case.peers, (_ratios(each, seconds) for each in others), strict=True))
+        compiled = prepared.get(way, 0.0)
+        rows.append(Row(case, f"facebench {way}".strip(), seconds, compiled, ratios, target))
+    return rows + [Row(case, who, each) for who, each in zip(case.peers, others, strict=True)]
 
 
-def matrix_rate(dtype: torch.dtype) -> float:
+def matrix_rate(dtype: torch.dtype, device: str) -> float:
     """Return the GFLOP/s of a large matrix product."""
-    a = torch.randn(_MATRIX, _MATRIX, dtype=dtype)
-    times = sorted(_seconds(lambda: a @ a) for _ in range(4))
+    a = torch.randn(_MATRIX, _MATRIX, dtype=dtype, device=device)
+    times = sorted(_seconds(lambda: (a @ a)[0, 0].item()) for _ in range(4))
     return 2 * _MATRIX**3 / times[0] / 1e9
 
 
@@ -74,20 +77,16 @@ def machine() -> str:
 def table(rows: Iterable[Row]) -> str:
     """Return `rows` as Markdown: medians, the range in brackets."""
     lines = [
-        "| job | by | seconds | images/s | times facebench's | to reach |",
+        "| job | by | seconds | images/s | others' time to facebench's | to reach |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
         speed = f"{row.case.images / median(row.seconds):.1f}" if row.case.images else ""
-        own = row.who == "facebench"
-        prepared = (
-            f", after {row.prepared:.0f} s of compilation" if own and row.prepared > 1 else ""
-        )
-        ratio = "" if own else _spread(row.ratios, "×")
-        target = "" if own else row.case.target
-        spread = _spread(row.seconds, " s")
+        prepared = f", after {row.prepared:.0f} s of compilation" if row.prepared > 1 else ""
+        ratios = "; ".join(f"{who} {_spread(each, '×')}" for who, each in row.ratios.items())
         lines.append(
-            f"| {row.case.name} | {row.who} | {spread}{prepared} | {speed} | {ratio} | {target} |"
+            f"| {row.case.name} | {row.who} | {_spread(row.seconds, ' s')}{prepared} | {speed} "
+            f"| {ratios} | {row.target} |"
         )
     return "\n".join(lines)
 
@@ -101,3 +100,7 @@ def _seconds(work: Work) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def _ratios(theirs: list[float], ours: list[float]) -> list[float]:
+    return [t / o for t, o in zip(theirs, ours, strict=True)]

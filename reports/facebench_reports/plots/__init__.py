@@ -1,0 +1,46 @@
+"""The plots of a board, as data: each panel is a Vega-Lite description of one view.
+
+The page draws them with Vega's script, and ``facebench plot`` by vl-convert, which brings the same
+script: one description, one look. Vega was chosen over Plotly (a script of 4.5 MB, and PNG or SVG
+only with a browser) and Bokeh (PNG only with a browser); its own takes .9 MB.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from facebench.exhibits import Exhibits
+from facebench_reports.board import Board
+from facebench_reports.plots.clouds import features
+from facebench_reports.plots.infinity import extrapolation
+from facebench_reports.plots.intervals import metrics
+from facebench_reports.plots.parts import PLOTTED, Figure, Panel, orders
+from facebench_reports.plots.runs import cost, training
+from facebench_reports.plots.scatter import planes
+
+__all__ = [
+    "FIGURES",
+    "PLOTTED",
+    "Draw",
+    "Figure",
+    "Panel",
+    "cost",
+    "extrapolation",
+    "features",
+    "figures",
+    "metrics",
+    "orders",
+    "planes",
+    "training",
+]
+
+Draw = Callable[[Board, Mapping[str, Exhibits]], Figure]
+FIGURES: Mapping[str, Draw] = MappingProxyType(
+    {draw.__name__: draw for draw in (metrics, planes, extrapolation, features, training, cost)}
+)
+"""Every plot by its name, in the order of the page."""
+
+
+def figures(board: Board, exhibits: Mapping[str, Exhibits]) -> list[Figure]:
+    """Return every figure that there are numbers for."""
+    found = (draw(board, exhibits) for draw in FIGURES.values())
+    return [figure for figure in found if figure.panels]

@@ -1,0 +1,105 @@
+"""The Fréchet distance against 1/N."""
+
+from collections.abc import Mapping, Sequence
+
+from facebench.exhibits import Exhibits
+from facebench.result import Result, Value
+from facebench_reports.board import Board
+from facebench_reports.columns import Column
+from facebench_reports.plots.parts import (
+    LABELLED,
+    Figure,
+    Panel,
+    Spec,
+    identity,
+    interval,
+    labels,
+    shown,
+    tip,
+)
+
+
+def extrapolation(board: Board, exhibits: Mapping[str, Exhibits]) -> Figure:
+    """Plot the Fréchet distance against 1/N, and where the line ends."""
+    columns = [c for c in board.columns if any(v.curve for v in _values(c, shown(board)))]
+    return Figure(
+        "extrapolation",
+        "How the distance falls with the number of images",
+        "Each dot is the distance of as many images; the line through them ends, left, at what "
+        "infinitely many would score, with its 95 % interval beside it.",
+        [_lines_to_infinity(column, shown(board)) for column in columns],
+    )
+
+
+def _values(column: Column, results: Sequence[Result]) -> list[Value]:
+    return [value for result in results if (value := column.value(result))]
+
+
+def _lines_to_infinity(column: Column, results: Sequence[Result]) -> Panel:
+    curves = {r.model: v for r in results if (v := column.value(r)) and v.curve}
+    points: list[Spec] = [
+        {"model": model, "inverse": 1 / count, "value": at}
+        for model, value in curves.items()
+        for count, at in value.curve
+    ]
+    reach = max(point["inverse"] for point in points)
+    ends = [
+        end for i, each in enumerate(curves.items()) for end in _ends(*each, -0.012 * i * reach)
+    ]
+    x = _by_number_of_images(points, reach * (-0.012 * len(curves) - 0.02), reach * 1.02)
+    y = {"field": "value", "type": "quantitative", "title": column.title.replace("∞", "")}
+    marks = identity([result.model for result in results])
+    colour = {"color": marks["color"]}
+    tips = [tip("model", "model"), tip("value", "distance")]
+    is_end, is_line = {"filter": "isValid(datum.low)"}, {"filter": "datum.part == 'line'"}
+    to_high = {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}}
+    layers: list[Spec] = [
+        {"transform": [is_line], "mark": "line", "encoding": {"x": x, "y": y, **colour}},
+        {
+            "transform": [is_end],
+            "mark": {"type": "rule", "strokeWidth": 2},
+            "encoding": to_high | colour,
+        },
+        {
+            "data": {"values": points},
+            "mark": {"type": "point", "size": 40},
+            "encoding": {"x": x, "y": y, "tooltip": tips, **marks},
+        },
+    ]
+    if len(curves) <= LABELLED:
+        layers.append(labels([is_line, {"filter": "datum.inverse > 0"}], x, y))
+    return Panel("", {"data": {"values": ends}, "layer": layers}, 340)
+
+
+def _ends(model: str, value: Value, aside: float) -> list[Spec]:
+    """Return a fitted line's two ends, and the interval, a little aside from the others'.
+
+    The value is the intercept of the fit, so the slope follows from the means.
+    """
+    inverse = [1 / count for count, _ in value.curve]
+    mean = sum(at for _, at in value.curve) / len(inverse)
+    slope = (mean - value.value) / (sum(inverse) / len(inverse))
+    far = value.value + slope * max(inverse)
+    line = {"model": model, "part": "line"}
+    return [
+        line | {"inverse": 0.0, "value": value.value},
+        line | {"inverse": max(inverse), "value": far},
+        {"model": model, "part": "end", "inverse": aside, **interval(value)},
+    ]
+
+
+def _by_number_of_images(points: Sequence[Spec], low: float, high: float) -> Spec:
+    """Return an axis in 1/N that shows N, at both ends of what was measured and at infinity."""
+    measured = sorted(point["inverse"] for point in points)
+    named = "datum.value == 0 ? '∞' : format(1 / datum.value, ',.0f')"
+    return {
+        "field": "inverse",
+        "type": "quantitative",
+        "title": "images N, by 1/N",
+        "scale": {"domain": [low, high], "nice": False},
+        "axis": {
+            "values": [0.0, measured[0], measured[-1]],
+            "labelExpr": named,
+            "labelFlush": False,
+        },
+    }

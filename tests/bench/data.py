@@ -1,0 +1,48 @@
+"""What the speed of facebench is measured on: networks, pictures and features."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from facebench.data.dataset import Dataset
+from facebench.data.prepare import prepare
+from facebench.features.arithmetic import Precision
+from facebench.images import ImageFilesSampler
+from facebench.weights import WeightSource
+
+SHARED = Path(os.environ.get("FACEBENCH_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+NETWORKS = {
+    "inception": SHARED / "weights" / "inception_parity.pth",
+    "alexnet": SHARED / "weights" / "alexnet_features.pth",
+}
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+PRECISIONS: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+BATCH = 50  # torch-fidelity's own choice is 64; at 50 both are as fast
+
+
+def source() -> WeightSource:
+    """Return the parity networks."""
+    return WeightSource(NETWORKS, trust=True)
+
+
+def generated(count: int) -> UInt8[np.ndarray, "n 3 64 64"]:
+    """Return other people's samples, 64×64."""
+    return ImageFilesSampler(SHARED / "generated" / "celeba_gan_2000_64x64.zip").sample(
+        range(count)
+    )
+
+
+def features(count: int, seed: int, width: int = 2048) -> np.ndarray:
+    """Draw features whose variance falls as a network's does."""
+    rng = np.random.default_rng(seed)
+    spread = np.arange(1, width + 1) ** -0.5
+    return (rng.standard_normal((count, width)) * spread + 0.01 * seed).astype(np.float32)
+
+
+def faces(folder: Path) -> Dataset:
+    """Prepare the real faces in `folder`, 64×64."""
+    archive = SHARED / "faces" / "celeba_9000_89x109.zip"
+    return prepare(archive, folder, crop="celeba", size=64)
