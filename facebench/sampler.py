@@ -38,6 +38,15 @@ class LatentSampler(ABC):
         return self.decode(latents(seeds, self.latent_dim))
 
 
+@runtime_checkable
+class Encoder(Protocol):
+    """What else a latent sampler may offer: the way back, for reconstructions."""
+
+    def encode(self, images: Images) -> Float32[np.ndarray, "n d"]:
+        """Return the latents from which `decode` makes what is nearest to `images`."""
+        ...
+
+
 def latents(seeds: Sequence[int], dim: int) -> Float32[np.ndarray, "n d"]:
     """Draw one standard normal vector per seed, ``float32`` of shape ``(len(seeds), dim)``.
 

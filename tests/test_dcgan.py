@@ -209,6 +209,6 @@ def test_importing_the_adapter_imports_no_framework(keras_process: Process) -> N
 
 @pytest.mark.parametrize("size", [8, 48])
 def test_sizes_that_do_not_halve_down_to_four_are_refused(size: int) -> None:
-    faces = Dataset("faces", np.zeros((1, 3, size, size), np.uint8), {})
+    faces = Dataset(Path("faces"), np.zeros((1, 3, size, size), np.uint8), {})
     with pytest.raises(BadInput, match=f"{size}×{size} pixels.*power of two from 16"):
         require_power_of_two(faces, "DCGAN")

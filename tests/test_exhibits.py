@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from facebench.data.dataset import Dataset, open_dataset
+from facebench.data.prepare import synthesize
 from facebench.engine import evaluate
 from facebench.engine.curves import POINTS, SERIES, training_curves
 from facebench.engine.exhibits import NEIGHBOURS, SHOWN, SUSPECTS
@@ -18,7 +19,7 @@ from facebench.features.random import RandomFeatures
 from facebench.registry import load
 from facebench.result import read_history, read_result
 from facebench.sampler import latents
-from facebench.strips import COLUMNS, REACH, LatentStrips
+from facebench.strips import COLUMNS, REACH, LatentStrips, Reconstructions
 from facebench_pca import PCASampler
 from facebench_pca.train import command as train_pca
 
@@ -129,6 +130,28 @@ def test_strips_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: Path
     assert "traversal" not in read_exhibits(exhibits_folder(out, "sanity-blur")).strips
 
 
+def test_real_images_stand_above_what_the_model_makes_of_them(
+    out: Path, run: Path, tiny_dataset: Dataset
+) -> None:
+    shown = cells(exhibits_folder(out, "pca"), "reconstructions", SHOWN)
+    real, model = np.asarray(tiny_dataset.split("holdout").images), PCASampler(run)
+    assert (shown[0] == real).all()
+    assert (shown[1] == model.decode(model.encode(real))).all()
+    errors = [np.abs(shown[1] - each.astype(int)).mean() for each in (real, real[::-1])]
+    assert errors[0] < errors[1]
+    assert "reconstructions" not in read_exhibits(exhibits_folder(out, "sanity-blur")).strips
+
+
+def test_what_does_not_encode_images_of_that_size_has_no_reconstructions(
+    run: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    synthesize(tmp_path / "small", num=8, size=16, holdout=0)
+    with pytest.raises(BadInput, match="encodes images of 32 pixels, not of 16"):
+        Reconstructions(run, data=str(tmp_path / "small"))
+    with pytest.raises(BadInput, match="not a prepared data set"):
+        Reconstructions(run)
+
+
 def test_what_is_no_latent_sampler_has_no_strips(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"adapter": "images"}')
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
@@ -157,7 +180,7 @@ def test_no_score_depends_on_what_is_shown_and_both_are_the_same_again(
     assert read_result(out / "pca.json").metrics == bare.results[0].metrics
     evaluate(f"pca={run}", tiny_folder, extractor="random", sanity=True, out=tmp_path)
     written = sorted(p.relative_to(out) for p in (out / "exhibits").rglob("*.*"))
-    assert len(written) == 7 * 5 + 2
+    assert len(written) == 7 * 5 + 3
     assert all((tmp_path / path).read_bytes() == (out / path).read_bytes() for path in written)
 
 

@@ -189,7 +189,7 @@ def test_solver_is_chosen_by_size_and_said(data: Path, tmp_path: Path) -> None:
     ]
     assert "exact decomposition of the covariance" in said[0] and said[0][:60] == said[1][:60]
     assert "randomized subspace iteration, in 3 passes" in said[2]
-    large = Dataset("large", np.zeros((9, 3, 64, 64), np.uint8), {})
+    large = Dataset(Path("large"), np.zeros((9, 3, 64, 64), np.uint8), {})
     assert choose_solver("auto", large) == "randomized"
 
 

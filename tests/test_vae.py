@@ -32,6 +32,7 @@ from facebench_vae.model import (
     VAE,
     Elbo,
     Posterior,
+    encode,
     kl_to_prior,
     load,
     render,
@@ -374,6 +375,15 @@ def test_a_fitted_prior_is_the_gaussian_of_the_codes(model: VAE, data: Path) -> 
     covariance = q.mean.T.cov(correction=0) + spread
     torch.testing.assert_close(z.T.cov(), covariance, rtol=0.05, atol=0.03)
     assert (render(model, latents(range(4), 6)) != before).any()
+
+
+def test_encoding_is_the_way_back_from_what_the_decoder_is_given(model: VAE, data: Path) -> None:
+    images = np.load(data / "images.npy")[:5]
+    fit_prior(model, np.load(data / "images.npy"))
+    with torch.inference_mode():
+        codes = model.eval().encode(to_network(images)).mean
+        again = model.from_prior(torch.from_numpy(encode(model, images)))
+    torch.testing.assert_close(again, codes, rtol=1e-4, atol=1e-5)
 
 
 def weights_of(run: Path) -> bytes:

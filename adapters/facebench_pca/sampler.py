@@ -23,3 +23,7 @@ class PCASampler(LatentSampler):
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
         """Return the images of latents `z`, clipped to 0 to 255 and rounded."""
         return render(self.model, z)
+
+    def encode(self, images: Images) -> Float32[np.ndarray, "n d"]:
+        """Return the latents of the projections of `images` on the eigenfaces."""
+        return self.model.whiten(images).astype(np.float32)

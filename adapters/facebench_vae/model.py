@@ -101,6 +101,11 @@ class VAE(nn.Module):
         """
         return self.prior_mean + z @ self.prior_factor.T
 
+    def to_prior(self, codes: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Undo `from_prior`."""
+        centred = (codes - self.prior_mean).T
+        return torch.linalg.solve_triangular(self.prior_factor, centred, upper=False).T
+
     def elbo(
         self,
         x: Float[Tensor, "n 3 s s"],
@@ -136,6 +141,13 @@ def render_codes(model: VAE, codes: Float[Tensor, "n d"]) -> Images:
     """Return the images that `model` decodes from `codes`, BatchNorm at its moving averages."""
     mean = model.eval().decode(codes)
     return to_uint8(mean.contiguous().cpu().numpy(), -1.0, 1.0)
+
+
+@torch.inference_mode()
+def encode(model: VAE, images: Images) -> Float32[np.ndarray, "n d"]:
+    """Return the standard normal z that stand for the means of q(z|x): `render`'s way back."""
+    codes = model.eval().encode(to_network(images).to(model.device)).mean
+    return model.to_prior(codes).cpu().numpy()
 
 
 def save(model: VAE, path: Path) -> None:

@@ -26,3 +26,9 @@ class VAESampler(LatentSampler):
         from facebench_vae.model import render
 
         return render(self.model, z)
+
+    def encode(self, images: Images) -> Float32[np.ndarray, "n d"]:
+        """Return the latents of the means of q(z|x)."""
+        from facebench_vae.model import encode
+
+        return encode(self.model, images)

@@ -21,7 +21,7 @@ _INFO = {"count": int, "size": int, "digest": str, "crop": str, "filter": str, "
 class Dataset:
     """One split of a prepared data set; `images` is memory-mapped ``uint8`` (n, 3, s, s)."""
 
-    name: str
+    folder: Path
     images: np.ndarray
     info: dict[str, Any]
     """The content of ``dataset.json``."""
@@ -33,6 +33,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def name(self) -> str:
+        """That of its folder."""
+        return self.folder.resolve().name
 
     @property
     def digest(self) -> str:
@@ -75,7 +80,7 @@ def open_dataset(folder: Path) -> Dataset:
             f"run facebench data prepare {folder} OUT and name OUT instead."
         )
     info = _read_info(folder / "dataset.json")
-    return Dataset(folder.resolve().name, _open_images(folder / "images.npy", info), info)
+    return Dataset(folder, _open_images(folder / "images.npy", info), info)
 
 
 def _read_info(path: Path) -> dict[str, Any]:

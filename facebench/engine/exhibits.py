@@ -12,17 +12,17 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int64
 
 from facebench import strips
 from facebench.data.dataset import Dataset
 from facebench.engine.curves import training_curves
+from facebench.engine.plane import POINTS, plane_of, rounded
 from facebench.engine.reference import Reference
 from facebench.engine.setting import Seen, Setting
 from facebench.engine.sources import ImageSource, ModelSource
 from facebench.errors import BadInput, RowFailed
-from facebench.exhibits import Exhibits, Plane, Strip, exhibits_folder, read_exhibits
+from facebench.exhibits import Exhibits, Strip, exhibits_folder, read_exhibits
 from facebench.exhibits import write_exhibits as write
 from facebench.files import atomic_path
 from facebench.grid import grid
@@ -37,11 +37,8 @@ SHOWN = 8
 SUSPECTS = 6
 """Samples beside their nearest training images, and how many of these each has."""
 NEIGHBOURS = 3
-LATENT = "latent-strips"
-"""The adapter that shows what lies between seeds."""
-POINTS = 300
-"""Images of each set that are points of the plane."""
-_DIGITS = 4  # of a coordinate or a distance
+LATENT, ENCODED = "latent-strips", "reconstructions"
+"""The adapters that show what lies between seeds, and what a model makes of real images."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +71,10 @@ def keep_exhibits(
     knows_copies = real.training is None or "copies" in before.strips
     if before.identity == identity and knows_copies:
         return
-    latent = _latent_strips(result, drawn.path, folder)
+    latent = _latent_strips(result, drawn.path, setting.dataset, folder)
     exhibits = Exhibits(
         identity=identity,
-        plane=_plane(*map(_array, (real.seen.features, drawn.seen.features))),
+        plane=plane_of(*map(_array, (real.seen.features, drawn.seen.features))),
         training=training_curves(drawn.path),
     )
     try:
@@ -87,21 +84,32 @@ def keep_exhibits(
         write(replace(exhibits, identity="", strips=latent), folder)
 
 
-def _latent_strips(result: Result, run: Path, folder: Path) -> dict[str, Strip]:
-    """Write the interpolations and traversals of a run; nothing if it has no latent sampler."""
+def _latent_strips(result: Result, run: Path, dataset: Dataset, folder: Path) -> dict[str, Strip]:
+    """Write the interpolations, traversals and reconstructions of a run, as far as it has any."""
     if result.is_sanity or not (run / "config.json").is_file():
         return {}
-    source = ModelSource(Model(result.model, LATENT, run), result.model_digest)
+    found = {}
+    walks = _extra(Model(result.model, LATENT, run), range(strips.TOTAL))
+    if walks is not None:
+        names = ("interpolation", "traversal")
+        for name, half, labels in zip(names, np.split(walks, 2), strips.labels(), strict=True):
+            found[name] = _saved(name, half, strips.COLUMNS, labels, (), folder)
+        first = range(dataset.first, dataset.first + min(SHOWN, len(dataset)))
+        again = _extra(Model(result.model, ENCODED, run, {"data": str(dataset.folder)}), first)
+        if again is not None:
+            both = np.concatenate([dataset.images[: len(first)], again])
+            rows = ("real images", "reconstructions")
+            found[ENCODED] = _saved(ENCODED, both, len(first), rows, (), folder)
+    return found
+
+
+def _extra(model: Model, seeds: range) -> Images | None:
+    """Return what an adapter shows of a run, or None if it does not go with the run's model."""
     try:
-        with contextlib.closing(source.batches([range(strips.TOTAL)])) as batches:
-            images = next(batches)
+        with contextlib.closing(ModelSource(model, "").batches([seeds])) as batches:
+            return next(batches)
     except (BadInput, RowFailed, StopIteration):
-        return {}
-    halves = zip(("interpolation", "traversal"), np.split(images, 2), strips.labels(), strict=True)
-    return {
-        name: _saved(name, half, strips.COLUMNS, labels, (), folder)
-        for name, half, labels in halves
-    }
+        return None
 
 
 def _identity(result: Result) -> str:
@@ -137,7 +145,7 @@ def _row(of: str, chosen: np.ndarray, distances: np.ndarray, first: int, noun: s
         columns=SHOWN,
         cells=[(of, int(i)) for i in chosen],
         labels=[f"{noun} {first + i}" for i in chosen],
-        distances=[_rounded(distances[i]) for i in chosen],
+        distances=[rounded(distances[i]) for i in chosen],
     )
 
 
@@ -154,7 +162,7 @@ def _copies(
         columns=1 + count,
         cells=[cell for row in rows for cell in row],
         labels=[f"seed {first + i}" for i in suspects],
-        distances=[_rounded(ratios[i]) for i in suspects],
+        distances=[rounded(ratios[i]) for i in suspects],
     )
 
 
@@ -216,25 +224,3 @@ def _saved(
     with atomic_path(folder / f"{name}.png") as partial:
         grid(images, columns).save(partial)
     return Strip(f"{name}.png", columns, images.shape[-1], tuple(labels), tuple(distances))
-
-
-def _plane(real: np.ndarray, fake: np.ndarray) -> Plane:
-    """Return the first images of both sets in the plane of the real ones' largest variance."""
-    x = torch.from_numpy(np.array(real, np.float64))
-    centre = x.mean(0)
-    x -= centre
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        _, scales, axes = torch.svd_lowrank(x, q=min(6, *x.shape))
-    axes = axes[:, :2] * torch.sign(axes[axes[:, :2].abs().argmax(0), range(2)])  # either will do
-    shares = (scales[:2].square() / x.square().sum().clamp(min=1e-300)).tolist()
-    y = torch.from_numpy(np.array(fake[:POINTS], np.float64)) - centre
-    return Plane((shares[0], shares[1]), _points(x[:POINTS] @ axes), _points(y @ axes))
-
-
-def _points(values: torch.Tensor) -> tuple[tuple[float, float], ...]:
-    return tuple((_rounded(x), _rounded(y)) for x, y in values.tolist())
-
-
-def _rounded(value: float | np.floating) -> float:
-    return float(f"{value:.{_DIGITS}g}")

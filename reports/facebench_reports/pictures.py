@@ -69,7 +69,10 @@ _TEXTS = {
         "Left, the samples most suspected of copying; beside each the training images nearest to "
         "it. Below 1 a sample is nearer to its training image than that is to any other.",
     ),
-    "reconstruction": ("Reconstructions", "Real images above, what the model makes of them below."),
+    "reconstructions": (
+        "Reconstructions",
+        "Real images above, what the model makes of them below.",
+    ),
     "interpolation": ("Interpolations", "From one seed to another, each row another pair."),
     "traversal": (
         "Traversals",
