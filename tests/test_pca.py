@@ -86,6 +86,19 @@ def test_fit_matches_numpys_eigh_of_the_covariance_over_n(run: Path, rows: np.nd
     np.testing.assert_allclose(overlap, 1, atol=1e-3)
 
 
+@pytest.mark.parametrize(("solver", "passes"), [("covariance", 1), ("randomized", 60)])
+def test_eigenfaces_are_scikit_learns(solver: str, passes: int, images: np.ndarray) -> None:
+    from sklearn.decomposition import PCA
+
+    count = len(images)
+    theirs = PCA(10, svd_solver="full").fit(images.reshape(count, -1).astype(np.float64))
+    ours = solve(solver, images, 10, passes)
+    variances = theirs.explained_variance_ * (count - 1) / count
+    assert ours.variances == pytest.approx(variances, rel=1e-4)
+    alike = np.abs((ours.components * theirs.components_).sum(1))
+    assert alike == pytest.approx(1, abs=1e-4)
+
+
 def test_reconstruction_through_the_components_matches_the_oracle(
     run: Path, rows: np.ndarray
 ) -> None:
