@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from data import BATCH, DEVICE, NETWORKS, PRECISIONS, features, generated, source
+from data import BATCH, DEVICE, NETWORKS, PRECISIONS, SHIFT, features, generated, source
 from harness import Case
 from jaxtyping import Int64
 
@@ -71,7 +71,7 @@ def frechet(count: int, with_root: bool) -> Case:
     import scipy.linalg
     from torch_fidelity.metric_fid import fid_statistics_to_metric
 
-    x, y = features(count, 0).astype(np.float64), features(count, 1).astype(np.float64)
+    x, y = features(count, 0).astype(np.float64), features(count, 1, SHIFT).astype(np.float64)
     statistics = [{"mu": z.mean(0), "sigma": np.cov(z, rowvar=False)} for z in (x, y)]
     eigvals = partial(fid_statistics_to_metric, *statistics, False)
     peers: dict[str, Any] = {"torch-fidelity (eigvals)": eigvals}
@@ -94,7 +94,7 @@ def neighbours(count: int) -> Case:
     from prdc import compute_prdc
     from torch_fidelity.metric_prc import prc_features_to_metric
 
-    x, y = features(count, 0), features(count, 1)
+    x, y = features(count, 0), features(count, 1, SHIFT)
 
     def ours() -> None:
         manifold_scores(x, y)

@@ -20,6 +20,8 @@ NETWORKS = {
 }
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 PRECISIONS: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+WIDTH = 2048  # of features
+SHIFT = 0.01  # between the means of two sets of them
 BATCH = 50  # torch-fidelity's own choice is 64; at 50 both are as fast
 
 
@@ -35,11 +37,11 @@ def generated(count: int) -> UInt8[np.ndarray, "n 3 64 64"]:
     )
 
 
-def features(count: int, seed: int, width: int = 2048) -> np.ndarray:
+def features(count: int, seed: int, shift: float = 0.0) -> np.ndarray:
     """Draw features whose variance falls as a network's does."""
     rng = np.random.default_rng(seed)
-    spread = np.arange(1, width + 1) ** -0.5
-    return (rng.standard_normal((count, width)) * spread + 0.01 * seed).astype(np.float32)
+    spread = np.arange(1, WIDTH + 1) ** -0.5
+    return (rng.standard_normal((count, WIDTH)) * spread + shift).astype(np.float32)
 
 
 def faces(folder: Path) -> Dataset:
