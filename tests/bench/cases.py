@@ -137,7 +137,8 @@ def lpips_of_pairs(images: np.ndarray, pairs: np.ndarray) -> float:
     scaled = torch.from_numpy(images).float() / 127.5 - 1
     with torch.inference_mode():
         parts = [
-            network(scaled[a], scaled[b]) for a, b in np.array_split(pairs, len(pairs) // BATCH)
+            network(*scaled[torch.from_numpy(part.T)])
+            for part in np.array_split(pairs, len(pairs) // BATCH)
         ]
     return float(torch.cat(parts).mean())
 
