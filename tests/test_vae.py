@@ -19,6 +19,7 @@ from scipy.stats import logistic, norm
 
 from facebench.errors import BadInput
 from facebench.sampler import latents
+from facebench.training.group import process_group
 from facebench_vae import VAESampler
 from facebench_vae.fit import evaluate, fit_prior
 from facebench_vae.learner import VAELearner, means, warm_up
@@ -40,7 +41,6 @@ from facebench_vae.model import (
     save,
     to_network,
 )
-from facebench_vae.parallel import process_group
 from facebench_vae.train import command
 
 COUNT, TRAIN, SIZE = 72, 64, 16
@@ -435,7 +435,14 @@ def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
 
 
 def torchrun(data: Path, out: Path, *options: object) -> str:
-    command = [*("-m", "torch.distributed.run", "--nproc-per-node=2"), "-m", "facebench"]
+    command = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "facebench",
+    ]
     words = [*("train", "vae", "--data"), data, "--out", out, *OPTIONS, *options]
     finished = subprocess.run(
         [sys.executable, *map(str, [*command, *words])],

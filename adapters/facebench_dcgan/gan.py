@@ -5,7 +5,7 @@ through both that alternating steps would take.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from facebench_dcgan.augment import augment
 from facebench_dcgan.backend import Losses, find_backend
 from facebench_dcgan.losses import discriminator_loss, generator_loss, gradient_penalty
 from facebench_dcgan.model import Norm, build_discriminators, build_generators
+
+if TYPE_CHECKING:
+    from facebench.training.group import Group
 
 SETTLING_PASSES = 100
 Batch = Mapping[str, Any]
@@ -29,11 +32,16 @@ class GAN:
     of stages that share layers; only the last, the plain one, is used unless the network grows.
     """
 
-    def __init__(self, config: Mapping[str, Any]):
-        """Build the networks that `config` describes on the backend that Keras runs on."""
+    def __init__(self, config: Mapping[str, Any], group: "Group | None" = None):
+        """Build the networks that `config` describes on the backend that Keras runs on.
+
+        Args:
+            config: the run's options.
+            group: of processes that share each batch, on the torch backend.
+        """
         import keras
 
-        self.config = config
+        self.config, self.group = config, group
         self.backend = find_backend(keras.backend.backend())
         size, width = config["size"], config["width"]
         options = {"attention": config["attention"], "growing": config["progressive"]}
@@ -120,6 +128,9 @@ class GAN:
         losses, gradients = self.backend.differentiate(
             lambda: self.losses(batch, stage), *self.trained
         )
+        if self.group:
+            for each in gradients:
+                self.group.average(each)
         with self.backend.updating():
             self._update(gradients)
         return losses[0], losses[1]

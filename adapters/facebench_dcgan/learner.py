@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -17,13 +17,16 @@ from facebench_dcgan.growth import growth
 from facebench_dcgan.notebook import CONTROL_SCALE, NotebookGAN, noisy_targets
 from facebench_dcgan.sampler import render
 
+if TYPE_CHECKING:
+    from facebench.training.group import Group
+
 Batch = dict[str, np.ndarray]
 
 
 class DCGANLearner:
     """Draws the batches, and keeps what the networks are."""
 
-    def __init__(self, config: dict[str, Any], dataset: Dataset):
+    def __init__(self, config: dict[str, Any], dataset: Dataset, group: "Group | None" = None):
         """Build the networks that the run's `config` describes; Keras is already imported."""
         import keras
 
@@ -34,7 +37,8 @@ class DCGANLearner:
         self.steps, self.images_per_step = config["steps"], config["batch_size"]
         notebook = config["preset"] == "notebook"
         self.control_scale = CONTROL_SCALE if notebook else 1.0
-        self.gan: GAN | NotebookGAN = NotebookGAN(config) if notebook else GAN(config)
+        self.gan: GAN | NotebookGAN = NotebookGAN(config) if notebook else GAN(config, group)
+        self.share = group.share if group else slice(None)
         self.done = 0
         self._settled: tuple[int, LatentSampler] | None = None
 
@@ -42,7 +46,8 @@ class DCGANLearner:
         """Take one step; return both losses."""
         stage, _ = self._growth(number)
         make = notebook_batch if self.config["preset"] == "notebook" else batch
-        d_loss, g_loss = self.gan.step(make(self.images, self.config, number), stage)
+        whole = make(self.images, self.config, number)
+        d_loss, g_loss = self.gan.step(shared(whole, self.share), stage)
         self.done = number
         return {"d_loss": d_loss, "g_loss": g_loss}
 
@@ -119,6 +124,15 @@ def batch(images: np.ndarray, config: dict[str, Any], step: int) -> Batch:
     if config["loss"] == "wgan-gp":
         found["mix"] = rng.random((count, 1, 1, 1), dtype=np.float32)
     return found | (_grown(real, config, step) if config["progressive"] else {})
+
+
+def shared(batch: Batch, share: slice) -> Batch:
+    """Return a process's part of `batch`."""
+    paired = ("targets", "changes")  # for the real and for the generated images
+    return {
+        name: values[:, share] if name in paired else values[share]
+        for name, values in batch.items()
+    }
 
 
 def notebook_batch(images: np.ndarray, config: dict[str, Any], step: int) -> Batch:

@@ -1,7 +1,9 @@
 """``facebench train dcgan``."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -20,6 +22,9 @@ from facebench.training.options import POSITIVE
 from facebench_dcgan import notebook
 from facebench_dcgan.runtime import import_keras
 from facebench_dcgan.sampler import MODEL_FILE
+
+if TYPE_CHECKING:
+    from facebench_dcgan.learner import DCGANLearner
 
 LABEL_NOISE = 0.1
 FLAGS = {
@@ -110,7 +115,8 @@ def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     """Train a deep convolutional GAN with Keras (Radford et al. 2016).
 
     Images must be squares of a power of two, 16 pixels or more. The defaults take about 40
-    minutes for 64x64 pixels on two CPU cores.
+    minutes for 64x64 pixels on two CPU cores. Under torchrun, with --backend torch, the processes
+    share each batch and the first one writes.
 
     \b
     Examples:
@@ -133,10 +139,30 @@ def train(run: Run, plan: Plan) -> None:
     """Train as ``run.config`` says, and write its model file when all is done."""
     from facebench_dcgan.learner import DCGANLearner
 
-    learner = DCGANLearner(run.config, run.dataset)
-    if run.config["preset"] != "notebook":
-        fit(run, learner, plan)
+    if run.config["backend"] == "torch":
+        _train_together(run, plan)
         return
+    learner = DCGANLearner(run.config, run.dataset)
+    fit(run, learner, plan, **_hooks(run, learner))
+
+
+def _train_together(run: Run, plan: Plan) -> None:
+    """Train in all processes that torchrun started, or in this one."""
+    import torch
+
+    from facebench.training.group import fit_together, process_group
+    from facebench_dcgan.learner import DCGANLearner
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with process_group(device, run.config["batch_size"]) as group:
+        learner = DCGANLearner(run.config, run.dataset, group)
+        fit_together(run, learner, plan, group, **_hooks(run, learner))
+
+
+def _hooks(run: Run, learner: "DCGANLearner") -> dict[str, Callable[..., None]]:
+    """Return what the notebook does whenever it logs."""
+    if run.config["preset"] != "notebook":
+        return {}
 
     def tell(step: int, losses: Any, seconds: float) -> None:
         learner.save_notebook_weights(run.folder)
@@ -146,13 +172,16 @@ def train(run: Run, plan: Plan) -> None:
             f"({seconds:.1f} sec)"
         )
 
-    fit(run, learner, plan, after_log=tell)
+    return {"after_log": tell}
 
 
 def _settled(
     context: click.Context, options: dict[str, Any], plan: Plan
 ) -> tuple[dict[str, Any], Plan]:
     """Fill in what depends on other options, and refuse what does not go together."""
+    shares = os.environ.get("WORLD_SIZE", "1") != "1"
+    if shares and (options["backend"] != "torch" or options["preset"] == "notebook"):
+        raise BadInput("Under torchrun the DCGAN trains with --backend torch and without a preset.")
     if options["preset"] == "notebook":
         return _notebook(context, options, plan)
     cross_entropy = options["loss"] == "nonsaturating"

@@ -9,12 +9,11 @@ import torch
 from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
 from facebench.sampler import Images
-from facebench.training import Plan, Run, fit
-from facebench.training.checkpoints import Checkpoints
+from facebench.training import Plan, Run
+from facebench.training.group import fit_together, process_group
 from facebench_vae.learner import VAELearner, means
 from facebench_vae.likelihood import bits_per_dimension
 from facebench_vae.model import VAE, Elbo, render_codes, to_network
-from facebench_vae.parallel import Group, process_group
 
 BATCH = 100
 COLUMNS = 6
@@ -37,21 +36,7 @@ def train(run: Run, plan: Plan, device: str = "cpu") -> None:
     """Train as ``run.config`` says, and write its model file when all is done."""
     with process_group(device, run.config["batch_size"]) as group:
         learner = VAELearner(run.config, run.dataset, device, group)
-        if group.rank:
-            _follow(run, learner, plan, group)
-        else:
-            group.meet()
-            fit(run, learner, plan, finish=lambda: _finish(run, learner))
-
-
-def _follow(run: Run, learner: VAELearner, plan: Plan, group: Group) -> None:
-    """Take the first process's steps beside it, without writing anything."""
-    newest = Checkpoints(run.checkpoints).newest() if plan.resume else None
-    if newest:
-        learner.restore(newest.read())
-    group.meet()
-    for step in range(newest.step + 1 if newest else 1, learner.steps + 1):
-        learner.step(step)
+        fit_together(run, learner, plan, group, finish=lambda: _finish(run, learner))
 
 
 def _finish(run: Run, learner: VAELearner) -> None:

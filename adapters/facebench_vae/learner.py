@@ -13,9 +13,9 @@ from torch import Tensor
 from facebench.data.dataset import Dataset
 from facebench.sampler import Images, LatentSampler
 from facebench.training import generator, random_batch
+from facebench.training.group import Group
 from facebench.training.learner import State
 from facebench_vae.model import VAE, Elbo, render, save, to_network
-from facebench_vae.parallel import Group
 
 
 class VAELearner:
@@ -87,7 +87,7 @@ class VAELearner:
         rng, count = generator(self.config["seed"], number), self.config["batch_size"]
         images = random_batch(self.images, count, rng)
         noise = rng.standard_normal((count, self.config["latent_dim"]), dtype=np.float32)
-        mine = slice(self.group.rank, None, self.group.size)
+        mine = self.group.share
         return to_network(images[mine]), torch.from_numpy(noise[mine])
 
     @torch.no_grad()

@@ -1,0 +1,90 @@
+"""Several processes that train one model, as torchrun starts them; or a single one."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+
+from facebench.errors import BadInput
+from facebench.training.checkpoints import Checkpoints
+from facebench.training.learner import Learner
+from facebench.training.loop import fit
+from facebench.training.options import Plan
+from facebench.training.run import Run
+
+
+@dataclass(frozen=True)
+class Group:
+    """This process's place among `size` of them."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def share(self) -> slice:
+        """This process's part of a batch's images."""
+        return slice(self.rank, None, self.size)
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """Return `module` with gradients averaged over the processes."""
+        if self.size == 1:
+            return module
+        # BatchNorm's statistics are those of the first process's share, which all take over.
+        return nn.parallel.DistributedDataParallel(module)
+
+    def average(self, gradients: Sequence[Tensor]) -> None:
+        """Put the mean over the processes in place of each gradient."""
+        if self.size == 1:
+            return
+        works = [distributed.all_reduce(each, async_op=True) for each in gradients]
+        for work, each in zip(works, gradients, strict=True):
+            work.wait()
+            each /= self.size
+
+    def meet(self) -> None:
+        """Wait for the other processes."""
+        if self.size > 1:
+            distributed.barrier()
+
+
+def fit_together(
+    run: Run, learner: Learner, plan: Plan, group: Group, **hooks: Callable[..., None]
+) -> None:
+    """Do what :func:`fit` does in the first process, and take its steps beside it in the others.
+
+    These write nothing. `hooks` are those of `fit`.
+    """
+    if group.rank == 0:
+        group.meet()
+        fit(run, learner, plan, **hooks)
+        return
+    newest = Checkpoints(run.checkpoints).newest() if plan.resume else None
+    if newest:
+        learner.restore(newest.read())
+    group.meet()  # from here on the first process may remove what was there
+    for step in range(newest.step + 1 if newest else 1, learner.steps + 1):
+        learner.step(step)
+
+
+@contextmanager
+def process_group(device: str, batch_size: int) -> Iterator[Group]:
+    """Join the processes that torchrun started, or be alone."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield Group()
+        return
+    if batch_size % size or batch_size // size < 2:
+        raise BadInput(
+            f"--batch-size {batch_size} does not split into {size} processes of 2 or more images: "
+            f"give a multiple of {size}."
+        )
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    try:
+        yield Group(distributed.get_rank(), size)
+    finally:
+        distributed.destroy_process_group()
