@@ -111,6 +111,8 @@ def frechet_from_moments(a: Moments, b: Moments) -> float:
 
 Along = Callable[[slice, Float64[Tensor, "n d"]], Float64[Tensor, "n k"]]
 """From some rows of a set, and them less its mean, to their components in some directions."""
+Unroot = Callable[[Float64[Tensor, "r k"]], Float64[Tensor, "d k"]]
+"""From columns u to A⁺ᵀu, for Σ = A Aᵀ."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,15 +120,15 @@ class _Gaussian:
     mean: Float64[Tensor, " d"]
     root: Float64[Tensor, "d r"]
     """Any A with Σ = A Aᵀ."""
-    inverse: Float64[Tensor, "r d"] | None
-    """A⁺, or None where A is the centred features themselves."""
+    unroot: Unroot | None
+    """None where A is the centred features themselves."""
 
     def along(self, directions: Float64[Tensor, "r k"]) -> Along:
         """Return what gives wᵀu for each x - μ = A w, w being whitened features, and column u."""
-        if self.inverse is None:  # each sample is a column of A, and so far from the mean
+        if self.unroot is None:  # each sample is a column of A, and so far from the mean
             scaled = (len(directions) - 1) ** 0.5 * directions
             return lambda rows, centred: scaled[rows]
-        projection = self.inverse.T @ directions
+        projection = self.unroot(directions)
         return lambda rows, centred: centred @ projection
 
 
@@ -140,19 +142,16 @@ def _fit(features: Rows) -> _Gaussian:
     return _Gaussian(mean, (x - mean).T / (count - 1) ** 0.5, None)
 
 
-def _root(
-    covariance: Float64[Tensor, "d d"],
-) -> tuple[Float64[Tensor, "d r"], Float64[Tensor, "r d"]]:
-    """Return A with Σ = A Aᵀ, and A⁺: by Cholesky, or from the eigenvectors where Σ is singular."""
+def _root(covariance: Float64[Tensor, "d d"]) -> tuple[Float64[Tensor, "d r"], Unroot]:
+    """Return A with Σ = A Aᵀ: by Cholesky, or from the eigenvectors where Σ is singular."""
     root, failed = torch.linalg.cholesky_ex(covariance)
     if not failed:
-        eye = torch.eye(len(root)).to(root)
-        return root, torch.linalg.solve_triangular(root, eye, upper=False)
+        return root, lambda u: torch.linalg.solve_triangular(root.T, u, upper=True)
     values, vectors = torch.linalg.eigh(covariance)
     # Directions without variance hold only rounding, which the square root would magnify.
     kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
-    scales = values[kept].sqrt()
-    return vectors[:, kept] * scales, (vectors[:, kept] / scales).T
+    scales, vectors = values[kept].sqrt(), vectors[:, kept]
+    return vectors * scales, lambda u: vectors / scales @ u
 
 
 def _distance(
