@@ -1,6 +1,6 @@
 """The engine's side of a sampler's process: started, watched, and ended whatever it does.
 
-The process leads a group of its own, which is killed as a whole. It is watched for death, for
+The process and all that it starts are marked, and killed as a whole. It is watched for death, for
 silence and for memory, and the end of what it printed is kept for the failure's message.
 """
 
@@ -13,13 +13,16 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from typing import Any
 
 import numpy as np
 
+from facebench import family
 from facebench.errors import BadInput, RowFailed
+from facebench.family import MARK
 from facebench.frames import Nonsense, read_header, read_images
-from facebench.limits import GIB, Limits, group_memory
+from facebench.limits import GIB, Limits
 from facebench.spec import Model
 from facebench.testing import Finding
 
@@ -48,7 +51,8 @@ class Sandbox:
         self._counts = [len(each) for each in task.get("seeds", ())]
         self._frames: queue.Queue[Any] = queue.Queue(AHEAD)
         self._over: str | None = None
-        self._process, answers = _start()
+        self._family = uuid.uuid4().hex
+        self._process, answers = _start(self._family)
         self._output = _Output(self._process)
         named = (model.adapter, str(model.path), dict(model.options), model.code)
         _send(self._process, {"model": named, **task})
@@ -81,9 +85,8 @@ class Sandbox:
             raise self._failure(f"its process answered nonsense ({str(frame)[:200]!r})")
 
     def close(self) -> None:
-        """End the process and all that it started in its group."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """End the process and all that it started."""
+        self._kill()
         self._process.wait()
         with contextlib.suppress(queue.Empty, BrokenPipeError):
             assert self._process.stdin is not None, "it was asked for"
@@ -129,15 +132,19 @@ class Sandbox:
 
     def _watch_memory(self) -> None:
         while self._process.poll() is None:
-            held = group_memory(self._process.pid)
+            held = family.memory(self._family)
             if held > self._limits.memory:
                 self._over = (
                     f"it took {held / GIB:.1f} GiB of memory, more than the "
                     f"{self._limits.memory / GIB:.1f} GiB that --memory-limit allows"
                 )
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
+                self._kill()
             time.sleep(_POLL)
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        family.end(self._family)
 
 
 def examine(model: Model, num: int, first_seed: int, limits: Limits) -> list[Finding]:
@@ -171,7 +178,7 @@ class _Output:
         return "\n".join(f"  {line}" for line in lines)
 
     def finish(self) -> None:
-        """Wait for what is on its way; a process outside of the group may hold the pipe open."""
+        """Wait for what is on its way; a process that was missed may hold the pipe open."""
         self._thread.join(_GRACE)
 
     def _forward(self) -> None:
@@ -199,7 +206,7 @@ def printable_text(text: str) -> str:
     return "".join(c for c in text if c.isprintable() or c in "\n\t")
 
 
-def _start() -> tuple["subprocess.Popen[bytes]", Any]:
+def _start(name: str) -> tuple["subprocess.Popen[bytes]", Any]:
     reading, writing = os.pipe()
     path = [str(folder) or os.getcwd() for folder in sys.path]
     process = subprocess.Popen(
@@ -209,7 +216,7 @@ def _start() -> tuple["subprocess.Popen[bytes]", Any]:
         stderr=subprocess.STDOUT,
         pass_fds=(writing,),
         start_new_session=True,
-        env=_ENVIRONMENT | dict(os.environ) | {"PYTHONPATH": os.pathsep.join(path)},
+        env=_ENVIRONMENT | dict(os.environ) | {"PYTHONPATH": os.pathsep.join(path), MARK: name},
     )
     os.close(writing)
     with contextlib.suppress(OSError):  # if memory runs out, it is the sampler that must go

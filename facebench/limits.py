@@ -1,7 +1,6 @@
 """What a sampler's process may take: time per batch and memory."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,19 +40,3 @@ DEFAULT = Limits()
 def limits_of(seconds: int | float, gibibytes: int | float | None) -> Limits:
     """Return the limits that a user asks for; None for the default memory."""
     return Limits(seconds, int(gibibytes * GIB)) if gibibytes else Limits(seconds)
-
-
-def group_memory(group: int) -> int:
-    """Return how many bytes the processes of a process group hold in memory."""
-    return sum(_PAGE * int(stat[21]) for stat in _stats() if int(stat[2]) == group)
-
-
-def _stats() -> Iterator[list[str]]:
-    """Yield the fields of ``/proc/PID/stat`` from the third on, counted from 0 (see proc(5))."""
-    for entry in os.scandir("/proc"):
-        if entry.name.isdecimal():
-            try:
-                text = Path(entry.path, "stat").read_text(errors="replace")
-            except OSError:  # it ended meanwhile
-                continue
-            yield text.rpartition(")")[2].split()

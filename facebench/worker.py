@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from facebench import registry
+from facebench import family, registry
 from facebench.errors import BadInput
 from facebench.frames import write_frame
 from facebench.sampler import Sampler, checked
@@ -92,6 +92,7 @@ def _request() -> bytes:
 
     def wait() -> None:
         stream.read(1)  # the engine writes no more: this returns when it is gone
+        family.end(os.environ[family.MARK])
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -254,6 +254,26 @@ def leaves_children_behind(seeds: Seeds) -> Any:
     os._exit(9)
 
 
+@_hostile(OWN_PROCESS, r"died \(exit code 9\)")
+def leaves_children_in_their_own_session(seeds: Seeds) -> Any:
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(99)
+        os._exit(0)
+    os._exit(9)
+
+
+@_hostile(OWN_PROCESS, "GiB of memory, more than")
+def takes_memory_in_its_own_session(seeds: Seeds) -> Any:
+    if os.fork() == 0:
+        os.setsid()
+        held = np.ones(400 << 20, np.uint8)
+        time.sleep(99)
+        os._exit(int(held[0]))
+    time.sleep(99)
+
+
 @_hostile(OWN_PROCESS, "EOFError")
 def asks_the_user(seeds: Seeds) -> Any:
     return input("password: ")

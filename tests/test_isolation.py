@@ -13,13 +13,13 @@ import hostile_samplers
 import numpy as np
 import pytest
 
-from facebench import worker
+from facebench import family, worker
 from facebench.engine import evaluate
 from facebench.engine.sources import ModelSource
 from facebench.errors import BadInput, RowFailed
 from facebench.frames import Nonsense, read_header, read_images, write_frame
 from facebench.isolation import Sandbox, examine, printable
-from facebench.limits import GIB, Limits, group_memory
+from facebench.limits import GIB, Limits
 from facebench.spec import Model, parse_model
 from facebench.testing import check_sampler
 
@@ -104,16 +104,15 @@ def test_the_tail_of_the_output_is_told_and_cannot_steer_a_terminal(
         draw("segfaults")
 
 
-def test_a_forking_model_leaves_no_process_of_its_group() -> None:
-    source = ModelSource(hostile("leaves_children_behind"), "", TIGHT)
-    sandbox = Sandbox(source.model, {"seeds": SEEDS}, TIGHT)
-    group = sandbox._process.pid
+@pytest.mark.parametrize("name", ["leaves_children_behind", "leaves_children_in_their_own_session"])
+def test_a_forking_model_leaves_no_process(name: str) -> None:
+    sandbox = Sandbox(hostile(name), {"seeds": SEEDS}, TIGHT)
     with pytest.raises(RowFailed):
         sandbox.next() and sandbox.next()
     deadline = time.monotonic() + 5
-    while group_memory(group) and time.monotonic() < deadline:
+    while family.members(sandbox._family) and time.monotonic() < deadline:
         time.sleep(0.05)  # the kernel takes a moment
-    assert group_memory(group) == 0
+    assert not family.members(sandbox._family)
 
 
 def test_an_abandoned_source_ends_its_process() -> None:
@@ -134,20 +133,20 @@ def test_a_sampler_does_not_outlive_an_engine_that_is_killed(tmp_path: Path) -> 
         "from facebench.spec import parse_model\n"
         "model = parse_model('a=python+takes=seeds:hostile_samplers:hangs')\n"
         "box = Sandbox(model, {'seeds': [[0]]}, Limits())\n"
-        "print(box._process.pid, flush=True)\n"
+        "print(box._family, flush=True)\n"
         "box.next()\n"
     )
     engine = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert engine.stdout is not None
     with engine.stdout:
-        group = int(engine.stdout.readline())
-        assert group_memory(group)
+        name = engine.stdout.readline().strip()
+        assert family.memory(name)
         engine.kill()
         engine.wait()
     deadline = time.monotonic() + 10
-    while group_memory(group) and time.monotonic() < deadline:
+    while family.members(name) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert group_memory(group) == 0
+    assert not family.members(name)
 
 
 def test_rows_beside_a_hostile_one_are_finished(tiny_folder: Path, tmp_path: Path) -> None:
