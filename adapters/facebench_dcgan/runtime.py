@@ -5,6 +5,14 @@ import sys
 from types import ModuleType
 
 from facebench.errors import BadInput
+from facebench.quiet import without_notices
+
+_NOTICES = (  # of TensorFlow's start, which no log level holds back
+    b"before absl::InitializeLog()",  # the heading of the others
+    b"oneDNN custom operations are on",
+    b"Could not find cuda drivers",
+    b"failed call to cuInit",  # there is no GPU
+)
 
 
 def import_keras(backend: str) -> ModuleType:
@@ -14,7 +22,13 @@ def import_keras(backend: str) -> ModuleType:
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = backend  # read once, when Keras is first imported
     try:
-        import keras
+        with without_notices(_NOTICES):
+            import keras
+
+            if keras.backend.backend() == "tensorflow":
+                import tensorflow as tf
+
+                tf.config.list_physical_devices()  # looks for GPUs, and says what it finds
     except ModuleNotFoundError as error:
         raise BadInput(
             f"The DCGAN needs the package {error.name!r}, which is not installed: "
