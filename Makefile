@@ -18,7 +18,7 @@ slow: $(INSTALLED)        ## what takes minutes
 simulate: $(INSTALLED)    ## how far intervals and verdicts can be trusted: the tables of docs/uncertainty.md
 	$(BIN)/python tests/bench/simulations.py
 
-bench: $(INSTALLED)       ## how fast it is beside others, on this machine: half an hour on two cores
+bench: $(INSTALLED)       ## how fast it is beside others, on this machine: an hour on two cores
 	$(BIN)/python tests/bench/speed.py --out reports/leaderboard/SPEED.md
 
 lint: $(INSTALLED)

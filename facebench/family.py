@@ -1,7 +1,7 @@
-"""A process with all that it started, wherever they moved: they have a mark in their environment.
+"""A process with all that it started, wherever they moved: its session, and who has its mark.
 
-A group would lose a child that calls ``setsid``, a tree of parents one whose parent died. What
-clears its environment is lost here.
+A session alone would lose a child that calls ``setsid``, the mark in the environment one that
+clears it or that others must not read. Only what does both is lost.
 """
 
 import contextlib
@@ -15,31 +15,44 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _ROUNDS = 10  # of killing what was started while the last round went on
 
 
-def members(family: str) -> list[int]:
-    """Return the processes of `family`, this one last if it is of them."""
-    wanted, found = f"{MARK}={family}".encode(), []
+def members(name: str, leader: int) -> list[int]:
+    """Return the processes of the family `name`, whose first one led a session of its own."""
+    wanted, found = f"{MARK}={name}".encode(), []
     for entry in os.scandir("/proc"):
         if entry.name.isdecimal():
-            with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
-                if wanted in Path(entry.path, "environ").read_bytes().split(b"\0"):
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                state, _, _, session = _stat(entry.path)[:4]
+                if state != "Z" and (int(session) == leader or wanted in _environment(entry.path)):
                     found.append(int(entry.name))
-    return sorted(found, key=lambda pid: pid == os.getpid())
+    return found
 
 
-def memory(family: str) -> int:
-    """Return how many bytes the processes of `family` hold in memory."""
-    return sum(map(_resident, members(family)))
+def memory(name: str, leader: int) -> int:
+    """Return how many bytes the family holds in memory."""
+    return sum(map(_resident, members(name, leader)))
 
 
-def end(family: str) -> None:
-    """Kill all processes of `family`."""
+def end(name: str, leader: int) -> None:
+    """Kill the family, but for this process if it is of it."""
     for _ in range(_ROUNDS):
-        found = members(family)
+        found = [pid for pid in members(name, leader) if pid != os.getpid()]
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if not found:
             return
+
+
+def _stat(process: str) -> list[str]:
+    """Return the fields of ``/proc/PID/stat`` from the third on (see proc(5))."""
+    return Path(process, "stat").read_text(errors="replace").rpartition(")")[2].split()
+
+
+def _environment(process: str) -> list[bytes]:
+    try:
+        return Path(process, "environ").read_bytes().split(b"\0")
+    except PermissionError:  # it is another user's, or hides itself
+        return []
 
 
 def _resident(pid: int) -> int:

@@ -132,7 +132,7 @@ class Sandbox:
 
     def _watch_memory(self) -> None:
         while self._process.poll() is None:
-            held = family.memory(self._family)
+            held = family.memory(self._family, self._process.pid)
             if held > self._limits.memory:
                 self._over = (
                     f"it took {held / GIB:.1f} GiB of memory, more than the "
@@ -144,7 +144,7 @@ class Sandbox:
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        family.end(self._family)
+        family.end(self._family, self._process.pid)
 
 
 def examine(model: Model, num: int, first_seed: int, limits: Limits) -> list[Finding]:

@@ -39,10 +39,17 @@ def sources_digest(module: str) -> str:
     """
     package = module.partition(".")[0]
     importlib.invalidate_caches()
+    if package == "__main__":  # it has no spec
+        script = getattr(sys.modules[package], "__file__", None)
+        return _digest([Path(script)] if script else [])
     found = find_spec(package) or PathFinder.find_spec(package, [str(Path.cwd())])
     if found is None:
         return ""
-    sources = [Path(found.origin)] if found.has_location and found.origin else []
-    for home in found.submodule_search_locations or ():  # of a package, __init__.py or none
-        sources += sorted(Path(home).rglob("*.py"))
+    homes = found.submodule_search_locations  # of a package, with __init__.py or without
+    if homes is not None:
+        return _digest([file for home in homes for file in sorted(Path(home).rglob("*.py"))])
+    return _digest([Path(found.origin)] if found.has_location and found.origin else [])
+
+
+def _digest(sources: list[Path]) -> str:
     return sha256(b"".join(map(Path.read_bytes, sources))).hexdigest() if sources else ""

@@ -83,7 +83,7 @@ def check(sampler: Sampler, num: int, first_seed: int, answers: Answers) -> None
 
 def _request() -> bytes:
     """Read the request; the model finds an empty input, and its process ends with the engine."""
-    lifeline = os.dup(0)
+    lifeline, name = os.dup(0), os.environ[family.MARK]  # which a model may clear
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     stream = open(lifeline, "rb", buffering=0)
     request = b""
@@ -92,7 +92,7 @@ def _request() -> bytes:
 
     def wait() -> None:
         stream.read(1)  # the engine writes no more: this returns when it is gone
-        family.end(os.environ[family.MARK])
+        family.end(name, os.getpid())
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()

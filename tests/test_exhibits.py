@@ -143,7 +143,7 @@ def test_real_images_stand_above_what_the_model_makes_of_them(
 
 
 def test_what_does_not_encode_images_of_that_size_has_no_reconstructions(
-    run: Path, tiny_folder: Path, tmp_path: Path
+    run: Path, tmp_path: Path
 ) -> None:
     synthesize(tmp_path / "small", num=8, size=16, holdout=0)
     with pytest.raises(BadInput, match="encodes images of 32 pixels, not of 16"):

@@ -107,12 +107,14 @@ def test_the_tail_of_the_output_is_told_and_cannot_steer_a_terminal(
 @pytest.mark.parametrize("name", ["leaves_children_behind", "leaves_children_in_their_own_session"])
 def test_a_forking_model_leaves_no_process(name: str) -> None:
     sandbox = Sandbox(hostile(name), {"seeds": SEEDS}, TIGHT)
+    who = sandbox._family, sandbox._process.pid
+    assert sandbox._process.pid in family.members(*who)
     with pytest.raises(RowFailed):
         sandbox.next() and sandbox.next()
     deadline = time.monotonic() + 5
-    while family.members(sandbox._family) and time.monotonic() < deadline:
+    while family.members(*who) and time.monotonic() < deadline:
         time.sleep(0.05)  # the kernel takes a moment
-    assert not family.members(sandbox._family)
+    assert not family.members(*who)
 
 
 def test_an_abandoned_source_ends_its_process() -> None:
@@ -133,20 +135,21 @@ def test_a_sampler_does_not_outlive_an_engine_that_is_killed(tmp_path: Path) -> 
         "from facebench.spec import parse_model\n"
         "model = parse_model('a=python+takes=seeds:hostile_samplers:hangs')\n"
         "box = Sandbox(model, {'seeds': [[0]]}, Limits())\n"
-        "print(box._family, flush=True)\n"
+        "print(box._family, box._process.pid, flush=True)\n"
         "box.next()\n"
     )
     engine = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert engine.stdout is not None
     with engine.stdout:
-        name = engine.stdout.readline().strip()
-        assert family.memory(name)
+        name, leader = engine.stdout.readline().split()
+        who = name, int(leader)
+        assert family.memory(*who)
         engine.kill()
         engine.wait()
     deadline = time.monotonic() + 10
-    while family.members(name) and time.monotonic() < deadline:
+    while family.members(*who) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not family.members(name)
+    assert not family.members(*who)
 
 
 def test_rows_beside_a_hostile_one_are_finished(tiny_folder: Path, tmp_path: Path) -> None:

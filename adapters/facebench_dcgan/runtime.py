@@ -8,10 +8,10 @@ from facebench.errors import BadInput
 from facebench.quiet import without_notices
 
 _NOTICES = (  # of TensorFlow's start, which no log level holds back
-    b"before absl::InitializeLog()",  # the heading of the others
-    b"oneDNN custom operations are on",
-    b"Could not find cuda drivers",
-    b"failed call to cuInit",  # there is no GPU
+    "before absl::InitializeLog()",  # the heading of the others
+    "oneDNN custom operations are on",
+    "Could not find cuda drivers",
+    "failed call to cuInit",  # there is no GPU
 )
 
 
@@ -19,8 +19,9 @@ def import_keras(backend: str) -> ModuleType:
     """Import Keras on `backend`, unless this process already runs it on another, and return it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else it takes the whole GPU
-    if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = backend  # read once, when Keras is first imported
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    os.environ["KERAS_BACKEND"] = backend  # read once, when Keras is first imported
     try:
         with without_notices(_NOTICES):
             import keras

@@ -26,6 +26,7 @@ from facebench.exhibits import Exhibits, Strip, exhibits_folder, read_exhibits
 from facebench.exhibits import write_exhibits as write
 from facebench.files import atomic_path
 from facebench.grid import grid
+from facebench.limits import Limits
 from facebench.metrics.comparison import FeatureSet
 from facebench.metrics.memorization import nearest_neighbours
 from facebench.result import Result
@@ -71,7 +72,7 @@ def keep_exhibits(
     knows_copies = real.training is None or "copies" in before.strips
     if before.identity == identity and knows_copies:
         return
-    latent = _latent_strips(result, drawn.path, setting.dataset, folder)
+    latent = _latent_strips(result, drawn, setting.dataset, folder)
     exhibits = Exhibits(
         identity=identity,
         plane=plane_of(*map(_array, (real.seen.features, drawn.seen.features))),
@@ -84,29 +85,33 @@ def keep_exhibits(
         write(replace(exhibits, identity="", strips=latent), folder)
 
 
-def _latent_strips(result: Result, run: Path, dataset: Dataset, folder: Path) -> dict[str, Strip]:
+def _latent_strips(
+    result: Result, drawn: Drawn, dataset: Dataset, folder: Path
+) -> dict[str, Strip]:
     """Write the interpolations, traversals and reconstructions of a run, as far as it has any."""
-    if result.is_sanity or not (run / "config.json").is_file():
+    run, source = drawn.path, drawn.source
+    if not isinstance(source, ModelSource) or not (run / "config.json").is_file():
         return {}
-    found = {}
-    walks = _extra(Model(result.model, LATENT, run), range(strips.TOTAL))
+    found, limits = {}, source.limits
+    walks = _extra(Model(result.model, LATENT, run), range(strips.TOTAL), limits)
     if walks is not None:
         names = ("interpolation", "traversal")
         for name, half, labels in zip(names, np.split(walks, 2), strips.labels(), strict=True):
             found[name] = _saved(name, half, strips.COLUMNS, labels, (), folder)
         first = range(dataset.first, dataset.first + min(SHOWN, len(dataset)))
-        again = _extra(Model(result.model, ENCODED, run, {"data": str(dataset.folder)}), first)
-        if again is not None:
+        encoded = Model(result.model, ENCODED, run, {"data": str(dataset.folder)})
+        again = _extra(encoded, first, limits)
+        if again is not None and again.shape[1:] == dataset.images.shape[1:]:
             both = np.concatenate([dataset.images[: len(first)], again])
             rows = ("real images", "reconstructions")
             found[ENCODED] = _saved(ENCODED, both, len(first), rows, (), folder)
     return found
 
 
-def _extra(model: Model, seeds: range) -> Images | None:
+def _extra(model: Model, seeds: range, limits: Limits) -> Images | None:
     """Return what an adapter shows of a run, or None if it does not go with the run's model."""
     try:
-        with contextlib.closing(ModelSource(model, "").batches([seeds])) as batches:
+        with contextlib.closing(ModelSource(model, "", limits).batches([seeds])) as batches:
             return next(batches)
     except (BadInput, RowFailed, StopIteration):
         return None
@@ -116,6 +121,7 @@ def _identity(result: Result) -> str:
     """Return a digest of what the images, and the choice among them, depend on."""
     parts = (result.model_digest, result.adapter, result.path, result.first_seed)
     record = [parts, vars(result.protocol), result.environment, SHOWN, SUSPECTS, NEIGHBOURS, POINTS]
+    record += [LATENT, ENCODED]
     return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 

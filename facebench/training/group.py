@@ -39,15 +39,23 @@ class Group:
         """Put the mean over the processes in place of each gradient."""
         if self.size == 1:
             return
-        works = [distributed.all_reduce(each, async_op=True) for each in gradients]
-        for work, each in zip(works, gradients, strict=True):
-            work.wait()
-            each /= self.size
+        together = torch.cat([each.flatten() for each in gradients])
+        distributed.all_reduce(together)
+        parts = torch.split_with_sizes(together.div_(self.size), [g.numel() for g in gradients])
+        for each, part in zip(gradients, parts, strict=True):
+            each.copy_(part.view_as(each))
 
-    def meet(self) -> None:
-        """Wait for the other processes."""
-        if self.size > 1:
-            distributed.barrier()
+    def agree(self, step: int) -> None:
+        """Wait for the other processes, and make sure that they go on from the same step."""
+        if self.size == 1:
+            return
+        steps: list[int] = [0] * self.size
+        distributed.all_gather_object(steps, step)
+        if len({*steps}) > 1:
+            raise BadInput(
+                "The processes do not see the same checkpoints: give --out on a disk that all "
+                "share, or --restart."
+            )
 
 
 def fit_together(
@@ -57,15 +65,15 @@ def fit_together(
 
     These write nothing. `hooks` are those of `fit`.
     """
+    newest = Checkpoints(run.checkpoints).newest() if plan.resume else None
+    done = newest.step if newest else 0
+    if newest and group.rank:
+        learner.restore(newest.read())
+    group.agree(done)  # from here on the first process may remove what was there
     if group.rank == 0:
-        group.meet()
         fit(run, learner, plan, **hooks)
         return
-    newest = Checkpoints(run.checkpoints).newest() if plan.resume else None
-    if newest:
-        learner.restore(newest.read())
-    group.meet()  # from here on the first process may remove what was there
-    for step in range(newest.step + 1 if newest else 1, learner.steps + 1):
+    for step in range(done + 1, learner.steps + 1):
         learner.step(step)
 
 

@@ -1,4 +1,4 @@
-"""What many images cost: time and memory of every metric of features that are there.
+"""What many images cost: time and memory of the metrics of features that are there.
 
 python tests/bench/scale.py --points 50000 --out reports/leaderboard/SCALE.md
 """
@@ -45,7 +45,7 @@ def on_disk(count: int, seed: int, folder: Path) -> np.ndarray:
 @contextmanager
 def watched() -> Iterator[list[float]]:
     """Give the most MiB that are held besides mapped files, once the block has ended."""
-    peak, over = [0.0], threading.Event()
+    peak, over = [held()], threading.Event()
 
     def watch() -> None:
         while not over.wait(0.05):
@@ -75,8 +75,8 @@ def main(points: int, out: Path | None) -> None:
     lines = ["| metrics | seconds | MiB besides the framework |", "|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder:
         x, y = (on_disk(points, seed, Path(folder)) for seed in (0, 1))
-        before = held()
         for name, metric in METRICS.items():
+            before = held()
             started = time.perf_counter()
             with watched() as peak:
                 metric(x, y)
@@ -87,6 +87,7 @@ def main(points: int, out: Path | None) -> None:
     text = "\n\n".join(["# Scale", how, "\n".join(lines)]) + "\n"
     click.echo(text)
     if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
 
 

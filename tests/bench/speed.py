@@ -1,9 +1,9 @@
 """How fast facebench is beside others: the same files, weights and machine, in one run, in turns.
 
-    make bench        # writes reports/leaderboard/SPEED.md; half an hour on two CPU cores
+    make bench        # writes reports/leaderboard/SPEED.md; an hour on two CPU cores
 
 Real faces, other people's samples and the parity weights come from $FACEBENCH_SHARED, else from
-../shared. Every case first makes sure that both sides compute the same.
+../shared. The table is written anew after every case.
 """
 
 import tempfile
@@ -64,22 +64,27 @@ def agreement(count: int, folder: Path) -> str:
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write the table.")
 def main(images: int, pictures: int, points: int, repeats: int, out: Path | None) -> None:
     """Measure, and write the table."""
+    how = (
+        f"{machine()}. Medians, in brackets the range, of {repeats} repetitions in turns. "
+        "Written by `make bench`."
+    )
     with tempfile.TemporaryDirectory() as temporary:
         folder, rows = Path(temporary), []
         for make in jobs(images, pictures, points, folder):
             found = measure(make(), repeats)
             click.echo(table(found), err=True)
             rows += found
-        how = (
-            f"{machine()}. Medians, in brackets the range, of {repeats} repetitions in turns. "
-            "Written by `make bench`."
-        )
-        parts = ["# Speed", how, table(rows), roofline(rows), agreement(images, folder)]
-    text = "\n\n".join(parts) + "\n"
-    click.echo(text)
+            write(out, how, table(rows))
+        click.echo(write(out, how, table(rows), roofline(rows), agreement(images, folder)))
+
+
+def write(out: Path | None, *parts: str) -> str:
+    """Write what is known so far, and return it."""
+    text = "\n\n".join(["# Speed", *parts]) + "\n"
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
+    return text
 
 
 def jobs(images: int, pictures: int, points: int, folder: Path) -> Iterator[Callable[[], Case]]:

@@ -1,4 +1,7 @@
-"""The job as a whole, from pictures on the disk to the numbers."""
+"""The job as a whole, from pictures on the disk to the numbers.
+
+facebench has its reference as a prepared data set, as its users do; the peer reads pictures.
+"""
 
 import os
 import subprocess
@@ -7,7 +10,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from cases import lpips_of_pairs, some_pairs
+from cases import lpips_network, lpips_of_pairs, some_pairs
 from data import BATCH, DEVICE, NETWORKS, PRECISIONS, faces, generated
 from harness import Case
 from PIL import Image
@@ -37,7 +40,7 @@ def whole(count: int, folder: Path) -> Case:
 
     theirs = partial(
         subprocess.run,
-        [sys.executable, __file__, "--peer", str(folder)],
+        [sys.executable, __file__, str(folder)],
         check=True,
         capture_output=True,
     )
@@ -69,7 +72,7 @@ def peer(folder: Path) -> None:
     )
     images = ImageFilesSampler(folder / "fake")
     count = len(images)
-    lpips_of_pairs(images.sample(range(count)), some_pairs(count))
+    lpips_of_pairs(lpips_network(), images.sample(range(count)), some_pairs(count))
 
 
 def write_pictures(count: int, folder: Path) -> None:
