@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ from PIL import Image
 import facebench.files
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.data.prepare import synthesize
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for a shell's background jobs
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore = ["bench"]  # programs to be run, which import one another as such
 

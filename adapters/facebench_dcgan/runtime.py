@@ -19,8 +19,8 @@ def import_keras(backend: str) -> ModuleType:
     """Import Keras on `backend`, unless this process already runs it on another, and return it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else it takes the whole GPU
-    if "keras" in sys.modules:
-        return sys.modules["keras"]
+    if running := sys.modules.get("keras"):
+        return running
     os.environ["KERAS_BACKEND"] = backend  # read once, when Keras is first imported
     try:
         with without_notices(_NOTICES):
