@@ -9,7 +9,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from io import BufferedIOBase
 from pathlib import Path
@@ -67,13 +67,23 @@ def _partial(target: Path) -> Iterator[tuple[Path, BufferedIOBase]]:
     """Open what there is of a file, for one process at a time; nothing empty is left."""
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.with_name(f".{target.name}.partial")
-    with path.open("ab") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with _locked(path) as stream:
         try:
             yield path, stream
         finally:
             if path.is_file() and not path.stat().st_size:
                 path.unlink()
+
+
+def _locked(path: Path) -> BufferedIOBase:
+    """Open the file at `path`, and be its only user; whoever was it before may have removed it."""
+    while True:
+        stream = path.open("ab")
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                return stream
+        stream.close()
 
 
 def _fetch_all(url: str, stream: BufferedIOBase, track: Track, timeout: int | float) -> None:

@@ -51,6 +51,7 @@ class Sandbox:
         self._counts = [len(each) for each in task.get("seeds", ())]
         self._frames: queue.Queue[Any] = queue.Queue(AHEAD)
         self._over: str | None = None
+        self._opened = False
         self._family = uuid.uuid4().hex
         self._process, answers = _start(self._family)
         self._output = _Output(self._process)
@@ -72,9 +73,10 @@ class Sandbox:
             match frame:
                 case np.ndarray():
                     return frame
-                case {"kind": "findings", "findings": list(found)}:
+                case {"kind": "findings", "findings": list(found)} if not self._counts:
                     return found
-                case {"kind": "opened"}:
+                case {"kind": "opened"} if not self._opened:  # each frame gets time anew
+                    self._opened = True
                     continue
                 case {"kind": "done"}:
                     return None
@@ -157,7 +159,7 @@ def examine(model: Model, num: int, first_seed: int, limits: Limits) -> list[Fin
     sandbox = Sandbox(model, {"check": (num, first_seed)}, limits)
     try:
         return [Finding(*map(printable_text, found)) for found in sandbox.next()]  # type: ignore[arg-type]
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise RowFailed("its process answered nonsense") from error
     finally:
         sandbox.close()

@@ -25,12 +25,15 @@ def latent_sampler(sampler: Sampler, name: str) -> LatentSampler:
     raise BadInput(f"{name} has no latent space to walk through: it gives pictures by number only.")
 
 
-def truncated(seeds: Sequence[int], dim: int, truncation: int | float) -> Latents:
-    """Return the latents of `seeds`, moved to their mean, 0, by the factor `truncation`.
+def truncated(sampler: LatentSampler, seeds: Sequence[int], truncation: int | float) -> Latents:
+    """Return the latents of `seeds`, moved to 0 by the factor `truncation`.
 
-    Less than 1 gives more typical and less varied faces (Karras et al. 2019, arXiv:1812.04948).
+    They are the sampler's own where it has a `draw`, for not all are normal. Less than 1 gives more
+    typical and less varied faces (Karras et al. 2019, arXiv:1812.04948).
     """
-    return latents(seeds, dim) * np.float32(truncation)
+    own = getattr(sampler, "draw", None)
+    z: Latents = own(seeds) if own else latents(seeds, sampler.latent_dim)
+    return z * np.float32(truncation)
 
 
 def between(points: Latents, steps: int) -> Float32[np.ndarray, "m d"]:
@@ -86,7 +89,7 @@ def principal(sampler: LatentSampler, count: int) -> list[Float32[np.ndarray, " 
     Of 512 images, at 16x16 pixels; the direction of a component is that of its correlations with
     the latents (its gradient, for a linear model).
     """
-    z = latents(range(PROBES), sampler.latent_dim)
+    z = truncated(sampler, range(PROBES), 1)
     pixels = _coarse(draw(sampler, z)).reshape(PROBES, -1)
     scores = np.linalg.svd(pixels - pixels.mean(0), full_matrices=False)[0]
     if count > min(scores.shape[1], sampler.latent_dim):

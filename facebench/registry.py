@@ -25,10 +25,7 @@ def names(kind: str) -> list[str]:
 
 def find(kind: str, name: str) -> Any:
     """Load the object registered as `name`, or say what is missing and how to get it."""
-    for entry in _entries(kind):
-        if entry.name == name:
-            return _load(kind, entry)
-    raise BadInput(f"There is no {kind[:-1]} {name!r}; there are: {', '.join(names(kind))}.")
+    return _load(kind, _entry(kind, name))
 
 
 def load(
@@ -68,7 +65,7 @@ def origin(adapter: str) -> str:
 
     Nothing is imported: an adapter may bring a framework that this process must not load.
     """
-    (entry,) = [entry for entry in _entries("adapters") if entry.name == adapter][:1]
+    entry = _entry("adapters", adapter)
     package = entry.module.partition(".")[0]
     if package == "facebench":
         return f"{entry.value} {__version__}"
@@ -77,6 +74,13 @@ def origin(adapter: str) -> str:
 
 def _entries(kind: str) -> list[EntryPoint]:
     return list(entry_points(group=f"facebench.{kind}"))
+
+
+def _entry(kind: str, name: str) -> EntryPoint:
+    for entry in _entries(kind):
+        if entry.name == name:
+            return entry
+    raise BadInput(f"There is no {kind[:-1]} {name!r}; there are: {', '.join(names(kind))}.")
 
 
 def _load(kind: str, entry: EntryPoint) -> Any:

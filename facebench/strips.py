@@ -1,6 +1,6 @@
 """What a latent sampler can show beside samples: ways between seeds, along one direction, and back.
 
-Adapters like others, so that models stay in processes of their own: seed *i* is picture *i*.
+An adapter like others, so that models stay in processes of their own: seed *i* is picture *i*.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from facebench.data.dataset import open_dataset
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.play import along, between, coordinate, latent_sampler
-from facebench.sampler import Encoder, Images, LatentSampler, latents
+from facebench.sampler import Encoder, Images, latents
 
 COLUMNS = 8
 """Pictures in a row."""
@@ -23,37 +23,41 @@ ROWS = 3
 REACH = 3.0
 """How far a traversal goes to either side, in standard deviations of the latent."""
 TOTAL = 2 * ROWS * COLUMNS
-"""Pictures: the interpolations row by row, then the traversals."""
+"""Pictures before the reconstructions: the interpolations row by row, then the traversals."""
 
 
 class LatentStrips:
-    """Interpolations and traversals of the latent sampler that a run holds."""
-
-    def __init__(self, run: Path):
-        """Open the model of a run folder by the adapter that its ``config.json`` names."""
-        self._model = _latent_sampler(run)
-
-    def sample(self, seeds: Sequence[int]) -> Images:
-        """Return the pictures `seeds`, each below `TOTAL`."""
-        return self._model.decode(_latents(self._model.latent_dim)[list(seeds)])
-
-
-class Reconstructions:
-    """What the model of a run makes of real images that it encodes."""
+    """Interpolations and traversals of a run's latent sampler, then what it makes of images."""
 
     def __init__(self, run: Path, *, data: str = ""):
-        """Open the model, which must be an :class:`Encoder`, and the prepared data set `data`."""
-        model, self._dataset = _latent_sampler(run), open_dataset(Path(data))
-        if not isinstance(model, Encoder):
-            raise BadInput(f"{run} does not encode images.")
-        self._encode, self._decode = model.encode, model.decode
-        size = read_json(run / "config.json").get("size")
-        if size != self._dataset.size:
-            raise BadInput(f"{run} encodes images of {size} pixels, not of {self._dataset.size}.")
+        """Open the model of a run folder by the adapter that its ``config.json`` names.
+
+        `data` is the folder of the prepared data set to reconstruct.
+        """
+        config = read_json(run / "config.json")
+        model = registry.load(str(config.get("adapter")), run)
+        self._model = latent_sampler(model, str(run))
+        self._size, self._data, self._name = config.get("size"), Path(data), str(run)
 
     def sample(self, seeds: Sequence[int]) -> Images:
-        """Return the reconstructions of the images numbered `seeds`."""
-        return self._decode(self._encode(self._dataset.sample(seeds)))
+        """Return the pictures `seeds`, all below `TOTAL` or none.
+
+        From there on they are the reconstructions of the data set's images, in order.
+
+        Raises:
+            BadInput: for a reconstruction where the model has no :class:`Encoder` for it.
+        """
+        if min(seeds) < TOTAL:
+            return self._model.decode(_latents(self._model.latent_dim)[list(seeds)])
+        return self._reconstructed([seed - TOTAL for seed in seeds])
+
+    def _reconstructed(self, indices: Sequence[int]) -> Images:
+        model, dataset = self._model, open_dataset(self._data)
+        if not isinstance(model, Encoder):
+            raise BadInput(f"{self._name} does not encode images.")
+        if dataset.size != self._size:
+            raise BadInput(f"{self._name} encodes {self._size} pixels a side, not {dataset.size}.")
+        return model.decode(model.encode(dataset.sample(indices)))
 
 
 def labels() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -64,11 +68,6 @@ def labels() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     ways = tuple(f"seeds {2 * row} to {2 * row + 1}" for row in range(ROWS))
     return ways, tuple(f"latent {row}" for row in range(ROWS))
-
-
-def _latent_sampler(run: Path) -> LatentSampler:
-    adapter = str(read_json(run / "config.json").get("adapter"))
-    return latent_sampler(registry.load(adapter, run), str(run))
 
 
 def _latents(width: int) -> Float32[np.ndarray, "n d"]:

@@ -118,7 +118,7 @@ add("bmp that claims much", "picture", "a.bmp",
 add("ppm that claims much", "picture", "a.ppm", b"P6 99999 99999 255\n" + bytes(99), SKIPPABLE)
 add("ppm of text for numbers", "picture", "a.ppm", b"P6 a b c\n", SKIPPABLE)
 add("svg called png", "picture", "a.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", SKIPPABLE)
-EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
 add("eps that runs a program", "picture", "a.png", EPS, SKIPPABLE)
 add("floating-point tiff", "picture", "a.tiff",
     lambda path: Image.fromarray(np.ones((9, 9), np.float32)).save(path), SKIPPABLE)  # fmt: skip

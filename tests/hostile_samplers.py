@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from facebench.frames import write_frame
+
 Seeds = Sequence[int]
 IN_PROCESS: dict[str, str] = {}
 OWN_PROCESS: dict[str, str] = {}
@@ -285,3 +287,22 @@ def prints_without_end(seeds: Seeds) -> Any:
         sys.stdout.write("x" * 99_999 + "\n")
     sys.stdout.write("\x1b[2J\x1b]0;title\x07the last line\n")
     raise ValueError("after much ado")
+
+
+def _answers(header: dict[str, Any]) -> None:
+    """Write a frame of the engine's own language, past the worker."""
+    with open(int(sys.argv[1]), "wb", closefd=False) as pipe:
+        write_frame(pipe, header)
+
+
+@_hostile(OWN_PROCESS, "nonsense")
+def answers_another_question(seeds: Seeds) -> Any:
+    _answers({"kind": "findings", "findings": []})
+    return good(seeds)
+
+
+@_hostile(OWN_PROCESS, "nonsense")
+def opens_without_end(seeds: Seeds) -> Any:
+    while True:
+        _answers({"kind": "opened"})
+        time.sleep(0.1)

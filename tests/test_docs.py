@@ -96,7 +96,6 @@ def test_the_models_page_names_every_adapter_for_models_and_its_options() -> Non
         "dcgan",
         "latent-strips",
         "pca",
-        "reconstructions",
         "vae",
     }  # which open runs
     for name in rows.keys() - {"export", "onnx"}:  # "the same" as the row above

@@ -15,7 +15,7 @@ from facebench.data.dataset import open_dataset
 from facebench.engine import evaluate
 from facebench.engine.choice import choose_metrics
 from facebench.engine.extract import CHUNK, PREVIEW, extract
-from facebench.engine.folder import with_earlier_metrics
+from facebench.engine.folder import same_images, with_metrics_of
 from facebench.engine.sources import DatasetSource, ModelSource
 from facebench.errors import BadInput, RowFailed
 from facebench.metrics.table import METRICS
@@ -270,11 +270,12 @@ def test_a_metric_of_another_network_is_added_with_its_notes(
     environment = first.environment | {"weights alexnet": "0123"}
     metrics = {"lpips_diversity": Value(0.3, reference=0.4)}
     earlier = replace(first, metrics=metrics, environment=environment, notes=("on trust",))
-    merged = with_earlier_metrics(first, earlier)
+    assert same_images(earlier, first)
+    merged = with_metrics_of(earlier, first)
     assert set(merged.metrics) == {"lpips_diversity", *first.metrics}
     assert set(merged.notes) == {"on trust", *first.notes}
     updated = replace(earlier, environment=environment | {"torch": "0.1"})
-    assert with_earlier_metrics(first, updated) == first
+    assert not same_images(updated, first)
 
 
 def test_pictures_whose_size_changes_on_the_way_fail_their_row_only(

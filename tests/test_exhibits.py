@@ -19,7 +19,7 @@ from facebench.features.random import RandomFeatures
 from facebench.registry import load
 from facebench.result import read_history, read_result
 from facebench.sampler import latents
-from facebench.strips import COLUMNS, REACH, LatentStrips, Reconstructions
+from facebench.strips import COLUMNS, REACH, TOTAL, LatentStrips
 from facebench_pca import PCASampler
 from facebench_pca.train import command as train_pca
 
@@ -146,10 +146,10 @@ def test_what_does_not_encode_images_of_that_size_has_no_reconstructions(
     run: Path, tmp_path: Path
 ) -> None:
     synthesize(tmp_path / "small", num=8, size=16, holdout=0)
-    with pytest.raises(BadInput, match="encodes images of 32 pixels, not of 16"):
-        Reconstructions(run, data=str(tmp_path / "small"))
+    with pytest.raises(BadInput, match="encodes 32 pixels a side, not 16"):
+        LatentStrips(run, data=str(tmp_path / "small")).sample([TOTAL])
     with pytest.raises(BadInput, match="not a prepared data set"):
-        Reconstructions(run)
+        LatentStrips(run).sample([TOTAL])
 
 
 def test_what_is_no_latent_sampler_has_no_strips(tmp_path: Path) -> None:

@@ -338,19 +338,29 @@ def test_a_saved_model_that_writes_files_is_refused(place: Path) -> None:
     assert not (place / "executed").exists()
 
 
-def test_weights_of_another_hdf5_file_are_not_followed(place: Path) -> None:
+@pytest.mark.parametrize("step", ["layer", "middle", "weight", "virtual"])
+def test_weights_of_another_hdf5_file_are_not_followed(step: str, place: Path) -> None:
     import h5py
 
     keras_files(keras_network(), "w.h5", place)
+    outside = place / "parts" / "other.hdf"
     with h5py.File(place / "parts" / "w.h5", "a") as file:
         layer = file.attrs["layer_names"][0]
         name = file[layer].attrs["weight_names"][0]
-        del file[layer][name]
-        file[layer][name] = h5py.ExternalLink("other.h5", "/x")
-    with h5py.File(place / "parts" / "other.h5", "w") as other:
-        other["x"] = np.zeros((6, 80), np.float32)
-    (place / "parts" / "other.h5").rename(place / "parts" / "other.hdf")
-    with pytest.raises(BadInput, match=r"another file|not a Keras model"):
+        with h5py.File(outside, "w") as other:
+            file.copy(layer, other)
+        path = {"layer": layer, "middle": f"{layer}/{name.partition('/')[0]}"}
+        where = path.get(step, f"{layer}/{name}")
+        shape, attributes = file[f"{layer}/{name}"].shape, dict(file[layer].attrs)
+        del file[where]
+        if step == "virtual":
+            layout = h5py.VirtualLayout(shape, np.float32)
+            layout[:] = h5py.VirtualSource(outside, where, shape)
+            file.create_virtual_dataset(where, layout)
+        else:
+            file[where] = h5py.ExternalLink(outside.name, where)
+        assert step == "layer" or attributes.keys() == file[layer].attrs.keys()
+    with pytest.raises(BadInput, match="from another file"):
         sample("keras:parts")
 
 

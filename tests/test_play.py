@@ -9,6 +9,7 @@ from PIL import Image
 
 from facebench.cli import cli
 from facebench.errors import BadInput
+from facebench.latents import draw
 from facebench.play import along, between, coordinate, latent_sampler, principal, truncated
 from facebench.sampler import Images, LatentSampler, latents, to_uint8
 from facebench_pca import PCASampler
@@ -85,7 +86,15 @@ def test_principal_directions_of_a_linear_model_are_its_own() -> None:
 
 
 def test_truncation_moves_latents_to_their_mean() -> None:
-    np.testing.assert_array_equal(truncated([1, 2], 4, 0.5), latents([1, 2], 4) / 2)
+    np.testing.assert_array_equal(truncated(Linear(), [1, 2], 0.5), latents([1, 2], 5) / 2)
+
+
+def test_a_sampler_with_latents_of_its_own_walks_among_these() -> None:
+    class Uniform(Linear):
+        def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
+            return np.full((len(seeds), 5), 0.5, np.float32)
+
+    assert (truncated(Uniform(), [1, 2], 0.5) == 0.25).all()
 
 
 def test_pictures_without_latents_are_refused() -> None:
@@ -165,3 +174,17 @@ def test_what_cannot_be_walked_is_refused(words: list[str], says: str, pca: Path
 def test_lists_of_seeds_are_checked(seeds: str, pca: Path, tmp_path: Path) -> None:
     answer = facebench("sample", f"p={pca}", "--seeds", seeds, "--out", tmp_path / "a.png")
     assert answer.exit_code == 2 and "--seeds" in answer.output
+
+
+def test_options_reach_the_adapter_as_in_an_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import numpy as np\n"
+    code += "def grey(z):\n    return np.tile(z[:, :1, None, None], (1, 3, 4, 4))\n"
+    (tmp_path / "greys.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    model = "m=python+latent=uniform+size=3+range=tanh:greys:grey"
+    assert facebench("sample", model, "--seeds", 5, "--gap", 0, "--out", "a.png").exit_code == 0
+    z = draw([5], 3, "uniform")[0, 0]
+    grey = round(127.5 * (float(z) + 1))
+    assert abs(np.asarray(Image.open("a.png"))[0, 0, 0] - grey) <= 1

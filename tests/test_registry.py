@@ -77,3 +77,8 @@ def test_a_missing_package_names_the_pip_command(
         BadInput, match=rf"'ghost' needs .* 'no_such_package'.*pip install '{wanted}'"
     ):
         registry.find("adapters", "ghost")
+
+
+def test_the_code_of_an_unknown_adapter_is_bad_input() -> None:
+    with pytest.raises(BadInput, match="There is no adapter 'stylegan'"):
+        registry.origin("stylegan")

@@ -207,6 +207,14 @@ def test_models_that_noise_does_not_let_tell_apart_share_rank_and_bold(
     assert bests(board, "fid") == [False, True, True, False]
 
 
+def test_what_any_other_beats_is_not_best_though_the_first_is_too_noisy_to() -> None:
+    a = result("a", fid=Value(1.0, 0.5))
+    b, c = (result(name, fid=Value(value, 0.01)) for name, value in (("b", 1.1), ("c", 1.3)))
+    [board] = boards([a, b, c])
+    assert [row.result.model for row in board.rows] == ["a", "b", "c"]
+    assert bests(board, "fid") == [True, True, False]
+
+
 def test_sanity_checks_push_nobody_down_and_are_best_of_nothing() -> None:
     rows = [result("a", fid=Value(2.0)), result("b", fid=Value(3.0))]
     [board] = boards([*rows, replace(result("blurred", fid=Value(1.0)), adapter=SANITY)])

@@ -126,6 +126,16 @@ def test_the_model_is_that_of_the_last_or_of_the_best_step(
         assert final.getpixel((0, 0)) == (int(min(chosen.read()["place"][0], 255)),) * 3
 
 
+def test_a_signal_has_its_own_exit_code(tmp_path: Path, dataset: Dataset) -> None:
+    def terminate(walker: Walker, step: int) -> None:
+        if step == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as stopped:
+        fit(open_run(tmp_path / "run", dataset), Walker(on_step=terminate), PLAN)
+    assert stopped.value.code == 143
+
+
 def test_ctrl_c_keeps_all_and_says_how_to_go_on(
     tmp_path: Path,
     dataset: Dataset,

@@ -1,8 +1,11 @@
-"""The three things that Keras leaves to its backends: gradients, no gradients, and compilation."""
+"""What Keras leaves to its backends: gradients, their average among processes, compilation."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from facebench.training.group import Group
 
 Losses = tuple[Any, Any]
 """Of the discriminator and of the generator: scalar tensors of the backend."""
@@ -21,6 +24,9 @@ class Backend(Protocol):
     def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
         """Return the gradient of the sum of `function(x)` by `x`, itself differentiable."""
 
+    def average(self, gradients: list[Any]) -> list[Any]:
+        """Return the mean of each gradient over the processes that train together."""
+
     def updating(self) -> AbstractContextManager[Any]:
         """Return the context in which variables are changed."""
 
@@ -28,12 +34,19 @@ class Backend(Protocol):
         """Return `step` made fast."""
 
 
-def find_backend(name: str) -> Backend:
-    """Return the "tensorflow" or the "torch" backend."""
-    return _TensorFlow() if name == "tensorflow" else _Torch()
+def find_backend(name: str, group: "Group | None" = None) -> Backend:
+    """Return the "tensorflow" or the "torch" backend of one process of `group`."""
+    return _TensorFlow(group) if name == "tensorflow" else _Torch(group)
 
 
 class _TensorFlow:
+    def __init__(self, group: "Group | None" = None):
+        self.mirrored: Any = None
+        if group and group.size > 1:
+            from facebench_dcgan.mirrored import Mirrored
+
+            self.mirrored = Mirrored(group)
+
     def differentiate(
         self, losses: Callable[[], tuple[Any, ...]], *variables: Variables
     ) -> tuple[tuple[Any, ...], list[list[Any]]]:
@@ -56,6 +69,9 @@ class _TensorFlow:
             value = function(x)
         return tape.gradient(value, x)
 
+    def average(self, gradients: list[Any]) -> list[Any]:
+        return self.mirrored.average(gradients) if self.mirrored else gradients
+
     def updating(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
@@ -66,6 +82,9 @@ class _TensorFlow:
 
 
 class _Torch:
+    def __init__(self, group: "Group | None" = None):
+        self.group = group
+
     def differentiate(
         self, losses: Callable[[], tuple[Any, ...]], *variables: Variables
     ) -> tuple[tuple[Any, ...], list[list[Any]]]:
@@ -86,6 +105,11 @@ class _Torch:
         x = x.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
         return gradient
+
+    def average(self, gradients: list[Any]) -> list[Any]:
+        if self.group:
+            self.group.average(gradients)
+        return gradients
 
     def updating(self) -> AbstractContextManager[Any]:
         import torch

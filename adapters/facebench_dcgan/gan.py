@@ -37,12 +37,12 @@ class GAN:
 
         Args:
             config: the run's options.
-            group: of processes that share each batch, on the torch backend.
+            group: of processes that share each batch.
         """
         import keras
 
-        self.config, self.group = config, group
-        self.backend = find_backend(keras.backend.backend())
+        self.config = config
+        self.backend = find_backend(keras.backend.backend(), group)
         size, width = config["size"], config["width"]
         options = {"attention": config["attention"], "growing": config["progressive"]}
         keras.config.set_dtype_policy("mixed_bfloat16" if config["mixed_precision"] else "float32")
@@ -128,11 +128,9 @@ class GAN:
         losses, gradients = self.backend.differentiate(
             lambda: self.losses(batch, stage), *self.trained
         )
-        if self.group:
-            for each in gradients:
-                self.group.average(each)
+        means = [self.backend.average(each) for each in gradients]
         with self.backend.updating():
-            self._update(gradients)
+            self._update(means)
         return losses[0], losses[1]
 
     def _update(self, gradients: list[Any]) -> None:

@@ -1,7 +1,6 @@
 """The sampler of a trained DCGAN, or of any Keras generator with outputs in [-1, 1]."""
 
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from facebench.files import read_json
 from facebench.sampler import Images, LatentSampler, to_uint8
 from facebench.training import trained_model
 from facebench_dcgan.runtime import import_keras
+from facebench_models.network import reading
 
 MODEL_FILE = "generator.keras"
 
@@ -26,10 +26,11 @@ class DCGANSampler(LatentSampler):
     def __init__(self, path: Path):
         file = _model_file(path)
         keras = import_keras(_backend(path))
-        try:
+        from facebench_models.keras_config import vet_archive  # imports Keras
+
+        with reading(file, "a DCGAN's generator"):
+            vet_archive(file)
             self.generator = keras.saving.load_model(file, compile=False, safe_mode=True)
-        except (KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise BadInput(f"{file} is not a model that Keras loads safely: {error}") from error
         self.latent_dim = _latent_dim(self.generator, file)
 
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
@@ -51,7 +52,8 @@ def _model_file(path: Path) -> Path:
 
 def _backend(path: Path) -> str:
     recorded = read_json(path / "config.json") if (path / "config.json").is_file() else {}
-    return recorded.get("backend") or os.environ.get("KERAS_BACKEND") or "tensorflow"
+    own = recorded.get("backend") if isinstance(recorded, dict) else None
+    return own or os.environ.get("KERAS_BACKEND") or "tensorflow"
 
 
 def _latent_dim(generator: Any, file: Path) -> int:

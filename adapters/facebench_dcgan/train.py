@@ -1,6 +1,5 @@
 """``facebench train dcgan``."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from facebench.errors import BadInput
+from facebench.torchrun import processes
 from facebench.training import (
     Plan,
     Run,
@@ -115,8 +115,8 @@ def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     """Train a deep convolutional GAN with Keras (Radford et al. 2016).
 
     Images must be squares of a power of two, 16 pixels or more. The defaults take about 40
-    minutes for 64x64 pixels on two CPU cores. Under torchrun, with --backend torch, the processes
-    share each batch and the first one writes.
+    minutes for 64x64 pixels on two CPU cores. Under torchrun the processes share each batch and
+    the first one writes.
 
     \b
     Examples:
@@ -139,7 +139,7 @@ def train(run: Run, plan: Plan) -> None:
     """Train as ``run.config`` says, and write its model file when all is done."""
     from facebench_dcgan.learner import DCGANLearner
 
-    if run.config["backend"] == "torch":
+    if run.config["backend"] == "torch" or processes() > 1:
         _train_together(run, plan)
         return
     learner = DCGANLearner(run.config, run.dataset)
@@ -153,8 +153,8 @@ def _train_together(run: Run, plan: Plan) -> None:
     from facebench.training.group import fit_together, process_group
     from facebench_dcgan.learner import DCGANLearner
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    with process_group(device, run.config["batch_size"]) as group:
+    on_gpu = run.config["backend"] == "torch" and torch.cuda.is_available()
+    with process_group("cuda" if on_gpu else "cpu", run.config["batch_size"]) as group:
         learner = DCGANLearner(run.config, run.dataset, group)
         fit_together(run, learner, plan, group, **_hooks(run, learner))
 
@@ -179,9 +179,8 @@ def _settled(
     context: click.Context, options: dict[str, Any], plan: Plan
 ) -> tuple[dict[str, Any], Plan]:
     """Fill in what depends on other options, and refuse what does not go together."""
-    shares = os.environ.get("WORLD_SIZE", "1") != "1"
-    if shares and (options["backend"] != "torch" or options["preset"] == "notebook"):
-        raise BadInput("Under torchrun the DCGAN trains with --backend torch and without a preset.")
+    if processes() > 1 and (options["preset"] == "notebook" or options["jit_compile"]):
+        raise BadInput("Under torchrun the DCGAN trains without --preset and --jit-compile.")
     if options["preset"] == "notebook":
         return _notebook(context, options, plan)
     cross_entropy = options["loss"] == "nonsaturating"

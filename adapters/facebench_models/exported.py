@@ -32,7 +32,7 @@ _OPERATOR = re.compile(
 _FILE_OPERATOR = re.compile(r"from_file|_save|_load")
 _SYMBOLS = re.compile(
     r"(Symbol|Integer|Max|Min|FloorDiv|Mod|PythonMod|CleanDiv|positive|nonnegative|integer"
-    r"|True|False|[su]\d+|\d+|[\s'(),=+*/-])*"
+    r"|True|False|[su]\d|\d|[\s'(),=+*/-])*"
 )
 _LARGEST = 8 << 30  # bytes in all
 

@@ -19,7 +19,7 @@ def load_full_h5(path: Path) -> Any:
         if "model_config" not in file.attrs:
             return None
         model = _build(path, json.loads(file.attrs["model_config"]))
-        _set_weights(path, model, file["model_weights"])
+        _set_weights(path, model, _inside(path, file, "model_weights"))
     return model
 
 
@@ -55,7 +55,7 @@ def _build(path: Path, config: Any) -> Any:
 
 def _set_weights(path: Path, model: Any, group: Any) -> None:
     """Give every layer the arrays that are stored under its name, in their stored order."""
-    stored = {name: group[name] for name in _names(group, "layer_names")}
+    stored = {name: _inside(path, group, name) for name in _names(group, "layer_names")}
     wanted = {layer.name for layer in model.layers if layer.weights}
     if wanted != {name for name, each in stored.items() if _names(each, "weight_names")}:
         raise BadInput(f"{path} has weights of other layers than its architecture.")
@@ -72,13 +72,25 @@ def _set_weights(path: Path, model: Any, group: Any) -> None:
 
 
 def _array(path: Path, group: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    link = group.get(name, getlink=True)
-    data = group[name]
-    if not isinstance(link, h5py.HardLink) or data.external is not None:
-        raise BadInput(f"{path} takes {name!r} from another file: it is not followed.")
+    data = _inside(path, group, name)
+    if data.external is not None or data.is_virtual:
+        raise _outside(path, name)
     if data.shape != shape:  # before it is read: a few bytes may claim any size
         raise BadInput(f"{path} has {name!r} of shape {data.shape}, where {shape} is needed.")
     return np.asarray(data)
+
+
+def _inside(path: Path, group: Any, name: str) -> Any:
+    """Return what lies at `name` in `group`, if every step of the way is in this file."""
+    for part in filter(None, name.split("/")):
+        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+            raise _outside(path, name)
+        group = group[part]
+    return group
+
+
+def _outside(path: Path, name: str) -> BadInput:
+    return BadInput(f"{path} takes {name!r} from another file: it is not followed.")
 
 
 def _names(group: Any, key: str) -> list[str]:

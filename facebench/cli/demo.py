@@ -1,8 +1,11 @@
 """``facebench demo``: the main job on the embedded default, as commands a user could type."""
 
 import shlex
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -45,6 +48,23 @@ def _run(*arguments: object) -> None:
     """Run one command in a process of its own, for frameworks do not share one gladly."""
     words = [str(argument) for argument in arguments]
     click.secho(f"\n$ facebench {shlex.join(words)}", bold=True)
-    finished = subprocess.run([sys.executable, "-m", "facebench", *words], check=False)
-    if finished.returncode:
-        sys.exit(finished.returncode)
+    process = subprocess.Popen([sys.executable, "-m", "facebench", *words])
+    with _stopped_gently(process):
+        code = process.wait()
+    if code:
+        sys.exit(code if code > 0 else 128 - code)
+
+
+@contextmanager
+def _stopped_gently(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Let a step that is told to stop keep its checkpoint; Ctrl-C it gets from the terminal."""
+    handlers: dict[int, Callable[..., None]] = {
+        signal.SIGINT: lambda number, frame: None,
+        signal.SIGTERM: lambda number, frame: process.terminate(),
+    }
+    before = {number: signal.signal(number, each) for number, each in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -99,7 +99,7 @@ def sample(
         images = np.concatenate(parts)
     else:
         walker = latent_sampler(sampler, model)
-        images = draw(walker, truncated(seeds, walker.latent_dim, truncation))
+        images = draw(walker, truncated(walker, seeds, truncation))
     if out.suffix.lower() == ".png":
         _save(grid(images, columns, gap), out)
     else:
@@ -142,7 +142,7 @@ def interpolate(
     sampler = _load_latent(model)
     if len(seeds) < 2:
         raise BadInput("--seeds names one seed only: two are needed to go between.")
-    points = truncated(seeds, sampler.latent_dim, truncation)
+    points = truncated(sampler, seeds, truncation)
     if _is_film(out):
         circle = np.concatenate([points, points[:1]])
         _save_film(draw(sampler, between(circle, steps))[:-1], out)
@@ -206,7 +206,7 @@ def traverse(
     from facebench import play
 
     sampler = _load_latent(model)
-    (z,) = play.truncated([seed], sampler.latent_dim, truncation)
+    (z,) = play.truncated(sampler, [seed], truncation)
     if principal:
         found = play.principal(sampler, max(directions) + 1)
         axes = [found[index] for index in directions]
@@ -221,13 +221,9 @@ def traverse(
 
 
 def _load(text: str) -> Any:
-    from facebench import registry
-    from facebench.spec import parse_models
+    from facebench.spec import parse_model
 
-    models = parse_models(text)
-    if len(models) > 1:
-        raise BadInput(f"{text!r} names {len(models)} models: give one.")
-    return registry.load(models[0].adapter, models[0].path)
+    return parse_model(text).open()
 
 
 def _load_latent(text: str) -> "LatentSampler":

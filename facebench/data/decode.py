@@ -10,6 +10,7 @@
 import io
 import struct
 import warnings
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -17,6 +18,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from facebench.errors import BadInput
 
 _REFUSED = Image.DecompressionBombError, Warning
+_FORMATS = "AVIF BMP DIB GIF JPEG JPEG2000 MPO PNG PPM TGA TIFF WEBP".split()
+"""Pixels all of them. Pillow knows others by their content, whatever the suffix: for EPS, a
+program, it starts Ghostscript."""
 
 
 class Unreadable(BadInput):
@@ -29,13 +33,20 @@ def decode(name: str, data: bytes) -> Image.Image:
         with warnings.catch_warnings():
             # Pillow warns at 89 megapixels and refuses twice that: no face data set needs either.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=_formats()) as image:
                 image.load()
                 return to_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
         raise Unreadable(f"{name} is not a picture that Pillow can read.") from error
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, *_REFUSED) as error:
         raise Unreadable(f"{name} cannot be decoded: {error}.") from error
+
+
+@cache
+def _formats() -> list[str]:
+    """Return which of the formats this Pillow was built with."""
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -9,13 +9,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from facebench.errors import BadInput
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 LARGEST_FILE = 256 << 20
 """Bytes; a larger member of an archive is taken for a decompression bomb."""
+_LARGEST_HEADER = 1 << 20  # bytes of what a tar says of its next member
 _LARGEST_RATIO = 50  # of a tar's content to its compressed size
+
+
+_DAMAGE = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, ValueError, RuntimeError, MemoryError),
+)
+"""What the readers of archives raise over broken ones."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +69,21 @@ def _opener(path: Path) -> Callable[[Path], ImageFiles]:
 
 def _is_tar(path: Path) -> bool:
     try:
-        return tarfile.is_tarfile(path)
-    except (EOFError, zlib.error, lzma.LZMAError) as error:  # of its compression
+        tarfile.open(path, tarinfo=_Header).close()
+        return True
+    except tarfile.TarError:
+        return False
+    except _DAMAGE as error:  # of its compression
         raise BadInput(f"{path} is damaged: {error}.") from error
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header, which is read at once whatever size it claims: a bomb is none."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if not self.isfile() and self.size > _LARGEST_HEADER:
+            raise tarfile.HeaderError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
 
 
 def _is_picture(name: str) -> bool:
@@ -73,33 +94,39 @@ def _is_picture(name: str) -> bool:
 
 def _folder(path: Path) -> ImageFiles:
     found = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
-    return ImageFiles(
-        path, tuple(sorted(filter(_is_picture, found))), lambda name: (path / name).read_bytes()
-    )
+
+    def read(name: str) -> bytes:
+        _check_size(path, name, (path / name).stat().st_size)
+        return (path / name).read_bytes()
+
+    return ImageFiles(path, tuple(sorted(filter(_is_picture, found))), read)
 
 
 def _zip(path: Path) -> ImageFiles:
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
+    except _DAMAGE as error:
         raise BadInput(f"{path} is damaged: {error}.") from error
 
     def read(name: str) -> bytes:
         _check_size(path, name, archive.getinfo(name).file_size)
         try:
             return archive.read(name)
-        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
+        except _DAMAGE as error:
             raise BadInput(f"{path}: {name} cannot be unpacked ({error}).") from error
 
     return ImageFiles(path, tuple(sorted(filter(_is_picture, archive.namelist()))), read)
 
 
 def _tar(path: Path) -> ImageFiles:
-    archive = tarfile.open(path)
+    archive = tarfile.open(path, tarinfo=_Header)
     try:
         members = {m.name: m for m in _members(path, archive) if m.isfile() and _is_picture(m.name)}
         _read_to_end(path, archive)
-    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+    except BadInput:
+        archive.close()
+        raise
+    except _DAMAGE as error:
         archive.close()
         raise BadInput(f"{path} is damaged: {error}.") from error
 
@@ -144,4 +171,4 @@ def _members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 def _check_size(path: Path, name: str, size: int) -> None:
     if size > LARGEST_FILE:
-        raise BadInput(f"{path}: {name} unpacks to {size >> 20} MiB, too large for a picture.")
+        raise BadInput(f"{path}: {name} has {size >> 20} MiB, too large for a picture.")

@@ -1,24 +1,22 @@
 """What the numbers were made with: versions and device."""
 
 import platform
-from importlib.metadata import version
 
 import torch
 
+from facebench.engine.extract import versions
 from facebench.engine.setting import Setting
-
-_PACKAGES = ("facebench", "torch", "torchvision", "torch-fidelity", "lpips", "numpy")
 
 
 def describe_environment(setting: Setting) -> dict[str, str]:
     """Return versions by package, each weight file's digest, and the device's name."""
-    versions = {name: version(name) for name in _PACKAGES}
     weights = {
         f"weights {name}": digest
         for extractor in setting.extractors
         for name, digest in extractor.weights.items()
     }
-    on_gpu = setting.device.startswith("cuda")
+    kind = setting.device.partition(":")[0]  # which of several GPUs makes no difference
+    on_gpu = kind == "cuda"
     hardware = torch.cuda.get_device_name(setting.device) if on_gpu else platform.machine()
-    device = {"python": platform.python_version(), "device": f"{setting.device} ({hardware})"}
-    return versions | weights | device
+    device = {"python": platform.python_version(), "device": f"{kind} ({hardware})"}
+    return versions() | weights | device

@@ -38,8 +38,11 @@ SHOWN = 8
 SUSPECTS = 6
 """Samples beside their nearest training images, and how many of these each has."""
 NEIGHBOURS = 3
-LATENT, ENCODED = "latent-strips", "reconstructions"
-"""The adapters that show what lies between seeds, and what a model makes of real images."""
+LOOKED_AT = 10_000
+"""Images of each set among which those shown are chosen: no score depends on them."""
+_LEAST = 1e-20  # a distance by which any other can be divided
+ADAPTER = "latent-strips"
+"""What shows what lies between seeds, and what a model makes of real images."""
 
 
 @dataclass(frozen=True)
@@ -92,36 +95,36 @@ def _latent_strips(
     run, source = drawn.path, drawn.source
     if not isinstance(source, ModelSource) or not (run / "config.json").is_file():
         return {}
-    found, limits = {}, source.limits
-    walks = _extra(Model(result.model, LATENT, run), range(strips.TOTAL), limits)
-    if walks is not None:
+    model = Model(result.model, ADAPTER, run, {"data": str(dataset.folder)})
+    shown = dataset.images[:SHOWN]
+    again = range(strips.TOTAL + dataset.first, strips.TOTAL + dataset.first + len(shown))
+    parts = _until_refused(model, [range(strips.TOTAL), again], source.limits)
+    found = {}
+    for walks in parts[:1]:
         names = ("interpolation", "traversal")
         for name, half, labels in zip(names, np.split(walks, 2), strips.labels(), strict=True):
             found[name] = _saved(name, half, strips.COLUMNS, labels, (), folder)
-        first = range(dataset.first, dataset.first + min(SHOWN, len(dataset)))
-        encoded = Model(result.model, ENCODED, run, {"data": str(dataset.folder)})
-        again = _extra(encoded, first, limits)
-        if again is not None and again.shape[1:] == dataset.images.shape[1:]:
-            both = np.concatenate([dataset.images[: len(first)], again])
-            rows = ("real images", "reconstructions")
-            found[ENCODED] = _saved(ENCODED, both, len(first), rows, (), folder)
+    for images in parts[1:]:
+        if images.shape == shown.shape:
+            both, rows = np.concatenate([shown, images]), ("real images", "reconstructions")
+            found[rows[1]] = _saved(rows[1], both, len(shown), rows, (), folder)
     return found
 
 
-def _extra(model: Model, seeds: range, limits: Limits) -> Images | None:
-    """Return what an adapter shows of a run, or None if it does not go with the run's model."""
-    try:
-        with contextlib.closing(ModelSource(model, "", limits).batches([seeds])) as batches:
-            return next(batches)
-    except (BadInput, RowFailed, StopIteration):
-        return None
+def _until_refused(model: Model, parts: Sequence[range], limits: Limits) -> list[Images]:
+    """Return as many of the parts as the adapter draws."""
+    found = []
+    with contextlib.suppress(BadInput, RowFailed):
+        for images in ModelSource(model, "", limits).batches(parts):
+            found.append(images)
+    return found
 
 
 def _identity(result: Result) -> str:
     """Return a digest of what the images, and the choice among them, depend on."""
-    parts = (result.model_digest, result.adapter, result.path, result.first_seed)
-    record = [parts, vars(result.protocol), result.environment, SHOWN, SUSPECTS, NEIGHBOURS, POINTS]
-    record += [LATENT, ENCODED]
+    record: list[object] = [vars(result.protocol), result.environment]
+    record += [result.model_digest, result.adapter, result.path, result.first_seed]
+    record += [SHOWN, SUSPECTS, NEIGHBOURS, POINTS, LOOKED_AT, ADAPTER, "with reconstructions"]
     return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
@@ -143,7 +146,7 @@ def _plans(drawn: Drawn, setting: Setting, real: Reference) -> dict[str, _Plan]:
 
 
 def _array(seen: FeatureSet) -> Float[np.ndarray, "n d"]:
-    return np.asarray(seen.features)
+    return np.asarray(seen.features[:LOOKED_AT])
 
 
 def _row(of: str, chosen: np.ndarray, distances: np.ndarray, first: int, noun: str) -> _Plan:
@@ -178,7 +181,7 @@ def _apart(
     """Return how far each chosen training image is from its nearest other one, never 0."""
     some, of_chosen = np.unique(chosen, return_inverse=True)
     apart = nearest_neighbours(training[some], training, min(2, len(training)))[0][:, -1]
-    return np.maximum(apart, np.finfo(np.float32).tiny)[of_chosen]
+    return np.maximum(apart, _LEAST)[of_chosen]
 
 
 def _write_strips(
@@ -209,7 +212,7 @@ def _redrawn(plans: Mapping[str, _Plan], drawn: Drawn) -> Reader:
         return kept.__getitem__
     with contextlib.closing(drawn.source.batches([[drawn.seeds[i] for i in missing]])) as batches:
         images = next(batches, None)
-    if images is None or len(images) != len(missing):
+    if images is None or images.shape != (len(missing), *drawn.seen.preview.shape[1:]):
         raise RowFailed("the sampler did not draw the chosen images again")
     return (kept | dict(zip(missing, images, strict=True))).__getitem__
 

@@ -29,7 +29,9 @@ CHUNK = 256
 
 _PACKAGES = (
     *("facebench", "torch", "torchvision", "torch-fidelity", "lpips"),
-    *("numpy", "pillow", "keras", "tensorflow"),  # draw and decode images, where installed
+    # draw and decode images, where installed
+    *("numpy", "scipy", "pillow", "keras", "tensorflow", "onnxruntime", "scikit-learn"),
+    "diffusers",
 )
 """Whose code features come from: another version may give others."""
 
@@ -92,10 +94,10 @@ def extract(
         description: what the progress display says.
     """
     chunks = list(_chunks(source, seeds, extractors, device))
-    records = [[store.load(key) for key in chunk.keys] for chunk in chunks]
-    unseen = ranks.agreed([i for i, row in enumerate(records) if None in row])
+    lacking = [[store.load(key) is None for key in chunk.keys] for chunk in chunks]
+    unseen = ranks.agreed([i for i, row in enumerate(lacking) if any(row)])
     owners = [ranks.owner(position) for position in range(len(unseen))]
-    mine = [(chunks[i], records[i]) for i, o in zip(unseen, owners, strict=True) if o == ranks.rank]
+    mine = [(chunks[i], lacking[i]) for i, o in zip(unseen, owners, strict=True) if o == ranks.rank]
     keys = [(key, o) for i, o in zip(unseen, owners, strict=True) for key in chunks[i].keys]
     meter = meter or Meter()
     with ranks.together():
@@ -106,9 +108,7 @@ def extract(
     ranks.collect(keys, store)
     if not ranks.leads:
         return {}
-    for i in unseen:
-        records[i] = [store.load(key) for key in chunks[i].keys]
-    return _merged(chunks, records, store.folder)
+    return _merged(chunks, store)
 
 
 def _drawn(
@@ -119,14 +119,14 @@ def _drawn(
     with contextlib.closing(source.batches(list(itertools.chain(*batches)))) as images:
         for part, split in zip(parts, batches, strict=True):
             with meter.phase("waiting for images"):
-                drawn = list(itertools.islice(images, len(split)))
+                drawn = [_sized(each, size) for each in itertools.islice(images, len(split))]
             meter.images += len(part)
-            yield _joined(drawn, part, size)
+            yield _joined(drawn, part)
 
 
 def _look(
     chunk: _Chunk,
-    row: list[Record | None],
+    lacking: Sequence[bool],
     images: Images,
     store: FeatureStore,
     batch_size: int,
@@ -137,7 +137,7 @@ def _look(
     The store reads it back when all is done: until then no features are held.
     """
     for i, extractor in enumerate(chunk.extractors):
-        if row[i] is None:
+        if lacking[i]:
             with meter.phase("looking at them"):
                 record = extractor.extract(images, batch_size)
             store.save(chunk.keys[i], record)
@@ -160,14 +160,15 @@ def _key(source: ImageSource, seeds: range, extractor: Extractor, device: str) -
         "network": extractor.name,
         "weights": extractor.weights,
         "precision": extractor.arithmetic,
-        "versions": _versions(),
+        "versions": versions(),
         "device": device.partition(":")[0],
     }
     return json.dumps(parts, sort_keys=True)
 
 
 @cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of all that images and features come from."""
     installed = {}
     for package in _PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
@@ -179,43 +180,53 @@ def _split(seeds: range, length: int) -> list[range]:
     return [seeds[start : start + length] for start in range(0, len(seeds), length)]
 
 
-def _joined(parts: list[np.ndarray], seeds: range, size: int) -> Images:
-    for part in parts:
-        height, width = part.shape[2:]
-        if (height, width) != (size, size):
-            raise BadInput(
-                f"its images are {width}×{height} and the reference is {size}×{size}: give a "
-                f"reference of that size, made with facebench data prepare --size {width}."
-            )
+def _sized(images: Images, size: int) -> Images:
+    """Return `images` if they are of the size wanted: the first batch tells."""
+    height, width = images.shape[2:]
+    if (height, width) != (size, size):
+        raise BadInput(
+            f"its images are {width}×{height} and the reference is {size}×{size}: give a "
+            f"reference of that size, made with facebench data prepare --size {width}."
+        )
+    return images
+
+
+def _joined(parts: list[np.ndarray], seeds: range) -> Images:
     count = sum(map(len, parts))
     if count != len(seeds):
         raise RowFailed(f"the sampler stopped after {count} of {len(seeds)} images")
     return np.concatenate(parts)
 
 
-def _merged(
-    chunks: list[_Chunk], records: list[list[Record | None]], folder: Path
-) -> dict[str, Record]:
-    """Concatenate the rows of every extractor's records."""
-    parts: dict[str, list[Record]] = {}
-    for chunk, row in zip(chunks, records, strict=True):
-        for extractor, record in zip(chunk.extractors, row, strict=True):
+def _merged(chunks: Sequence[_Chunk], store: FeatureStore) -> dict[str, Record]:
+    """Join the rows of every extractor's records, of which one at a time is open."""
+    joined: dict[str, dict[str, _Rows]] = {}
+    for chunk in chunks:
+        for extractor, key in zip(chunk.extractors, chunk.keys, strict=True):
+            record = store.load(key)
             if record is None:
                 raise RunFailed("Features that were kept a moment ago are gone: start again.")
-            parts.setdefault(extractor.name, []).append(record)
+            arrays = joined.setdefault(extractor.name, {})
+            for name, rows in record.items():
+                arrays.setdefault(name, _Rows(store.folder)).append(rows)
     return {
-        name: {
-            key: _concatenated([part[key] for part in all_parts], folder) for key in all_parts[0]
-        }
-        for name, all_parts in parts.items()
+        name: {key: rows.array() for key, rows in arrays.items()} for name, arrays in joined.items()
     }
 
 
-def _concatenated(parts: Sequence[np.ndarray], folder: Path) -> np.ndarray:
-    """Return all rows as one array, in a file without a name: memory need not hold it."""
-    if len(parts) == 1:
-        return parts[0]
-    first, count = parts[0], sum(map(len, parts))
-    with tempfile.TemporaryFile(dir=folder) as file:
-        rows = np.memmap(file, first.dtype, "w+", shape=(count, *first.shape[1:]))
-    return np.concatenate(parts, out=rows)
+class _Rows:
+    """Rows in a file without a name: memory need not hold them."""
+
+    def __init__(self, folder: Path):
+        self._file = tempfile.TemporaryFile(dir=folder)
+        self._last, self._count = np.empty(0), 0
+
+    def append(self, rows: np.ndarray) -> None:
+        self._file.write(np.ascontiguousarray(rows).data)
+        self._last, self._count = rows[:0], self._count + len(rows)
+
+    def array(self) -> np.ndarray:
+        shape = (self._count, *self._last.shape[1:])
+        with self._file as file:
+            file.flush()
+            return np.memmap(file, self._last.dtype, "r+", shape=shape)

@@ -16,17 +16,19 @@ from facebench.sampler import Images
 def keep(result: Result, drawn: Drawn, setting: Setting, real: Reference, out: Path) -> Result:
     """Write a Result, what there is to look at, and its sample grid beside the reference's.
 
-    Return it as written. What another state of the model scored goes into the history.
+    Return it as written. What is not scored anew goes with it where that was of the same images,
+    else into the history.
     """
     before = earlier(result.model, setting, out)
-    if before and before.model_digest != result.model_digest:
+    if before and same_images(before, result):
+        result = with_metrics_of(before, result)
+    elif before:
         keep_earlier(before, out)
-    result = with_earlier_metrics(result, before)
     data = setting.dataset
     _save_preview(out, f"reference-{data.digest[:12]}-{data.part}", real.seen.preview)
     _save_preview(out, result.model, drawn.seen.preview)
-    keep_exhibits(result, drawn, setting, real, out)
     write_result(result, out)
+    keep_exhibits(result, drawn, setting, real, out)
     return result
 
 
@@ -49,20 +51,20 @@ def _difference(result: Result, setting: Setting) -> str:
     return ", ".join(f"{key} {then[key]}, not {now[key]}" for key in now if then[key] != now[key])
 
 
-def with_earlier_metrics(result: Result, before: Result | None) -> Result:
-    """Keep the metrics of an earlier evaluation of the same images that this one left out."""
-    if before is None:
-        return result
-    then, now = before.environment, result.environment
-    same_model = before.model_digest == result.model_digest
-    if not same_model or before.first_seed != result.first_seed:
-        return result
-    if any(then[key] != now[key] for key in then.keys() & now.keys()):
-        return result
+def same_images(before: Result, now: Result) -> bool:
+    """Say whether two evaluations looked at the same images, with the same software."""
+    then, here = before.environment, now.environment
+    return (before.model_digest, before.first_seed) == (now.model_digest, now.first_seed) and all(
+        then[key] == here[key] for key in then.keys() & here.keys()
+    )
+
+
+def with_metrics_of(before: Result, result: Result) -> Result:
+    """Return `result` with the metrics that only an earlier evaluation computed."""
     return replace(
         result,
         metrics=before.metrics | result.metrics,
-        environment=then | now,
+        environment=before.environment | result.environment,
         notes=tuple(dict.fromkeys((*before.notes, *result.notes))),
     )
 

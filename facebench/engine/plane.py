@@ -13,6 +13,9 @@ _DIGITS = 4  # of a coordinate or a distance
 def plane_of(real: np.ndarray, fake: np.ndarray) -> Plane:
     """Return the first images of both sets in the plane of the real ones' largest variance."""
     x = torch.from_numpy(np.array(real, np.float64))
+    if x.shape[1] < 2:  # a line is a plane of which one side is 0
+        x = torch.nn.functional.pad(x, (0, 1))
+        fake = np.pad(fake, ((0, 0), (0, 1)))
     centre = x.mean(0)
     x -= centre
     with torch.random.fork_rng(devices=[]):

@@ -5,7 +5,6 @@ Rank 0 leads: it gets the others' records, as the sealed files that they are in 
 and writes. What is exchanged are bytes in the machine's memory, so gloo carries them on GPUs, too.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from facebench.errors import BadInput, RowFailed, RunFailed
 from facebench.store import FeatureStore
+from facebench.torchrun import processes
 
 LEADER = 0
 _PATIENCE = timedelta(days=1)  # the leader may score for long; a death is noticed at once
@@ -32,7 +32,7 @@ class Ranks:
     @classmethod
     def join(cls) -> "Ranks":
         """Meet the other processes, where torchrun started any."""
-        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        if processes() == 1:
             return cls()
         if not dist.is_initialized():
             dist.init_process_group("gloo", timeout=_PATIENCE)
@@ -61,6 +61,8 @@ class Ranks:
             yield
         except (BadInput, RowFailed) as failure:
             error = failure
+        except torch.OutOfMemoryError as failure:  # a model of somebody else's may fill the GPU
+            error = RowFailed(f"the device has no memory left: {failure}")
         others = self._told(str(error or "")) if self.size > 1 else []
         if error:
             raise error
@@ -96,11 +98,6 @@ class Ranks:
             if len(told):
                 dist.broadcast(told, rank)
         return told
-
-
-def local_gpu() -> str:
-    """Return the GPU of this process: the first, or each its own where torchrun started several."""
-    return f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
 
 
 def _send(data: Tensor, rank: int) -> None:

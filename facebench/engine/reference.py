@@ -81,13 +81,22 @@ def _two_real_sets(
 def _floor(setting: Setting, real: FeatureSet, other: FeatureSet) -> dict[str, float]:
     smallest = min(len(real.features), len(other.features))
     rows = [r for r in setting.metrics if r.needs != "training" and r.minimum <= smallest]
+    if not all(_has_pairs(each) for each in (real, other)):
+        rows = [row for row in rows if row.needs != "lpips"]
     return {key: e.value for key, e in setting.score(real, other, rows=rows).items()}
+
+
+def _has_pairs(features: FeatureSet) -> bool:
+    """Say whether LPIPS' moments, which a small part may have none of, make a pair of images."""
+    return features.lpips is None or features.lpips["count"].sum() > 1
 
 
 def _floor_of_copying(
     setting: Setting, reference: FeatureSet, training: FeatureSet | None
 ) -> dict[str, float]:
-    """Score the reference as if it were generated: its images are no copies of training images."""
+    """Score the reference as if it were generated, where it holds no training images itself."""
+    if setting.dataset.part != "holdout":
+        return {}
     rows = [row for row in setting.metrics if row.needs == "training"]
     estimates = setting.score(reference, reference, training, rows)
     return {key: estimate.value for key, estimate in estimates.items()}

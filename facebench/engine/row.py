@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from facebench import registry
 from facebench.engine.environment import describe_environment
 from facebench.engine.exhibits import Drawn
 from facebench.engine.meter import Meter
@@ -38,11 +39,16 @@ def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tupl
         seconds=meter.seconds,
         memory=meter.memory,
         images=meter.images,
-        environment=describe_environment(setting),
+        environment=describe_environment(setting) | _code(entry),
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return result, Drawn(source, seeds, fake, entry.path)
+
+
+def _code(entry: Entry) -> dict[str, str]:
+    """Return which adapter's code drew the images."""
+    return {"adapter": registry.origin(entry.adapter)} if isinstance(entry, Model) else {}
 
 
 def look_at(entry: Entry, setting: Setting) -> None:

@@ -12,7 +12,7 @@ from facebench.engine.choice import check_count, choose_metrics
 from facebench.engine.extract import Preview, extract
 from facebench.engine.memory import choose_batch_size
 from facebench.engine.meter import Meter
-from facebench.engine.ranks import ALONE, Ranks, local_gpu
+from facebench.engine.ranks import ALONE, Ranks
 from facebench.engine.sources import DatasetSource, ImageSource
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
@@ -28,6 +28,7 @@ from facebench.progress import Track, silent
 from facebench.result import Protocol
 from facebench.sampler import Images
 from facebench.store import FeatureStore
+from facebench.torchrun import local_gpu
 from facebench.weights import WeightSource
 
 COMPILE_FROM = 10_000

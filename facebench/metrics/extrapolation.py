@@ -47,8 +47,8 @@ def frechet_infinity_estimate(real: Features, fake: Features, seed: int = 2020) 
         distance, of_x, of_y = frechet_with_influence(x.subset(rows_x), y.subset(rows_y))
         value += weight * distance
         curve.append((len(rows_y), distance))
-        by_x[rows_x] += weight * len(x) / len(rows_x) * of_x
-        by_y[rows_y] += weight * len(y) / len(rows_y) * of_y
+        by_x[rows_x] += weight * len(x) / len(rows_x) * (of_x - of_x.mean())
+        by_y[rows_y] += weight * len(y) / len(rows_y) * (of_y - of_y.mean())
     return replace(from_influence(value, by_x, by_y), curve=tuple(curve))
 
 

@@ -136,7 +136,7 @@ _ROWS = (
         "Whether an ImageNet classifier is sure of each image and sees many classes; it never "
         "looks at the real images.",
         "Sees ImageNet's classes, of which a face is none.",
-        note="IS is uninformative on faces: every model sits near 2.7",
+        note="IS says little of faces: ImageNet has no class for them",
         unit="effective classes",
         valid=(1.0, 1008.0),
         needs="logits",

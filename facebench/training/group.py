@@ -1,19 +1,22 @@
 """Several processes that train one model, as torchrun starts them; or a single one."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
 from facebench.errors import BadInput
+from facebench.torchrun import local_gpu, processes
 from facebench.training.checkpoints import Checkpoints
 from facebench.training.learner import Learner
 from facebench.training.loop import fit
 from facebench.training.options import Plan
 from facebench.training.run import Run
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,17 @@ class Group:
         for each, part in zip(gradients, parts, strict=True):
             each.copy_(part.view_as(each))
 
+    def gather(self, value: T) -> list[T]:
+        """Return the `value` of every process, by rank."""
+        if self.size == 1:
+            return [value]
+        values = [value] * self.size
+        distributed.all_gather_object(values, value)
+        return values
+
     def agree(self, step: int) -> None:
         """Wait for the other processes, and make sure that they go on from the same step."""
-        if self.size == 1:
-            return
-        steps: list[int] = [0] * self.size
-        distributed.all_gather_object(steps, step)
-        if len({*steps}) > 1:
+        if len({*self.gather(step)}) > 1:
             raise BadInput(
                 "The processes do not see the same checkpoints: give --out on a disk that all "
                 "share, or --restart."
@@ -80,7 +87,7 @@ def fit_together(
 @contextmanager
 def process_group(device: str, batch_size: int) -> Iterator[Group]:
     """Join the processes that torchrun started, or be alone."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = processes()
     if size == 1:
         yield Group()
         return
@@ -90,7 +97,7 @@ def process_group(device: str, batch_size: int) -> Iterator[Group]:
             f"give a multiple of {size}."
         )
     if device == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(local_gpu())
     distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield Group(distributed.get_rank(), size)

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-STOPPED = 128 + signal.SIGINT
-"""The exit code of what a Ctrl-C ended, as shells have it."""
-
 
 class Interrupt:
-    """Whether somebody asked to stop."""
+    """Whether somebody asked to stop, and by which signal."""
 
-    asked = False
+    asked: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """What shells have for a process that a signal ended."""
+        return 128 + (self.asked or signal.SIGINT)
 
 
 @contextmanager
@@ -30,7 +32,7 @@ def interruptible() -> Iterator[Interrupt]:
             signal.signal(number, handler)
 
     def ask(number: int, frame: FrameType | None) -> None:
-        interrupt.asked = True
+        interrupt.asked = number
         restore()
 
     for number in before:

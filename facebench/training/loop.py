@@ -16,7 +16,7 @@ from facebench.sampler import Images, latents
 from facebench.training import report
 from facebench.training.checkpoints import Checkpoint, Checkpoints
 from facebench.training.events import Events
-from facebench.training.interrupt import STOPPED, interruptible
+from facebench.training.interrupt import interruptible
 from facebench.training.learner import Diverged, Learner
 from facebench.training.options import Plan
 from facebench.training.progress import progress_bar
@@ -76,7 +76,7 @@ class _Loop:
             for step in range(self.done + 1, self.learner.steps + 1):
                 self._step(step, bar, task)
                 if interrupt.asked and step < self.learner.steps:
-                    self._stop(step)
+                    self._stop(step, interrupt.exit_code)
 
     def _restore(self) -> tuple[int, float]:
         newest = self.checkpoints.newest() if self.plan.resume else None
@@ -147,14 +147,14 @@ class _Loop:
         kept = f"The last good checkpoint is {newest.path}. " if newest else ""
         return Diverged(f"{what} {kept}Try another --seed or a smaller --lr, with another --out.")
 
-    def _stop(self, step: int) -> None:
+    def _stop(self, step: int, code: int) -> None:
         kept = self._save(step, None)
         click.echo(
             f"Stopped after step {step} of {self.learner.steps}; all is kept in {kept.path}.\n"
             f"Go on with:  {report.command_line()}",
             err=True,
         )
-        sys.exit(STOPPED)
+        sys.exit(code)
 
     def _elapsed(self) -> float:
         return self.seconds + time.monotonic() - self.started

@@ -1,0 +1,59 @@
+"""TensorFlow's way to average gradients among the processes that torchrun started.
+
+Keras 3 cannot train under this strategy (keras-team/keras#20585), so its variables stay outside:
+what passes through it are gradients alone, by NCCL between GPUs and by gRPC between CPUs.
+"""
+
+import json
+import os
+import socket
+from typing import Any
+
+import tensorflow as tf
+
+from facebench.errors import BadInput
+from facebench.training.group import Group
+
+
+class Mirrored:
+    """The connection of one process; made before TensorFlow computes anything."""
+
+    def __init__(self, group: Group):
+        """Connect to the others of `group`."""
+        _see_one_gpu()
+        cluster = {"worker": group.gather(_own_address())}
+        task = {"type": "worker", "index": group.rank}
+        os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+        self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
+
+    def average(self, gradients: list[Any]) -> list[Any]:
+        """Return the mean of each gradient over the processes."""
+
+        def reduced() -> list[Any]:
+            replica = tf.distribute.get_replica_context()
+            return list(replica.all_reduce(tf.distribute.ReduceOp.MEAN, gradients))
+
+        return list(self.strategy.run(reduced))
+
+
+def _see_one_gpu() -> None:
+    """Leave the other GPUs of this machine to the other processes."""
+    gpus, own = tf.config.list_physical_devices("GPU"), int(os.environ["LOCAL_RANK"])
+    if gpus and own >= len(gpus):
+        raise BadInput(
+            f"There are {len(gpus)} GPUs for more processes: give torchrun --nproc-per-node "
+            f"{len(gpus)}."
+        )
+    tf.config.set_visible_devices(gpus[own : own + 1], "GPU")
+
+
+def _own_address() -> str:
+    """Return where the others reach this process: as the first one would, at a free port."""
+    first = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    family = socket.getaddrinfo(*first)[0][0]
+    with socket.socket(family, socket.SOCK_DGRAM) as route, socket.socket(family) as listening:
+        route.connect(first)  # sends nothing
+        host = route.getsockname()[0]
+        listening.bind((host, 0))
+        port = listening.getsockname()[1]
+    return f"[{host}]:{port}" if family == socket.AF_INET6 else f"{host}:{port}"
