@@ -4,6 +4,7 @@ import pytest
 from facebench.errors import BadInput
 from facebench.metrics import frechet_distance, frechet_infinity
 from facebench.metrics.extrapolation import _weights, frechet_infinity_estimate
+from facebench.metrics.uncertainty import Estimate
 
 
 def normal(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -38,6 +39,18 @@ def test_the_estimate_carries_pseudo_values_about_the_value() -> None:
     assert estimate.groups is not None
     assert estimate.groups.mean() == pytest.approx(estimate.value)
     assert 0 < (estimate.error or 0) < estimate.value
+
+
+def test_the_error_is_how_far_repetitions_scatter() -> None:
+    def drawn(seed: int) -> Estimate:
+        rng = np.random.default_rng(seed)
+        x, z = rng.standard_normal((2, 300, 8))
+        return frechet_infinity_estimate(x, 0.3 + 1.2 * z)
+
+    found = [drawn(seed) for seed in range(60)]
+    errors = np.array([estimate.error for estimate in found], np.float64)
+    stated = np.sqrt(np.square(errors).mean())
+    assert 0.85 < stated / np.std([estimate.value for estimate in found], ddof=1) < 1.2
 
 
 def test_too_few_images_are_refused() -> None:

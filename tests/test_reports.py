@@ -208,9 +208,11 @@ def test_models_that_noise_does_not_let_tell_apart_share_rank_and_bold(
 
 
 def test_what_any_other_beats_is_not_best_though_the_first_is_too_noisy_to() -> None:
-    a = result("a", fid=Value(1.0, 0.5))
-    b, c = (result(name, fid=Value(value, 0.01)) for name, value in (("b", 1.1), ("c", 1.3)))
-    [board] = boards([a, b, c])
+    wild = tuple((10 * np.random.default_rng(0).normal(0, 1, 32) + 10).tolist())
+    a = result(
+        "a", fid=Value(1.0, 1.8, -2.6, 4.6, groups=tuple(x - np.mean(wild) + 1 for x in wild))
+    )
+    [board] = boards([a, result("b", fid=sure(1.5, 1)), result("c", fid=sure(3.5, 2))])
     assert [row.result.model for row in board.rows] == ["a", "b", "c"]
     assert bests(board, "fid") == [True, True, False]
 

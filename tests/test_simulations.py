@@ -21,7 +21,7 @@ def _simulate(repetitions: int) -> dict[str, Any]:
 @pytest.mark.slow
 def test_intervals_hold_the_true_value_and_equal_models_are_seldom_called_different() -> None:
     found = _simulate(500)["unlike"]
-    for key in ("fid", "kid", "precision", "lpips_diversity"):
+    for key in ("fid", "fid_inf", "kid", "precision", "lpips_diversity"):
         assert 0.90 <= found["covered"][key][0] <= 0.98, key
     for key, share in found["alarms"].items():
         assert share <= 0.07, key

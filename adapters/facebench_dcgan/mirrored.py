@@ -31,7 +31,8 @@ class Mirrored:
 
         def reduced() -> list[Any]:
             replica = tf.distribute.get_replica_context()
-            return list(replica.all_reduce(tf.distribute.ReduceOp.MEAN, gradients))
+            here = [tf.identity(gradient) for gradient in gradients]  # on the replica's device
+            return list(replica.all_reduce(tf.distribute.ReduceOp.MEAN, here))
 
         return list(self.strategy.run(reduced))
 

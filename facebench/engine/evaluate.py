@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from facebench.data.dataset import Split, open_dataset
 from facebench.engine.folder import earlier, keep
 from facebench.engine.reference import look_at_reference, see_reference
@@ -117,6 +119,9 @@ def evaluate(
             result, drawn = score(entry, setting, real, command)
         except (BadInput, RowFailed) as error:
             failures[entry.name] = error.with_traceback(None)  # which holds the images
+            continue
+        except torch.OutOfMemoryError as error:  # a model of somebody else's may fill the GPU
+            failures[entry.name] = RowFailed(f"the device has no memory left: {error}")
             continue
         if out:
             result = keep(result, drawn, setting, real, out)

@@ -7,9 +7,10 @@ import contextlib
 import itertools
 import json
 import tempfile
+from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -200,15 +201,15 @@ def _joined(parts: list[np.ndarray], seeds: range) -> Images:
 
 def _merged(chunks: Sequence[_Chunk], store: FeatureStore) -> dict[str, Record]:
     """Join the rows of every extractor's records, of which one at a time is open."""
-    joined: dict[str, dict[str, _Rows]] = {}
+    new = partial(_Rows, store.folder)
+    joined: dict[str, dict[str, _Rows]] = defaultdict(lambda: defaultdict(new))
     for chunk in chunks:
         for extractor, key in zip(chunk.extractors, chunk.keys, strict=True):
             record = store.load(key)
             if record is None:
                 raise RunFailed("Features that were kept a moment ago are gone: start again.")
-            arrays = joined.setdefault(extractor.name, {})
             for name, rows in record.items():
-                arrays.setdefault(name, _Rows(store.folder)).append(rows)
+                joined[extractor.name][name].append(rows)
     return {
         name: {key: rows.array() for key, rows in arrays.items()} for name, arrays in joined.items()
     }

@@ -76,7 +76,7 @@ class Column:
         held = [i for i, value in enumerate(values) if value is not None]
         if len(held) < 2 or self.caveat(results):
             return [False] * len(values)
-        beaten = paired.beats(values, self.metric.better).any(0)
+        beaten = [by.any() for by in paired.beats(values, self.metric.better).T]
         return [i in held and not beaten[i] for i in range(len(values))]
 
     def real(self, results: Iterable[Result]) -> "Real | None":
