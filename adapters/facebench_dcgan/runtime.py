@@ -16,23 +16,28 @@ _NOTICES = (  # of TensorFlow's start, which no log level holds back
 
 
 def import_keras(backend: str) -> ModuleType:
+    """Do what `start_keras` does, or say how Keras is installed."""
+    try:
+        return start_keras(backend)
+    except ModuleNotFoundError as error:
+        raise BadInput(
+            f"The DCGAN needs the package {error.name!r}, which is not installed: "
+            "pip install 'facebench[dcgan]'"
+        ) from error
+
+
+def start_keras(backend: str) -> ModuleType:
     """Import Keras on `backend`, unless this process already runs it on another, and return it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else it takes the whole GPU
     if running := sys.modules.get("keras"):
         return running
     os.environ["KERAS_BACKEND"] = backend  # read once, when Keras is first imported
-    try:
-        with without_notices(_NOTICES):
-            import keras
+    with without_notices(_NOTICES):
+        import keras
 
-            if keras.backend.backend() == "tensorflow":
-                import tensorflow as tf
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
 
-                tf.config.list_physical_devices()  # looks for GPUs, and says what it finds
-    except ModuleNotFoundError as error:
-        raise BadInput(
-            f"The DCGAN needs the package {error.name!r}, which is not installed: "
-            "pip install 'facebench[dcgan]'"
-        ) from error
+            tf.config.list_physical_devices()  # looks for GPUs, and says what it finds
     return keras

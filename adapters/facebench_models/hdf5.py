@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 import numpy as np
 
 from facebench.errors import BadInput
 from facebench.files import read_json
-from facebench_models.keras_config import plain, vet
+from facebench_models.keras_config import keras, plain, vet
 
 
 def load_full_h5(path: Path) -> Any:

@@ -6,13 +6,15 @@ function of the library by name. Plain layers of Keras and its activations are l
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-import keras
-
 from facebench.errors import BadInput
+from facebench_dcgan.runtime import start_keras
+
+keras = start_keras(os.environ.get("KERAS_BACKEND") or "tensorflow")
 
 _MODELS = {"Functional", "Model", "Sequential"}
 _REFUSED = {

@@ -10,15 +10,10 @@ z = mean + Σ nᵢ·eigenvalueᵢ·eigenvectorᵢ, n ~ N(0, I), with the three a
 model, in the folder that is named.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # read once, when Keras is first imported
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
-
-import keras
 import numpy as np
 from jaxtyping import Float32
 
@@ -27,7 +22,7 @@ from facebench.files import read_json
 from facebench.pixels import Pixels
 from facebench.sampler import latents
 from facebench_models.hdf5 import load_full_h5, load_parts
-from facebench_models.keras_config import vet_archive
+from facebench_models.keras_config import keras, vet_archive
 from facebench_models.network import NetworkSampler, latent_shape, reading
 from facebench_models.saved_model import load_saved_model
 
