@@ -88,7 +88,7 @@ def _floor(setting: Setting, real: FeatureSet, other: FeatureSet) -> dict[str, f
 
 def _has_pairs(features: FeatureSet) -> bool:
     """Say whether LPIPS' moments, which a small part may have none of, make a pair of images."""
-    return features.lpips is None or features.lpips["count"].sum() > 1
+    return features.lpips is None or int(features.lpips["count"].sum()) > 1
 
 
 def _floor_of_copying(
