@@ -5,6 +5,9 @@ import os
 import re
 import shutil
 import tempfile
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -13,6 +16,11 @@ from typing import Any
 
 from facebench.errors import BadInput
 
+ARRAY_DAMAGE = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
+"""What NumPy raises over a broken ``.npy`` or ``.npz``."""
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+-]+\]")  # no string of JSON's has a line break
 
 

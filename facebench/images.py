@@ -4,16 +4,16 @@ Seed *i* is picture *i* in the order of the names, at its own size; nothing is r
 """
 
 import math
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 
 from facebench.data.decode import decode, to_array
 from facebench.data.source import open_images
 from facebench.errors import BadInput
+from facebench.files import ARRAY_DAMAGE
 from facebench.pixels import Pixels
 from facebench.sampler import Images
 
@@ -92,7 +92,6 @@ def _open_array(path: Path, range: str, layout: str) -> Reader:
     return len(array), array.__getitem__
 
 
-_DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError)
 _LARGEST_ARRAY = 8 << 30
 """Bytes of an npz, which is held in memory; an npy is not."""
 
@@ -136,5 +135,5 @@ def _load_array(path: Path) -> np.ndarray:
             _check_claims(path, archive, members[0])
             with archive.open(members[0]) as stream:
                 return np.lib.format.read_array(stream, allow_pickle=False)
-    except (*_DAMAGE, BadZipFile, zlib.error) as error:
+    except ARRAY_DAMAGE as error:
         raise BadInput(f"{path} is not a readable array of pictures: {error}.") from error

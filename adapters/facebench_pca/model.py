@@ -5,24 +5,17 @@ directions; blurry, yet it covers the whole distribution (Richardson & Weiss 201
 arXiv:1805.12462), which makes it the baseline row of a leaderboard.
 """
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from facebench.errors import BadInput
-from facebench.files import atomic_path
+from facebench.files import ARRAY_DAMAGE, atomic_path
 from facebench.sampler import Images, to_uint8
-
-# What a damaged npz makes numpy and zipfile raise; RuntimeError where a header byte asks for
-# encryption or an unknown compression.
-_DAMAGE = (EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, BadZipFile, zlib.error)
-
 
 TINY = 1e-12
 """Stands for a variance of 0, along which images do not differ."""
@@ -74,7 +67,7 @@ def load(path: Path) -> Eigenfaces:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return _checked(file)
-    except _DAMAGE as error:
+    except ARRAY_DAMAGE as error:
         raise BadInput(f"{path} is not an eigenface model, or damaged: {error}.") from error
 
 

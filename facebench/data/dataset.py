@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from facebench.errors import BadInput
-from facebench.files import read_json
+from facebench.files import ARRAY_DAMAGE, read_json
 from facebench.sampler import Images
 
 FORMAT = "facebench-dataset/1"
@@ -106,7 +106,7 @@ def _is_span(span: Any, count: int) -> bool:
 def _open_images(path: Path, info: dict[str, Any]) -> np.ndarray:
     try:
         images = np.lib.format.open_memmap(path, mode="r")  # never a pickle, nor a zip
-    except (OSError, ValueError, EOFError) as error:
+    except ARRAY_DAMAGE as error:
         raise BadInput(f"{path} is damaged ({error}): prepare the data set again.") from error
     expected = (info["count"], 3, info["size"], info["size"])
     if images.dtype != np.uint8 or images.shape != expected:
