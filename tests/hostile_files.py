@@ -219,6 +219,11 @@ add("zip of nothing", "archive", "a.zip", zipped({}))
 add("zip of no pictures", "archive", "a.zip", zipped({"a.txt": b"x", "b.exe": b"y"}))
 add("zip that is a picture", "archive", "a.zip", PICTURES["png"])
 add("tar that is a pickle", "archive", "a.tar", PICKLE)
+for flag in (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
+    claim = tarfile.TarInfo("a.png")
+    claim.type, claim.size = flag, 1 << 42
+    add(f"tar whose header {flag.decode()} claims 4 TiB", "archive", "a.tar",
+        claim.tobuf(tarfile.GNU_FORMAT) + bytes(10240))  # fmt: skip
 add("tar of no pictures", "archive", "a.tar", tarred([(member("a.txt"), b"x")]))
 add("rar", "archive", "a.rar", b"Rar!\x1a\x07\x00" + bytes(99))
 add("7z", "archive", "a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99))

@@ -520,3 +520,9 @@ def test_the_strangers_models_keep_the_contract(shared: Path, place: Path) -> No
 def test_every_adapter_for_models_is_registered() -> None:
     kinds = {"diffusers", "export", "keras", "onnx", "python", "sklearn-pca", "torch"}
     assert kinds | {"torchscript"} <= set(registry.names("adapters"))
+
+
+def test_a_long_number_does_not_stall_the_reader_of_exported_programs() -> None:
+    from facebench_models.exported import _SYMBOLS
+
+    assert _SYMBOLS.fullmatch("Mod(s0 + 12, 3)") and not _SYMBOLS.fullmatch("1" * 500 + "!")
