@@ -18,7 +18,7 @@ from facebench.errors import BadInput
 
 ARRAY_DAMAGE = (
     *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError),
 )
 """What NumPy raises over a broken ``.npy`` or ``.npz``."""
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+-]+\]")  # no string of JSON's has a line break

@@ -312,6 +312,7 @@ ARRAYS = {
     "of 16 bits": npy((2, 3, 8, 8), "<u2", bytes(2 * 384)),
     "of a record": npy((2, 3, 8, 8), "[('a', '|u1')]"),
     "of a header without end": npy("(2, 3, '"),
+    "of a type that is no literal": npy((2, 3, 8, 8), "3)u1"),
     "of a call in its header": npy("__import__('os').system('touch executed')"),
     "of one more key": npy((2, 3, 8, 8), data=bytes(384), extra="'x': 1"),
     "of one image": npy((3, 8, 8), data=bytes(192)),
