@@ -5,6 +5,7 @@ Rank 0 leads: it gets the others' records, as the sealed files that they are in 
 and writes. What is exchanged are bytes in the machine's memory, so gloo carries them on GPUs, too.
 """
 
+import atexit
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ class Ranks:
             return cls()
         if not dist.is_initialized():
             dist.init_process_group("gloo", timeout=_PATIENCE)
+            # Gloo's threads let go of tensors a moment after their work is done, which aborts the
+            # process if Python ends in that moment: let them end first.
+            atexit.register(dist.destroy_process_group)
         return cls(dist.get_rank(), dist.get_world_size())
 
     @property
