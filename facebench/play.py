@@ -28,12 +28,11 @@ def latent_sampler(sampler: Sampler, name: str) -> LatentSampler:
 def truncated(sampler: LatentSampler, seeds: Sequence[int], truncation: int | float) -> Latents:
     """Return the latents of `seeds`, moved to 0 by the factor `truncation`.
 
-    They are the sampler's own where it has a `draw`, for not all are normal. Less than 1 gives more
-    typical and less varied faces (Karras et al. 2019, arXiv:1812.04948).
+    Less than 1 gives more typical and less varied faces (Karras et al. 2019, arXiv:1812.04948).
     """
-    own = getattr(sampler, "draw", None)
-    z: Latents = own(seeds) if own else latents(seeds, sampler.latent_dim)
-    return z * np.float32(truncation)
+    if hasattr(sampler, "draw"):  # a sampler need not inherit the class
+        return sampler.draw(seeds) * np.float32(truncation)
+    return latents(seeds, sampler.latent_dim) * np.float32(truncation)
 
 
 def between(points: Latents, steps: int) -> Float32[np.ndarray, "m d"]:

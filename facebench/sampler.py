@@ -25,7 +25,10 @@ class Sampler(Protocol):
 
 
 class LatentSampler(ABC):
-    """A sampler that decodes standard normal latents; subclasses give `latent_dim` and `decode`."""
+    """A sampler that decodes latents; subclasses give `latent_dim` and `decode`.
+
+    Latents are standard normal; a subclass for which they are not says its own in `draw`.
+    """
 
     latent_dim: int
 
@@ -33,9 +36,13 @@ class LatentSampler(ABC):
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
         """Return one ``uint8`` RGB image per latent vector (each row on its own)."""
 
+    def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
+        """Return the latents of `seeds`, each from its seed alone."""
+        return latents(seeds, self.latent_dim)
+
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the decoded latents of `seeds`."""
-        return self.decode(latents(seeds, self.latent_dim))
+        return self.decode(self.draw(seeds))
 
 
 @runtime_checkable

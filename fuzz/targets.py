@@ -17,7 +17,9 @@ from pathlib import Path
 if __name__ == "__main__":
     import atheris
 
-    _watched = atheris.instrument_imports(include=["facebench", "facebench_models"])
+    _watched = atheris.instrument_imports(
+        include=["facebench", "facebench_keras", "facebench_models"]
+    )
 else:  # the suite, where nothing is fuzzed
     _watched = nullcontext()
 

@@ -84,9 +84,9 @@ for name, words in json.loads(variants).items():
 STEPS = """
 import json, sys
 import numpy as np
-from facebench_dcgan.runtime import import_keras
+from facebench_keras.runtime import start_keras
 
-keras = import_keras(sys.argv[1])
+keras = start_keras(sys.argv[1])
 from facebench_dcgan.gan import GAN
 from facebench_dcgan.learner import batch
 
@@ -110,9 +110,9 @@ for name, change in changes.items():
 PIECES = """
 import json, sys
 import numpy as np
-from facebench_dcgan.runtime import import_keras
+from facebench_keras.runtime import start_keras
 
-keras = import_keras(sys.argv[1])
+keras = start_keras(sys.argv[1])
 from keras import Input, Model, ops
 from facebench_dcgan import losses
 from facebench_dcgan.attention import self_attention

@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,20 @@ def _imports(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", sorted((ROOT / "facebench").rglob("*.py")), ids=str)
 def test_the_core_imports_no_adapter_and_no_report(path: Path) -> None:
     assert not [name for name in _imports(path) if name.startswith("facebench_")]
+
+
+def test_no_two_adapters_lean_on_each_other() -> None:
+    graph = {
+        package.name: {
+            home
+            for path in package.rglob("*.py")
+            for name in _imports(path)
+            if (home := name.partition(".")[0]).startswith("facebench_") and home != package.name
+        }
+        for package in (ROOT / "adapters").iterdir()
+    }
+    assert graph["facebench_dcgan"]  # of Keras' files
+    TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 def test_reports_read_results_and_know_no_engine() -> None:

@@ -11,7 +11,7 @@ from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.sampler import Images, LatentSampler, to_uint8
 from facebench.training import trained_model
-from facebench_dcgan.runtime import import_keras
+from facebench_keras.runtime import start_keras
 from facebench_models.network import reading
 
 MODEL_FILE = "generator.keras"
@@ -25,8 +25,8 @@ class DCGANSampler(LatentSampler):
 
     def __init__(self, path: Path):
         file = _model_file(path)
-        keras = import_keras(_backend(path))
-        from facebench_models.keras_config import vet_archive  # imports Keras
+        keras = start_keras(_backend(path))
+        from facebench_keras.vetting import vet_archive  # imports Keras
 
         with reading(file, "a DCGAN's generator"):
             vet_archive(file)

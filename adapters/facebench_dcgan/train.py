@@ -20,8 +20,8 @@ from facebench.training import (
 )
 from facebench.training.options import POSITIVE
 from facebench_dcgan import notebook
-from facebench_dcgan.runtime import import_keras
 from facebench_dcgan.sampler import MODEL_FILE
+from facebench_keras.runtime import start_keras
 
 if TYPE_CHECKING:
     from facebench_dcgan.learner import DCGANLearner
@@ -127,7 +127,7 @@ def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     dataset = train_images(data)
     require_power_of_two(dataset, "DCGAN")
     options, plan = _settled(click.get_current_context(), options, plan)
-    _start_keras(options["backend"])
+    _require_backend(options["backend"])
     run = Run(out, "dcgan", MODEL_FILE, dataset, **options)
     if run.finished and plan.resume:
         click.echo(f"{run.model_path} is already trained with these options.")
@@ -220,7 +220,7 @@ def _notebook(
 _COMMAND_LINE = ParameterSource.COMMANDLINE
 
 
-def _start_keras(backend: str) -> None:
-    running = import_keras(backend).backend.backend()
+def _require_backend(backend: str) -> None:
+    running = start_keras(backend).backend.backend()
     if running != backend:
         raise BadInput(f"This process runs Keras on {running}: train on {backend} in a new one.")

@@ -52,10 +52,6 @@ class NetworkSampler(LatentSampler):
         """Return the latents of `seeds`."""
         return draw(seeds, self.latent_dim, self._latent)
 
-    def sample(self, seeds: Sequence[int]) -> Images:
-        """Return the images of `seeds`."""
-        return self.decode(self.draw(seeds))
-
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
         """Return the images of latents `z`."""
         return self._pixels.images(self._values(z))

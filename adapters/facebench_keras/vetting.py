@@ -12,7 +12,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from facebench.errors import BadInput
-from facebench_dcgan.runtime import start_keras
+from facebench_keras.runtime import start_keras
 
 keras = start_keras(os.environ.get("KERAS_BACKEND") or "tensorflow")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from facebench.errors import BadInput
 from facebench.files import read_json
-from facebench_models.keras_config import keras, plain, vet
+from facebench_keras.vetting import keras, plain, vet
 
 
 def load_full_h5(path: Path) -> Any:

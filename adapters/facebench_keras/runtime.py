@@ -15,19 +15,18 @@ _NOTICES = (  # of TensorFlow's start, which no log level holds back
 )
 
 
-def import_keras(backend: str) -> ModuleType:
-    """Do what `start_keras` does, or say how Keras is installed."""
+def start_keras(backend: str) -> ModuleType:
+    """Import Keras on `backend`, unless this process already runs it on another, and return it."""
     try:
-        return start_keras(backend)
+        return _start(backend)
     except ModuleNotFoundError as error:
         raise BadInput(
-            f"The DCGAN needs the package {error.name!r}, which is not installed: "
-            "pip install 'facebench[dcgan]'"
+            f"Keras needs the package {error.name!r}, which is not installed: "
+            "pip install 'facebench[keras]'"
         ) from error
 
 
-def start_keras(backend: str) -> ModuleType:
-    """Import Keras on `backend`, unless this process already runs it on another, and return it."""
+def _start(backend: str) -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else it takes the whole GPU
     if running := sys.modules.get("keras"):

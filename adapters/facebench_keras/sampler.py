@@ -21,10 +21,10 @@ from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.pixels import Pixels
 from facebench.sampler import latents
-from facebench_models.hdf5 import load_full_h5, load_parts
-from facebench_models.keras_config import keras, vet_archive
+from facebench_keras.hdf5 import load_full_h5, load_parts
+from facebench_keras.saved_model import load_saved_model
+from facebench_keras.vetting import keras, vet_archive
 from facebench_models.network import NetworkSampler, latent_shape, reading
-from facebench_models.saved_model import load_saved_model
 
 _PCA_FILES = {"mean": "mean.json", "values": "eigenValues.json", "vectors": "eigenVectors.json"}
 
