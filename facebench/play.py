@@ -25,14 +25,19 @@ def latent_sampler(sampler: Sampler, name: str) -> LatentSampler:
     raise BadInput(f"{name} has no latent space to walk through: it gives pictures by number only.")
 
 
+def own_latents(sampler: LatentSampler, seeds: Sequence[int]) -> Latents:
+    """Return the latents of `seeds`, standard normal where the sampler does not say its own."""
+    if hasattr(sampler, "draw"):  # it need not inherit the class
+        return sampler.draw(seeds)
+    return latents(seeds, sampler.latent_dim)
+
+
 def truncated(sampler: LatentSampler, seeds: Sequence[int], truncation: int | float) -> Latents:
     """Return the latents of `seeds`, moved to 0 by the factor `truncation`.
 
     Less than 1 gives more typical and less varied faces (Karras et al. 2019, arXiv:1812.04948).
     """
-    if hasattr(sampler, "draw"):  # a sampler need not inherit the class
-        return sampler.draw(seeds) * np.float32(truncation)
-    return latents(seeds, sampler.latent_dim) * np.float32(truncation)
+    return own_latents(sampler, seeds) * np.float32(truncation)
 
 
 def between(points: Latents, steps: int) -> Float32[np.ndarray, "m d"]:
@@ -88,7 +93,7 @@ def principal(sampler: LatentSampler, count: int) -> list[Float32[np.ndarray, " 
     Of 512 images, at 16x16 pixels; the direction of a component is that of its correlations with
     the latents (its gradient, for a linear model).
     """
-    z = truncated(sampler, range(PROBES), 1)
+    z = own_latents(sampler, range(PROBES))
     pixels = _coarse(draw(sampler, z)).reshape(PROBES, -1)
     scores = np.linalg.svd(pixels - pixels.mean(0), full_matrices=False)[0]
     if count > min(scores.shape[1], sampler.latent_dim):

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 
 def names(kind: str) -> list[str]:
-    """Return the sorted names registered for `kind`: "adapters", "trainers" or "reporters"."""
-    return sorted({entry.name for entry in _entries(kind)})
+    """Return the sorted names registered for `kind`: "adapters", "trainers" or "reporters".
+
+    A name that begins with an underscore is not for users.
+    """
+    return sorted({entry.name for entry in _entries(kind) if not entry.name.startswith("_")})
 
 
 def find(kind: str, name: str) -> Any:

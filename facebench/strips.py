@@ -13,8 +13,8 @@ from facebench import registry
 from facebench.data.dataset import open_dataset
 from facebench.errors import BadInput
 from facebench.files import read_json
-from facebench.play import along, between, coordinate, latent_sampler
-from facebench.sampler import Encoder, Images, latents
+from facebench.play import along, between, coordinate, latent_sampler, own_latents
+from facebench.sampler import Encoder, Images, LatentSampler
 
 COLUMNS = 8
 """Pictures in a row."""
@@ -48,7 +48,7 @@ class LatentStrips:
             BadInput: for a reconstruction where the model has no :class:`Encoder` for it.
         """
         if min(seeds) < TOTAL:
-            return self._model.decode(_latents(self._model.latent_dim)[list(seeds)])
+            return self._model.decode(_latents(self._model)[list(seeds)])
         return self._reconstructed([seed - TOTAL for seed in seeds])
 
     def _reconstructed(self, indices: Sequence[int]) -> Images:
@@ -70,9 +70,10 @@ def labels() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ways, tuple(f"latent {row}" for row in range(ROWS))
 
 
-def _latents(width: int) -> Float32[np.ndarray, "n d"]:
+def _latents(model: LatentSampler) -> Float32[np.ndarray, "n d"]:
     """Return the latents of all pictures."""
-    ways = [between(latents([2 * row, 2 * row + 1], width), COLUMNS - 1) for row in range(ROWS)]
-    (z,) = latents([0], width)
+    points = own_latents(model, range(2 * ROWS))
+    ways = [between(points[2 * row : 2 * row + 2], COLUMNS - 1) for row in range(ROWS)]
+    z, width = points[0], points.shape[1]
     axes = (coordinate(row % width, width) for row in range(ROWS))
     return np.concatenate([*ways, *(along(z, axis, REACH, COLUMNS) for axis in axes)])

@@ -197,7 +197,7 @@ def test_a_missing_keras_is_answered_with_the_pip_command(
 ) -> None:
     (tmp_path / "generator.keras").touch()
     monkeypatch.setitem(sys.modules, "keras", None)  # how Python marks what cannot be imported
-    with pytest.raises(BadInput, match=r"'keras'.*pip install 'facebench\[dcgan\]'"):
+    with pytest.raises(BadInput, match=r"'keras'.*pip install 'facebench\[keras\]'"):
         DCGANSampler(tmp_path)
 
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 
 from facebench import strips
 from facebench.data.dataset import Dataset
@@ -28,7 +28,7 @@ from facebench.files import atomic_path
 from facebench.grid import grid
 from facebench.limits import Limits
 from facebench.metrics.comparison import FeatureSet
-from facebench.metrics.memorization import nearest_neighbours
+from facebench.metrics.memorization import memorization, nearest_neighbours
 from facebench.result import Result
 from facebench.sampler import Images
 from facebench.spec import Model
@@ -40,8 +40,7 @@ SUSPECTS = 6
 NEIGHBOURS = 3
 LOOKED_AT = 10_000
 """Images of each set among which those shown are chosen: no score depends on them."""
-_LEAST = 1e-20  # a distance by which any other can be divided
-ADAPTER = "latent-strips"
+ADAPTER = "_latent-strips"
 """What shows what lies between seeds, and what a model makes of real images."""
 
 
@@ -140,7 +139,7 @@ def _plans(drawn: Drawn, setting: Setting, real: Reference) -> dict[str, _Plan]:
         "farthest": _row("model", order[::-1][:SHOWN], to_real, drawn.seeds.start, "seed"),
         "uncovered": _row("real", worst, to_fake, setting.dataset.first, "image"),
     }
-    if real.training is not None:
+    if real.training is not None and len(real.training.features) > 1:
         plans["copies"] = _copies(_array(real.training), fake, drawn.seeds.start)
     return plans
 
@@ -163,25 +162,17 @@ def _copies(
 ) -> _Plan:
     """Choose the samples that are nearest to a training image for how far that is from others."""
     count = min(NEIGHBOURS, len(training))
-    distances, indices = nearest_neighbours(fake, training, count)
-    ratios = distances[:, 0] / _apart(training, indices[:, 0])
-    suspects = np.argsort(ratios, kind="stable")[:SUSPECTS]
-    rows = [[("model", int(i)), *(("training", int(j)) for j in indices[i])] for i in suspects]
+    found = memorization(training, fake, count)
+    suspects = np.argsort(found.ratios, kind="stable")[:SUSPECTS]
+    rows = [
+        [("model", int(i)), *(("training", int(j)) for j in found.indices[i])] for i in suspects
+    ]
     return _Plan(
         columns=1 + count,
         cells=[cell for row in rows for cell in row],
         labels=[f"seed {first + i}" for i in suspects],
-        distances=[rounded(ratios[i]) for i in suspects],
+        distances=[rounded(found.ratios[i]) for i in suspects],
     )
-
-
-def _apart(
-    training: Float[np.ndarray, "n d"], chosen: Int64[np.ndarray, " m"]
-) -> Float[np.ndarray, " m"]:
-    """Return how far each chosen training image is from its nearest other one, never 0."""
-    some, of_chosen = np.unique(chosen, return_inverse=True)
-    apart = nearest_neighbours(training[some], training, min(2, len(training)))[0][:, -1]
-    return np.maximum(apart, _LEAST)[of_chosen]
 
 
 def _write_strips(

@@ -15,6 +15,9 @@ from facebench.metrics.arrays import Features
 from facebench.metrics.distances import MEMORY, Neighbours, Points, as_points
 from facebench.metrics.uncertainty import Estimate, from_influence
 
+_LEAST = 1e-20
+"""A distance by which any other can be divided."""
+
 
 @dataclass(frozen=True, eq=False)
 class Memorization:
@@ -25,6 +28,8 @@ class Memorization:
     """To the nearest training images, ascending."""
     indices: Int64[np.ndarray, "n k"]
     """Of the nearest training images."""
+    ratios: Float32[np.ndarray, " n"]
+    """The distance to the nearest training image, over that one's own to its nearest other."""
 
     @property
     def authenticity(self) -> Estimate:
@@ -68,7 +73,8 @@ def memorization(
     nearest, of_sample = torch.unique(found.indices[:, 0], return_inverse=True)
     apart = points[nearest].nearest(points, 1, but=nearest).squares[:, 0]
     authentic = found.squares[:, 0] > apart[of_sample]
-    return Memorization(authentic.cpu().numpy(), *_arrays(found, points))
+    ratios = found.squares[:, 0].sqrt() / apart[of_sample].sqrt().clamp(min=_LEAST)
+    return Memorization(authentic.cpu().numpy(), *_arrays(found, points), ratios.cpu().numpy())
 
 
 def nearest_neighbours(

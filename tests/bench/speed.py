@@ -65,7 +65,7 @@ def agreement(count: int, folder: Path) -> str:
 def main(images: int, pictures: int, points: int, repeats: int, out: Path | None) -> None:
     """Measure, and write the table."""
     how = (
-        f"{machine()}. Medians, in brackets the range, of {repeats} repetitions in turns. "
+        f"{machine()}. Medians, in brackets the range, of {repeats} or more repetitions in turns. "
         "Written by `make bench`."
     )
     with tempfile.TemporaryDirectory() as temporary:
