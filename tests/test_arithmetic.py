@@ -124,7 +124,7 @@ def test_the_batch_size_follows_the_memory(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr("facebench.engine.memory.machine_memory", lambda: memory)
         return choose_batch_size("cpu")
 
-    assert [with_memory(gib) for gib in (0.1, 4, 8, 24, 256)] == [1, 8, 16, 64, 64]
+    assert [with_memory(gib) for gib in (0.1, 4, 8, 24, 256)] == [1, 8, 16, 32, 32]
 
 
 def test_only_inception_is_compiled() -> None:

@@ -7,7 +7,7 @@ from facebench.limits import machine_memory
 _IMAGE = 48 << 20
 """Bytes that an image takes in Inception in float32, at most."""
 _SHARE = 8  # of all memory: the rest is for features, and for others
-_LARGEST = {"cpu": 64, "cuda": 512}  # more are no faster
+_LARGEST = {"cpu": 32, "cuda": 512}  # more are no faster
 
 
 def choose_batch_size(device: str) -> int:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import UInt8
 
 from facebench.features.arithmetic import Precision, arithmetic
+from facebench.features.heap import kept_memory
 
 Record = dict[str, np.ndarray]
 """Named arrays, one row per image or, for moments, one row per chunk; rows are concatenated."""
@@ -56,6 +57,6 @@ def in_batches(
 
     They leave the device together: fetching each batch's would keep a GPU waiting for the next.
     """
-    with torch.inference_mode(), arithmetic(precision, device):
+    with torch.inference_mode(), arithmetic(precision, device), kept_memory():
         outputs = [network(batch) for batch in batches(images, batch_size, device)]
         return [torch.cat(parts).float().cpu().numpy() for parts in zip(*outputs, strict=True)]

@@ -2,9 +2,8 @@
 
 The network is torch-fidelity's port of TensorFlow's of 2015-12-05, as pytorch-fid's and clean-fid's
 are. They differ in how they resize ``uint8`` images to 299×299, and scores with them (Parmar et al.
-2022, arXiv:2104.11222). Its BatchNorm is folded into the convolutions before it (Jacob et al. 2018,
-arXiv:1712.05877, section 3.2): 1.6 times as fast on a CPU with channels_last, features equal to a
-relative 1e-6.
+2022, arXiv:2104.11222). With BatchNorm folded, projections before pools, and channels_last it is
+about twice as fast on a CPU, features equal to a relative 1e-6.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,11 +15,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d, FeatureExtractorInceptionV3
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from facebench.errors import BadInput
 from facebench.features import Resize
+from facebench.features.algebra import fold_batch_norms, project_before_pooling
 from facebench.features.arithmetic import Precision, arithmetic
 from facebench.features.compiled import Compiled
 from facebench.features.extractor import Record, in_batches
@@ -55,8 +54,9 @@ class InceptionFeatures:
         self.weights = {file.name: file.sha256}
         self.notes = trust_notes(file)
         module = load_network("inception", FeatureExtractorInceptionV3, self.layer, file)
-        _fold_batch_norms(module)
-        blocks = _up_to(_ENDS[self.layer], module).to(device).to(memory_format=torch.channels_last)
+        fold_batch_norms(module)
+        blocks = project_before_pooling(_up_to(_ENDS[self.layer], module))
+        blocks = blocks.to(device).to(memory_format=torch.channels_last)
         self.arithmetic = f"{precision}{' compiled' if compiled else ''}"
         self._blocks = Compiled(blocks) if compiled else blocks
         self._precision = precision
@@ -130,10 +130,3 @@ def _up_to(end: str, module: nn.Module) -> nn.Sequential:
     """Return the network's blocks until `end`; torch-fidelity lists them as they are passed."""
     names = [name for name, _ in module.named_children()]
     return nn.Sequential(*list(module.children())[: names.index(end) + 1])
-
-
-def _fold_batch_norms(module: nn.Module) -> None:
-    for block in module.modules():
-        if isinstance(block, BasicConv2d):
-            block.conv = fuse_conv_bn_eval(block.conv, block.bn)
-            block.bn = nn.Identity()

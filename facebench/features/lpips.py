@@ -17,6 +17,7 @@ from facebench.errors import BadInput
 from facebench.features.arithmetic import exact_float32
 from facebench.features.extractor import Record, batches
 from facebench.features.fidelity import load_state, trust_notes
+from facebench.features.heap import kept_memory
 from facebench.metrics.diversity import PairMoments
 from facebench.weights import WeightFile, WeightSource
 
@@ -41,6 +42,7 @@ class LPIPSFeatures:
         self._device = device
         self._lpips: Any = _lpips(file).to(device)
 
+    @kept_memory()
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return the :class:`~facebench.metrics.diversity.PairMoments` of every GROUP images."""
         starts = range(0, len(images), GROUP)

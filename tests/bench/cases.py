@@ -8,7 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from data import BATCH, DEVICE, NETWORKS, PRECISIONS, SHIFT, features, generated, source
+from data import (
+    BATCH,
+    DEVICE,
+    NETWORKS,
+    PEERS_BATCH,
+    PEERS_BEST,
+    PRECISIONS,
+    SHIFT,
+    features,
+    generated,
+    source,
+)
 from harness import Case
 from jaxtyping import Int64
 
@@ -44,9 +55,9 @@ def inception(count: int) -> Case:
         "theirs", ["2048"], feature_extractor_weights_path=str(NETWORKS["inception"])
     ).to(DEVICE)
 
-    def their_features(images: np.ndarray) -> np.ndarray:
+    def their_features(images: np.ndarray, batch_size: int = PEERS_BATCH) -> np.ndarray:
         with torch.inference_mode():
-            parts = torch.split(torch.from_numpy(images).to(DEVICE), BATCH)
+            parts = torch.split(torch.from_numpy(images).to(DEVICE), batch_size)
             return torch.cat([theirs(part)[0] for part in parts]).cpu().numpy()
 
     expected = their_features(some)
@@ -59,7 +70,10 @@ def inception(count: int) -> Case:
             way: partial(each.extract, images, BATCH)
             for way, each in {"fp32": folded, **compiled}.items()
         },
-        {"torch-fidelity": partial(their_features, images)},
+        {
+            f"torch-fidelity, batches of {size}": partial(their_features, images, size)
+            for size in sorted({PEERS_BATCH, PEERS_BEST}, reverse=True)
+        },
         ["", "≥ 1.9×", "≥ 3.4×"],
         count,
         {way: partial(each.extract, some, BATCH) for way, each in compiled.items()},
@@ -142,7 +156,7 @@ def lpips_of_pairs(network: Any, images: np.ndarray, pairs: np.ndarray) -> float
     with torch.inference_mode():
         parts = [
             network(*scaled[torch.from_numpy(part.T)])
-            for part in np.array_split(pairs, len(pairs) // BATCH)
+            for part in np.array_split(pairs, len(pairs) // PEERS_BATCH)
         ]
     return float(torch.cat(parts).mean())
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from cases import lpips_network, lpips_of_pairs, some_pairs
-from data import BATCH, DEVICE, NETWORKS, PRECISIONS, faces, generated
+from data import DEVICE, NETWORKS, PEERS_BEST, PRECISIONS, faces, generated
 from harness import Case
 from PIL import Image
 
@@ -65,7 +65,7 @@ def peer(folder: Path) -> None:
         prc=True,
         feature_extractor="inception-v3-compat",
         feature_extractor_weights_path=str(NETWORKS["inception"]),
-        batch_size=BATCH,
+        batch_size=PEERS_BEST,
         cuda=DEVICE == "cuda",
         cache=False,
         verbose=False,

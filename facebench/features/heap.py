@@ -1,0 +1,38 @@
+"""Memory that the C library keeps from one batch for the next.
+
+glibc asks the kernel for every block beyond 32 MiB and gives it back as soon as it is free, and the
+kernel fills each of its pages with zeros. That takes a quarter of Inception's time in float32 on a
+CPU, and a third in bfloat16.
+"""
+
+import ctypes
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # as malloc.h numbers them
+_MAPPED_FROM = 32 << 20  # bytes: where glibc's own adjustment ends
+_MOST_MAPPED = 1 << 16  # blocks: glibc's default
+
+
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """Keep what is freed, and give it back in the end. Without glibc nothing changes."""
+    if not (libc := _glibc()):
+        yield
+        return
+    libc.mallopt(_MMAP_MAX, 0)
+    libc.mallopt(_TRIM_THRESHOLD, -1)
+    try:
+        yield
+    finally:  # to what any process arrives at that has freed a few large blocks
+        libc.mallopt(_MMAP_MAX, _MOST_MAPPED)
+        libc.mallopt(_MMAP_THRESHOLD, _MAPPED_FROM)
+        libc.mallopt(_TRIM_THRESHOLD, 2 * _MAPPED_FROM)
+        libc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

@@ -1,0 +1,52 @@
+import platform
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from facebench.features import heap
+
+# Takes 64 MiB and gives them back, many times, and prints how often a page was new to it.
+FAULTS = """
+import ctypes, resource
+from contextlib import nullcontext
+from facebench.features.heap import kept_memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def touched():
+    before = faults()
+    for _ in range(8):
+        block = libc.malloc(64 << 20)
+        ctypes.memset(block, 1, 64 << 20)
+        libc.free(block)
+    return faults() - before
+
+with kept_memory():
+    kept = touched()
+before = touched()
+print(kept, before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no mallopt")
+def test_memory_is_kept_inside_and_given_back_outside() -> None:
+    answer = subprocess.run([sys.executable, "-c", FAULTS], check=True, capture_output=True)
+    kept, given_back = map(int, answer.stdout.split())
+    pages = (64 << 20) // resource.getpagesize()
+    assert kept < 1.5 * pages  # the first time only
+    assert given_back > 7 * pages
+
+
+def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    monkeypatch.setattr("ctypes.CDLL", None)
+    heap._glibc.cache_clear()
+    with heap.kept_memory():
+        assert heap._glibc() is None
+    heap._glibc.cache_clear()
