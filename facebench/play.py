@@ -74,7 +74,7 @@ def along(
 ) -> Float32[np.ndarray, "n d"]:
     """Return `steps` latents whose part along the unit `direction` goes from -reach to reach.
 
-    The rest stays that of `z`; reach counts in standard deviations of the latents.
+    The rest stays that of `z`; reach is in units of the latents, standard deviations if normal.
     """
     rest = z - (z @ direction) * direction
     return (rest + np.linspace(-reach, reach, steps)[:, None] * direction).astype(np.float32)

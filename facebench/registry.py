@@ -64,15 +64,26 @@ def _keywords(factory: Callable[..., Any]) -> set[str]:
 
 
 def origin(adapter: str) -> str:
-    """Return which code `adapter` is: its entry point, and a digest of its package's sources.
+    """Return which code `adapter` is: its entry point, and a digest of its sources.
 
+    Packages that come in one distribution may use each other, so all of them are its sources.
     Nothing is imported: an adapter may bring a framework that this process must not load.
     """
     entry = _entry("adapters", adapter)
-    package = entry.module.partition(".")[0]
-    if package == "facebench":
+    if _package(entry) == "facebench":
         return f"{entry.value} {__version__}"
-    return f"{entry.value} {sources_digest(package)}".strip()
+    together = [each for each in _entries("adapters") if _home(each) == _home(entry)]
+    packages = {_package(each) for each in together} - {"facebench"}
+    return f"{entry.value} {sources_digest(*sorted(packages))}".strip()
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.module.partition(".")[0]
+
+
+def _home(entry: EntryPoint) -> str:
+    """Return the name of the distribution that brings it."""
+    return entry.dist.name if entry.dist else entry.module
 
 
 def _entries(kind: str) -> list[EntryPoint]:
@@ -91,7 +102,7 @@ def _load(kind: str, entry: EntryPoint) -> Any:
         return entry.load()
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        home = entry.dist.name if entry.dist else entry.module
+        home = _home(entry)
         wanted = f"{home}[{entry.name}]" if home == "facebench" else home
         raise BadInput(
             f"The {kind[:-1]} {entry.name!r} needs the package {package!r}, which is not "

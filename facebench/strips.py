@@ -21,7 +21,7 @@ COLUMNS = 8
 ROWS = 3
 """Rows of interpolations, and as many of traversals."""
 REACH = 3.0
-"""How far a traversal goes to either side, in standard deviations of the latent."""
+"""How far a traversal goes to either side: three standard deviations, of normal latents."""
 TOTAL = 2 * ROWS * COLUMNS
 """Pictures before the reconstructions: the interpolations row by row, then the traversals."""
 

@@ -32,24 +32,24 @@ def import_function(code: str) -> Callable[..., Any]:
     return function
 
 
-def sources_digest(module: str) -> str:
-    """Return a digest of the sources of the package that `module` is of, or "" without any.
+def sources_digest(*modules: str) -> str:
+    """Return a digest of the sources of the packages that `modules` are of, or "" without any.
 
     Nothing is imported.
     """
-    package = module.partition(".")[0]
     importlib.invalidate_caches()
+    sources = [file for module in modules for file in _sources(module.partition(".")[0])]
+    return sha256(b"".join(map(Path.read_bytes, sources))).hexdigest() if sources else ""
+
+
+def _sources(package: str) -> list[Path]:
     if package == "__main__":  # it has no spec
         script = getattr(sys.modules[package], "__file__", None)
-        return _digest([Path(script)] if script else [])
+        return [Path(script)] if script else []
     found = find_spec(package) or PathFinder.find_spec(package, [str(Path.cwd())])
     if found is None:
-        return ""
+        return []
     homes = found.submodule_search_locations  # of a package, with __init__.py or without
     if homes is not None:
-        return _digest([file for home in homes for file in sorted(Path(home).rglob("*.py"))])
-    return _digest([Path(found.origin)] if found.has_location and found.origin else [])
-
-
-def _digest(sources: list[Path]) -> str:
-    return sha256(b"".join(map(Path.read_bytes, sources))).hexdigest() if sources else ""
+        return [file for home in homes for file in sorted(Path(home).rglob("*.py"))]
+    return [Path(found.origin)] if found.has_location and found.origin else []

@@ -1,5 +1,4 @@
 import platform
-import resource
 import subprocess
 import sys
 
@@ -38,9 +37,7 @@ print(kept, before)
 def test_memory_is_kept_inside_and_given_back_outside() -> None:
     answer = subprocess.run([sys.executable, "-c", FAULTS], check=True, capture_output=True)
     kept, given_back = map(int, answer.stdout.split())
-    pages = (64 << 20) // resource.getpagesize()
-    assert kept < 1.5 * pages  # the first time only
-    assert given_back > 7 * pages
+    assert given_back > 4 * kept  # the first of eight times, against all of them
 
 
 def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,3 +82,16 @@ def test_a_missing_package_names_the_pip_command(
 def test_the_code_of_an_unknown_adapter_is_bad_input() -> None:
     with pytest.raises(BadInput, match="There is no adapter 'stylegan'"):
         registry.origin("stylegan")
+
+
+def test_an_adapter_s_code_is_that_of_the_packages_that_come_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "pair", "left = pair_plugin:Left\nright = pair_base:Right", "")
+    base = tmp_path / "pair_base.py"
+    base.write_text("class Right: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before, theirs = registry.origin("left"), registry.origin("vae")
+    base.write_text("class Right: changed = True\n")
+    assert registry.origin("left") != before
+    assert registry.origin("vae") == theirs

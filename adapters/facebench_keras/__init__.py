@@ -1,1 +1,1 @@
-"""Keras started as a process needs it, and models that Keras saved read without running them."""
+"""Keras started as a process needs it, and what it saved, vetted before it is built."""

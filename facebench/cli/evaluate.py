@@ -106,7 +106,8 @@ def _weight_files(
     "--compile/--no-compile",
     "compiled",
     default=None,
-    help="Compile Inception first, which takes a minute.  [default: from 10,000 images a model]",
+    help="Compile Inception first, which takes up to some minutes.  "
+    "[default: from 50,000 images a model, 10,000 in bf16]",
 )
 @click.option(
     "--weights",

@@ -139,7 +139,7 @@ def _plans(drawn: Drawn, setting: Setting, real: Reference) -> dict[str, _Plan]:
         "farthest": _row("model", order[::-1][:SHOWN], to_real, drawn.seeds.start, "seed"),
         "uncovered": _row("real", worst, to_fake, setting.dataset.first, "image"),
     }
-    if real.training is not None and len(real.training.features) > 1:
+    if real.training is not None:
         plans["copies"] = _copies(_array(real.training), fake, drawn.seeds.start)
     return plans
 

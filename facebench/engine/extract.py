@@ -26,7 +26,7 @@ from facebench.sampler import Images
 from facebench.store import FeatureStore
 
 CHUNK = 256
-"""Images a record: 20 s of Inception on two cores, so that is what a killed run loses."""
+"""Images a record: 9 s of Inception on two cores, so that is what a killed run loses."""
 
 _PACKAGES = (
     *("facebench", "torch", "torchvision", "torch-fidelity", "lpips"),

@@ -39,7 +39,7 @@ class Ranks:
             dist.init_process_group("gloo", timeout=_PATIENCE)
             # Gloo's threads let go of tensors a moment after their work is done, which aborts the
             # process if Python ends in that moment: let them end first.
-            atexit.register(dist.destroy_process_group)
+            atexit.register(_leave)
         return cls(dist.get_rank(), dist.get_world_size())
 
     @property
@@ -117,6 +117,11 @@ def _received(rank: int) -> Tensor:
         data = torch.empty(int(length), dtype=torch.uint8)
         dist.recv(data, rank)
     return data
+
+
+def _leave() -> None:
+    if dist.is_initialized():  # the program that calls us may have left by itself
+        dist.destroy_process_group()
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What is the same for every row of one evaluation: reference, networks, metrics, protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ from facebench.store import FeatureStore
 from facebench.torchrun import local_gpu
 from facebench.weights import WeightSource
 
-COMPILE_FROM = 10_000
+COMPILE_FROM: Mapping[Precision, int] = {"fp32": 50_000, "tf32": 50_000, "bf16": 10_000}
 """Images a model from which compiling the network pays, if it takes a minute."""
 
 
@@ -172,7 +172,7 @@ def make_setting(
     if precision == "tf32" and not place.startswith("cuda"):
         raise BadInput("--precision tf32 is of NVIDIA's GPUs: take fp32 or bf16 here.")
     if compiled is None:
-        compiled = num >= COMPILE_FROM and name.startswith("inception")
+        compiled = num >= COMPILE_FROM[precision] and name.startswith("inception")
     return Setting(
         dataset=dataset,
         seeds=range(seed, seed + num),

@@ -19,7 +19,7 @@ def project_before_pooling(blocks: nn.Module) -> GraphModule:
     """Return `blocks` with each average pool behind the 1×1 convolution that followed it.
 
     They commute, for both are linear and a constant's average over what is no padding is itself;
-    and the convolution leaves a tenth to two thirds of the channels to pool.
+    and the convolution leaves a seventh to a quarter of the channels to pool.
     """
     traced = symbolic_trace(blocks)
     for pool in traced.graph.find_nodes(op="call_function", target=F.avg_pool2d):

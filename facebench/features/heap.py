@@ -6,6 +6,7 @@ CPU, and a third in bfloat16.
 """
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,10 @@ _MOST_MAPPED = 1 << 16  # blocks: glibc's default
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Keep what is freed, and give it back in the end. Without glibc nothing changes."""
+    """Keep what is freed, and give it back in the end.
+
+    Nothing changes without glibc, or where its settings in the environment say what is wanted.
+    """
     if not (libc := _glibc()):
         yield
         return
@@ -35,4 +39,5 @@ def kept_memory() -> Iterator[None]:
 
 @cache
 def _glibc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+    is_tuned = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" and not is_tuned else None

@@ -41,7 +41,8 @@ def help_text() -> Case:
 
 
 def inception(count: int) -> Case:
-    """Compare Inception's features."""
+    """Compare Inception's features, on full batches: others are not compiled."""
+    count -= count % BATCH
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     images = generated(count)

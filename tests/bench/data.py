@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 
 from facebench.data.dataset import Dataset
 from facebench.data.prepare import prepare
+from facebench.engine.extract import CHUNK
 from facebench.engine.memory import choose_batch_size
 from facebench.features.arithmetic import Precision
 from facebench.images import ImageFilesSampler
@@ -23,7 +24,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 PRECISIONS: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 WIDTH = 2048  # of features
 SHIFT = 0.01  # between the means of two sets of them
-BATCH = choose_batch_size(DEVICE)
+BATCH = min(choose_batch_size(DEVICE), CHUNK)
 PEERS_BATCH = 64  # torch-fidelity's own choice
 PEERS_BEST = 8 if DEVICE == "cpu" else PEERS_BATCH  # where it is fastest
 
