@@ -42,9 +42,9 @@ def help_text() -> Case:
 
 def inception(count: int) -> Case:
     """Compare Inception's features, on full batches: others are not compiled."""
-    count -= count % BATCH
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
+    count = max(count // BATCH, 1) * BATCH
     images = generated(count)
     some = images[:BATCH]
     network = {
