@@ -21,6 +21,8 @@ from facebench.sampler import Images
 class ImageFilesSampler:
     """Pictures that somebody already drew; ``len()`` tells how many there are."""
 
+    files: tuple[Path, ...] = ()  # but the one that is named
+
     def __init__(self, path: Path, *, range: str = "uint8", layout: str = ""):
         """Open a folder, zip or tar of pictures, or an npz or npy array of them.
 

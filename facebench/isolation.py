@@ -14,6 +14,8 @@ import sys
 import threading
 import time
 import uuid
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ from facebench.errors import BadInput, RowFailed
 from facebench.family import MARK
 from facebench.frames import Nonsense, read_header, read_images
 from facebench.limits import GIB, Limits
+from facebench.output import Output, printable_text
+from facebench.sampler import Images
 from facebench.spec import Model
 from facebench.testing import Finding
 
@@ -31,65 +35,57 @@ AHEAD = 4
 
 _POLL = 0.1  # seconds
 _GRACE = 0.5  # seconds for the last frames to be read after the process has ended
-_TAIL = 4000  # characters of output that a failure shows
-_FORWARDED = 100_000  # characters of output that are passed on as they come
 
 
 class Sandbox:
-    """A sampler's process; :meth:`next` gives its batches in turn."""
+    """A sampler's process, which opens a model and then draws as often as it is asked."""
 
-    def __init__(self, model: Model, task: dict[str, Any], limits: Limits):
+    def __init__(self, model: Model, limits: Limits):
         """Start it.
 
         Args:
             model: what it opens.
-            task: "seeds" of each batch to draw, or "check" with the number of images and the first
-                seed.
             limits: of time and memory.
         """
+        self.files: set[str] = set()
+        """The files that the images are known to depend on, after each drawing."""
+        self.knows_all_files = False
+        """Whether the adapter says that there are no others."""
         self._limits = limits
-        self._counts = [len(each) for each in task.get("seeds", ())]
+        self._counts: deque[int] = deque()
         self._frames: queue.Queue[Any] = queue.Queue(AHEAD)
         self._over: str | None = None
         self._opened = False
         self._family = uuid.uuid4().hex
+        self._ending = threading.Lock()
         self._process, answers = _start(self._family)
-        self._output = _Output(self._process)
+        self._output = Output(self._process)
         named = (model.adapter, str(model.path), dict(model.options), model.code)
-        _send(self._process, {"model": named, **task})
+        _send(self._process, {"model": named})
         self._reader = threading.Thread(target=self._read, args=(answers,), daemon=True)
         self._reader.start()
         threading.Thread(target=self._watch_memory, daemon=True).start()
 
-    def next(self) -> Any:
-        """Return the next batch or all findings, None after the last, or raise an error.
+    def draw(self, batches: Sequence[Sequence[int]]) -> Iterator[Images]:
+        """Yield the images of each batch of seeds.
 
         Raises:
             RowFailed: if the process failed or was ended.
             BadInput: if the model refused.
         """
-        while True:
-            frame = self._wait()
-            match frame:
-                case np.ndarray():
-                    return frame
-                case {"kind": "findings", "findings": list(found)} if not self._counts:
-                    return found
-                case {"kind": "opened"} if not self._opened:  # each frame gets time anew
-                    self._opened = True
-                    continue
-                case {"kind": "done"}:
-                    return None
-                case {"kind": "refused", "reason": str(reason)}:
-                    raise BadInput(printable_text(reason))
-                case {"kind": "failed", "reason": str(reason)}:
-                    raise self._failure(printable_text(reason))
-            raise self._failure(f"its process answered nonsense ({str(frame)[:200]!r})")
+        self._counts.extend(map(len, batches))
+        self._ask({"seeds": [list(map(int, seeds)) for seeds in batches]})
+        while (images := self._next()) is not None:
+            yield images
+
+    def check(self, num: int, first_seed: int) -> Any:
+        """Return what :func:`facebench.testing.check_sampler` finds; raises as `draw` does."""
+        self._ask({"check": (num, first_seed)})
+        return self._next()
 
     def close(self) -> None:
-        """End the process and all that it started."""
-        self._kill()
-        self._process.wait()
+        """End the process and all that it started; once is enough."""
+        self._end()
         with contextlib.suppress(queue.Empty, BrokenPipeError):
             assert self._process.stdin is not None, "it was asked for"
             self._process.stdin.close()
@@ -97,15 +93,43 @@ class Sandbox:
                 self._frames.get(timeout=_POLL)
         self._output.finish()
 
+    def _ask(self, request: dict[str, Any]) -> None:
+        """Send a request, without waiting for a process that does not listen."""
+        threading.Thread(target=_send, args=(self._process, request), daemon=True).start()
+
+    def _next(self) -> Any:
+        """Return the next batch or all findings, None after the last, or raise an error."""
+        while True:
+            match frame := self._wait():
+                case np.ndarray():
+                    return frame
+                case {"kind": "findings", "findings": list(found)} if not self._counts:
+                    return found
+                case {"kind": "opened"} if not self._opened:  # each frame gets time anew
+                    self._opened = True
+                case {"kind": "files", "files": list(files), "all": bool(known)}:
+                    self.files.update(map(str, files))
+                    self.knows_all_files = known
+                case {"kind": "done"}:
+                    self._counts.clear()
+                    return None
+                case {"kind": "refused", "reason": str(reason)}:
+                    raise BadInput(printable_text(reason))
+                case {"kind": "failed", "reason": str(reason)}:
+                    raise self._failure(printable_text(reason))
+                case _:
+                    raise self._failure(f"its process answered nonsense ({str(frame)[:200]!r})")
+
     def _wait(self) -> Any:
         """Return the next frame; end a process that is dead, silent or too large."""
         until = time.monotonic() + self._limits.seconds
         while True:
             # Before the queue is looked at: what a process said before it died is still there.
-            dead = self._process.poll() is not None
+            dead = self._is_dead()
             with contextlib.suppress(queue.Empty):
                 return self._frames.get(timeout=_GRACE if dead else _POLL)
             if dead:
+                self._end()
                 raise self._failure(self._over or _death(self._process.returncode))
             if time.monotonic() > until:
                 raise self._failure(
@@ -120,33 +144,48 @@ class Sandbox:
 
     def _read(self, answers: Any) -> None:
         """Move frames to the queue, which holds the sampler back when it is full."""
-        counts = iter(self._counts)
         with answers:
             try:
                 while (header := read_header(answers)) is not None:
                     is_batch = header["kind"] == "images"
-                    shape = header.get("shape")
                     self._frames.put(
-                        read_images(answers, shape, next(counts, -1)) if is_batch else header
+                        read_images(answers, header.get("shape"), self._expected())
+                        if is_batch
+                        else header
                     )
             except (Nonsense, OSError, MemoryError) as error:
                 self._frames.put({"kind": f"nonsense: {error}"})
 
+    def _expected(self) -> int:
+        return self._counts.popleft() if self._counts else -1
+
     def _watch_memory(self) -> None:
-        while self._process.poll() is None:
+        while not self._is_dead():
             held = family.memory(self._family, self._process.pid)
             if held > self._limits.memory:
                 self._over = (
                     f"it took {held / GIB:.1f} GiB of memory, more than the "
                     f"{self._limits.memory / GIB:.1f} GiB that --memory-limit allows"
                 )
-                self._kill()
+                self._end()
             time.sleep(_POLL)
 
-    def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        family.end(self._family, self._process.pid)
+    def _is_dead(self) -> bool:
+        """Whether the process has ended; it is not waited for, so its number stays its own."""
+        with self._ending:
+            if self._process.returncode is not None:
+                return True
+            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, self._process.pid, flags) is not None
+
+    def _end(self) -> None:
+        """Kill all of the process, then wait for it: from then on its number may be another's."""
+        with self._ending:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                family.end(self._family, self._process.pid)
+                self._process.wait()
 
 
 def examine(model: Model, num: int, first_seed: int, limits: Limits) -> list[Finding]:
@@ -156,56 +195,14 @@ def examine(model: Model, num: int, first_seed: int, limits: Limits) -> list[Fin
         RowFailed: if the process does not live to tell.
         BadInput: if the model cannot be opened.
     """
-    sandbox = Sandbox(model, {"check": (num, first_seed)}, limits)
+    sandbox = Sandbox(model, limits)
     try:
-        return [Finding(*map(printable_text, found)) for found in sandbox.next()]  # type: ignore[arg-type]
+        found = sandbox.check(num, first_seed)
+        return [Finding(*map(printable_text, each)) for each in found]  # type: ignore[arg-type]
     except (TypeError, AttributeError) as error:
         raise RowFailed("its process answered nonsense") from error
     finally:
         sandbox.close()
-
-
-class _Output:
-    """What the process prints: passed on to standard error up to a bound, its end kept."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]"):
-        self._stream: Any = process.stdout
-        self._kept, self._left = "", _FORWARDED
-        self._thread = threading.Thread(target=self._forward, daemon=True)
-        self._thread.start()
-
-    def tail(self) -> str:
-        """Return the last lines, indented."""
-        lines = [line for line in self._kept.splitlines() if line.strip()][-30:]
-        return "\n".join(f"  {line}" for line in lines)
-
-    def finish(self) -> None:
-        """Wait for what is on its way; a process that was missed may hold the pipe open."""
-        self._thread.join(_GRACE)
-
-    def _forward(self) -> None:
-        with self._stream, contextlib.suppress(OSError, ValueError):
-            while data := self._stream.read1(1 << 16):
-                text = printable(data)
-                self._kept = (self._kept + text)[-_TAIL:]
-                if self._left > 0:
-                    sys.stderr.write(text[: self._left])
-                    self._left -= len(text)
-
-
-def printable(data: bytes) -> str:
-    r"""Return output as text that cannot steer a terminal.
-
-    >>> printable(b"50%\r\x1b[2J100%\n")
-    '50%\n[2J100%\n'
-    """
-    return printable_text(data.decode(errors="replace"))
-
-
-def printable_text(text: str) -> str:
-    """Return text without what could steer a terminal."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c for c in text if c.isprintable() or c in "\n\t")
 
 
 def _start(name: str) -> tuple["subprocess.Popen[bytes]", Any]:
@@ -237,7 +234,7 @@ _ENVIRONMENT = {
 
 def _send(process: "subprocess.Popen[bytes]", request: dict[str, Any]) -> None:
     assert process.stdin is not None, "it was asked for"
-    with contextlib.suppress(BrokenPipeError):  # it died at once, which is noticed elsewhere
+    with contextlib.suppress(OSError, ValueError):  # it died or was ended, noticed elsewhere
         process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
 

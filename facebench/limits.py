@@ -1,6 +1,7 @@
 """What a sampler's process may take: time per batch and memory."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +12,41 @@ _SHARE = 0.75  # of the memory that is there
 
 def machine_memory() -> int:
     """Return the bytes of memory that there are, or that the container gives."""
-    return min(os.sysconf("SC_PHYS_PAGES") * _PAGE, _cgroup_memory())
+    return min(os.sysconf("SC_PHYS_PAGES") * _PAGE, cgroup_memory())
 
 
-def _cgroup_memory() -> int:
-    """Return the memory that the container gives, where there is one that says so."""
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            return int((Path("/sys/fs/cgroup") / name).read_text())
-        except (OSError, ValueError):  # no such file, or "max"
-            continue
-    return 1 << 62
+def cgroup_memory(root: Path = Path("/")) -> int:
+    """Return the least memory that any control group around this process gives.
+
+    Groups are nested: a job of Slurm's or a container within a container has its limit further
+    down than the root, and one further up may be less (cgroups(7), both versions).
+    """
+    limits = [1 << 62]
+    for folder, name in _groups(root):
+        for group in (folder, *folder.parents):
+            try:
+                limits.append(int((group / name).read_text()))
+            except (OSError, ValueError):  # no such file, or "max"
+                continue
+            if group.name == "cgroup":
+                break
+    return min(limits)
+
+
+def _groups(root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the folder of each group that this process is in, and the name of its limit's file."""
+    mounted = root / "sys/fs/cgroup"
+    yield mounted, "memory.max"
+    yield mounted / "memory", "memory.limit_in_bytes"
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") > 1):
+        if not controllers:
+            yield mounted / path.lstrip("/"), "memory.max"
+        elif "memory" in controllers.split(","):
+            yield mounted / "memory" / path.lstrip("/"), "memory.limit_in_bytes"
 
 
 @dataclass(frozen=True)

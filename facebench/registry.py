@@ -6,11 +6,11 @@ Built-in ones enter by the same door as anyone's: a package that declares
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facebench import __version__
 from facebench.errors import BadInput
 from facebench.usercode import sources_digest
 
@@ -64,17 +64,29 @@ def _keywords(factory: Callable[..., Any]) -> set[str]:
 
 
 def origin(adapter: str) -> str:
-    """Return which code `adapter` is: its entry point, and a digest of its sources.
+    """Return which code `adapter` is: its entry point, its version, and a digest of its sources.
 
-    Packages that come in one distribution may use each other, so all of them are its sources.
+    Packages that come in one distribution may use each other, so all of them are its sources; of
+    facebench itself see :data:`facebench.engine.versions.FEATURE_CODE`.
     Nothing is imported: an adapter may bring a framework that this process must not load.
     """
     entry = _entry("adapters", adapter)
-    if _package(entry) == "facebench":
-        return f"{entry.value} {__version__}"
-    together = [each for each in _entries("adapters") if _home(each) == _home(entry)]
-    packages = {_package(each) for each in together} - {"facebench"}
-    return f"{entry.value} {sources_digest(*sorted(packages))}".strip()
+    version = entry.dist.version if entry.dist else ""
+    sources = sources_digest(*sorted(_packages(_home(entry)) - {"facebench"}))
+    return " ".join(filter(None, (entry.value, version, sources)))
+
+
+def builtin_folders() -> list[Path]:
+    """Return the folders of the packages that come with facebench."""
+    specs = [find_spec(package) for package in sorted(_packages("facebench"))]
+    return [
+        Path(folder) for spec in specs if spec for folder in spec.submodule_search_locations or ()
+    ]
+
+
+def _packages(home: str) -> set[str]:
+    """Return the packages of the adapters that the distribution `home` brings."""
+    return {_package(each) for each in _entries("adapters") if _home(each) == home}
 
 
 def _package(entry: EntryPoint) -> str:

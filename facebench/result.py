@@ -75,6 +75,8 @@ class Result:
     first_seed: int
     protocol: Protocol
     metrics: dict[str, Value]
+    failed: dict[str, str] = field(default_factory=dict)
+    """Metrics that could not be computed, and why."""
     notes: tuple[str, ...] = ()
     """What a reader must know beside the numbers, e.g. that weights were taken on trust."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -90,6 +92,12 @@ class Result:
     """ISO 8601, UTC."""
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What stands beside the numbers: its notes, and why there are not more of them."""
+        missing = (f"no {key}, which failed: {why}" for key, why in self.failed.items())
+        return (*self.notes, *missing)
+
+    @property
     def is_sanity(self) -> bool:
         """Whether this row checks the metrics: it stands on the board, but out of the contest."""
         return self.adapter == SANITY
@@ -98,8 +106,13 @@ class Result:
 def write_result(result: Result, folder: Path) -> Path:
     """Write `result` to ``folder/MODEL.json`` atomically and return that path."""
     target = folder / f"{result.model}.json"
-    write_json(target, {"format": FORMAT, **asdict(result)})
+    write_json(target, {"format": FORMAT, **as_record(result)})
     return target
+
+
+def as_record(result: Result) -> dict[str, Any]:
+    """Return it as JSON has it; what failed is told where something did."""
+    return {name: value for name, value in asdict(result).items() if value or name != "failed"}
 
 
 def read_result(path: Path) -> Result:
@@ -117,7 +130,7 @@ def keep_earlier(result: Result, folder: Path) -> Path:
     """Write the result of an earlier state of a model to ``folder/history`` and return its path."""
     when = re.sub(r"[^0-9A-Za-z]", "", result.created) or result.model_digest[:12]
     target = folder / HISTORY / result.model / f"{when}.json"
-    write_json(target, {"format": FORMAT, **asdict(result)})
+    write_json(target, {"format": FORMAT, **as_record(result)})
     return target
 
 
@@ -154,6 +167,7 @@ _KINDS = {
     "first_seed": int,
     "protocol": dict,
     "metrics": dict,
+    "failed": dict,
     "notes": list,
     "seconds": dict,
     "memory": dict,
@@ -169,9 +183,10 @@ def _checked(record: dict[str, Any]) -> dict[str, Any]:
     protocol = record["protocol"]
     _check_kinds(protocol, _PROTOCOL_KINDS)
     environment, weights = record.get("environment", {}), protocol["weights"]
-    texts = (*record["notes"], *environment.values(), *weights.values())
+    failed = record.get("failed", {})
+    texts = (*record["notes"], *environment.values(), *weights.values(), *failed.values())
     if not all(isinstance(text, str) for text in texts):
-        raise ValueError("its notes, environment or weights are no text")
+        raise ValueError("its notes, failures, environment or weights are no text")
     costs = (record.get(name, {}).values() for name in ("seconds", "memory"))
     if not all(_is_number(cost) for each in costs for cost in each):
         raise ValueError("its seconds or its memory are no numbers")

@@ -7,6 +7,7 @@ is what makes scores equal at every batch size, and a resumed run equal to an un
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -43,6 +44,19 @@ class LatentSampler(ABC):
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the decoded latents of `seeds`."""
         return self.decode(self.draw(seeds))
+
+
+@runtime_checkable
+class NamesItsFiles(Protocol):
+    """What a sampler may say besides: that it read nothing else.
+
+    Its features are then kept for as long as these files, and the one that it was opened with, hold
+    the same. The images of any other sampler are drawn again, some of them, before anything that
+    was kept is used.
+    """
+
+    files: Sequence[Path]
+    """Every file that the images depend on besides the path that was named."""
 
 
 @runtime_checkable

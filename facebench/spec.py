@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from facebench import registry
 from facebench.errors import BadInput
 from facebench.files import read_json, tree_digest
-from facebench.usercode import sources_digest
 
 if TYPE_CHECKING:
     from facebench.sampler import Sampler
@@ -55,12 +54,14 @@ class Model:
         return f"{target} ({options})" if options else target
 
     def digest(self) -> str:
-        """Return the sha256 of what will be evaluated: files, code and options."""
+        """Return the sha256 of what was named: files, options, and the code's name.
+
+        What the images depend on besides, :mod:`facebench.engine.identity` finds.
+        """
         files = "" if self.code == str(self.path) else tree_digest(self.path)
         if not self.code and not self.options:
             return files
-        sources = sources_digest(self.code.partition(":")[0]) if self.code else ""
-        parts = (files, self.code, sources, *sorted(self.options.items()))
+        parts = (files, self.code, *sorted(self.options.items()))
         return sha256(repr(parts).encode()).hexdigest()
 
     def open(self) -> "Sampler":
@@ -86,6 +87,11 @@ def parse_model(text: str) -> Model:
     if len(models) > 1:
         raise BadInput(f"{text!r} names {len(models)} models, where one is needed.")
     return models[0]
+
+
+def parse_named(name: str, target: str) -> Model:
+    """Parse the TARGET of the model called `name`, which may hold commas."""
+    return _parse(f"{name}={target}")
 
 
 def _parse(text: str) -> Model:

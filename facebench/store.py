@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from facebench.files import atomic_path
 
@@ -95,7 +95,7 @@ class FeatureStore:
         metadata = {"key": key, "digest": _digest(key, record)}
         arrays = {name: np.asarray(array, order="C") for name, array in record.items()}
         with atomic_path(self.path(key)) as partial:
-            save_file(arrays, partial, metadata)
+            partial.write_bytes(save(arrays, metadata))  # save_file's errors are no OSError
             return _read(partial, key)
 
     def adopt(self, key: str, data: bytes) -> None:

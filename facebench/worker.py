@@ -1,17 +1,19 @@
 """The sampler's side of its process: ``python -m facebench.worker``, started by the engine.
 
-One JSON request comes on standard input, which then stays open for as long as the engine lives.
-Answers go to the pipe whose number is the only argument, as :mod:`facebench.frames`. What the model
-prints goes where the engine reads it, never among the answers. Nothing is pickled on either way.
+Requests come on standard input, one JSON a line, the model first; it stays open for as long as the
+engine lives. Answers go to the pipe whose number is the only argument, as :mod:`facebench.frames`.
+What the model prints goes where the engine reads it, never among the answers. Nothing is pickled on
+either way.
 """
 
 import json
 import os
+import queue
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from io import BufferedIOBase
 from typing import Any
@@ -19,17 +21,22 @@ from typing import Any
 import numpy as np
 
 from facebench import family, registry
+from facebench.dependencies import Reads
 from facebench.errors import BadInput
 from facebench.frames import write_frame
 from facebench.sampler import Sampler, checked
 
+_AT_ONCE = 50
+"""Paths in a frame, which has its bounds."""
+
 
 def main() -> None:
-    """Answer the one request."""
+    """Answer request after request."""
     pipe = open(int(sys.argv[1]), "wb")
     os.set_inheritable(pipe.fileno(), False)
-    request = json.loads(_request())
-    answer(request, Answers(pipe))
+    reads = Reads()
+    sys.addaudithook(reads.note)
+    serve(_requests(), Answers(pipe), reads)
 
 
 class Answers:
@@ -45,17 +52,19 @@ class Answers:
         write_frame(self._pipe, header, data)
 
 
-def answer(request: dict[str, Any], answers: Answers) -> None:
-    """Open the model and do what is asked with it; a failure is an answer too."""
+def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) -> None:
+    """Open the model that the first request names, and do what others ask; failing is an answer."""
     try:
-        sampler = registry.load(*request["model"])
+        sampler = registry.load(*next(requests)["model"])
         answers.put({"kind": "opened"})
-        if "check" in request:
-            num, first_seed = request["check"]
-            check(sampler, num, first_seed, answers)
-        else:
-            draw_all(sampler, request["seeds"], answers)
-        answers.put({"kind": "done"})
+        for request in requests:
+            if "check" in request:
+                num, first_seed = request["check"]
+                check(sampler, num, first_seed, answers)
+            else:
+                draw_all(sampler, request["seeds"], answers)
+            tell_dependencies(sampler, reads, answers)
+            answers.put({"kind": "done"})
     except BadInput as error:
         answers.put({"kind": "refused", "reason": str(error)})
     except SystemExit as error:
@@ -81,22 +90,30 @@ def check(sampler: Sampler, num: int, first_seed: int, answers: Answers) -> None
     answers.put({"kind": "findings", "findings": [astuple(finding) for finding in findings]})
 
 
-def _request() -> bytes:
-    """Read the request; the model finds an empty input, and its process ends with the engine."""
+def tell_dependencies(sampler: Sampler, reads: Reads, answers: Answers) -> None:
+    """Answer with the files that the images depend on, and whether these are all there are."""
+    named = getattr(sampler, "files", None)
+    files = sorted(reads.files() | {os.path.abspath(file) for file in named or ()})
+    for start in range(0, max(len(files), 1), _AT_ONCE):
+        some = files[start : start + _AT_ONCE]
+        answers.put({"kind": "files", "files": some, "all": named is not None})
+
+
+def _requests() -> Iterator[dict[str, Any]]:
+    """Return the requests; the model finds an empty input, and its process ends with the engine."""
     lifeline, name = os.dup(0), os.environ[family.MARK]  # which a model may clear
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    stream = open(lifeline, "rb", buffering=0)
-    request = b""
-    while not request.endswith(b"\n"):
-        request += stream.read(1 << 20) or b"\n"
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
-    def wait() -> None:
-        stream.read(1)  # the engine writes no more: this returns when it is gone
-        family.end(name, os.getpid())
+    def read() -> None:
+        with open(lifeline, "rb") as stream:
+            for line in stream:
+                lines.put(line)
+        family.end(name, os.getpid())  # the engine writes no more: it is gone
         os.killpg(0, signal.SIGKILL)
 
-    threading.Thread(target=wait, daemon=True).start()
-    return request
+    threading.Thread(target=read, daemon=True).start()
+    return map(json.loads, iter(lines.get, None))
 
 
 if __name__ == "__main__":

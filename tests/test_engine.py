@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from safetensors.numpy import save_file
 
 from facebench.data.dataset import open_dataset
 from facebench.engine import evaluate
 from facebench.engine.choice import choose_metrics
 from facebench.engine.extract import CHUNK, PREVIEW, extract
 from facebench.engine.folder import same_images, with_metrics_of
-from facebench.engine.sources import DatasetSource, ModelSource
+from facebench.engine.sources import DatasetSource
 from facebench.errors import BadInput, RowFailed
 from facebench.metrics.table import METRICS
 from facebench.modes import find_mode
@@ -90,8 +89,8 @@ def _failure(kind: str, models: Path, reference: Path) -> Exception:
         ("dies", "its process died"),
         ("quits", r"it called sys\.exit\(0\)"),
         ("floats", "float64 where uint8"),
-        ("grey", r"shape \(8, 1, 32, 32\) for 8 seeds"),
-        ("short", r"shape \(7, 3, 32, 32\) for 8 seeds"),
+        ("grey", r"shape \(\d, 1, 32, 32\) for \d seeds"),
+        ("short", r"shape \(\d, 3, 32, 32\) for \d seeds"),
     ],
 )
 def test_a_sampler_that_misbehaves_is_a_failed_row(
@@ -260,7 +259,8 @@ def test_the_same_split_of_other_images_is_not_taken_from_the_store(tiny_folder:
     whole = open_dataset(tiny_folder)
     info = whole.info | {"splits": {"train": [0, 12], "holdout": [12, 24]}}
     other = replace(whole, info=info).split("holdout")
-    assert DatasetSource(other).key != DatasetSource(whole.split("holdout")).key
+    parts = [range(8)]
+    assert DatasetSource(other).keys(parts) != DatasetSource(whole.split("holdout")).keys(parts)
 
 
 def test_a_metric_of_another_network_is_added_with_its_notes(
@@ -293,10 +293,14 @@ def test_pictures_whose_size_changes_on_the_way_fail_their_row_only(
 class _Counting:
     """An image source in this process that counts what is drawn from it."""
 
-    key = "counting"
-
     def __init__(self) -> None:
         self.drawn: list[int] = []
+
+    def keys(self, parts):  # type: ignore[no-untyped-def]
+        return ["counting"] * len(parts)
+
+    def close(self) -> None:
+        pass
 
     def batches(self, seeds):  # type: ignore[no-untyped-def]  # any sequence of ranges
         for batch in seeds:
@@ -355,12 +359,3 @@ def test_other_weights_are_another_record(tmp_path: Path) -> None:
     source = _Counting()
     extract(source, range(10), [changed], store, size=4)
     assert source.drawn == list(range(10))
-
-
-def test_the_source_of_a_model_tells_files_apart(tmp_path: Path) -> None:
-    save_file({"a": np.zeros(3)}, tmp_path / "m")
-    first = Model("m", "vae", tmp_path / "m").digest()
-    save_file({"a": np.ones(3)}, tmp_path / "m")
-    second = Model("m", "vae", tmp_path / "m").digest()
-    model = Model("m", "vae", tmp_path / "m")
-    assert ModelSource(model, first).key != ModelSource(model, second).key

@@ -1,5 +1,6 @@
 """Samplers that misbehave end as failed rows with their reason; nothing of them is left."""
 
+import contextlib
 import io
 import os
 import signal
@@ -14,12 +15,14 @@ import numpy as np
 import pytest
 
 from facebench import family, worker
+from facebench.dependencies import Reads
 from facebench.engine import evaluate
 from facebench.engine.sources import ModelSource
 from facebench.errors import BadInput, RowFailed
 from facebench.frames import Nonsense, read_header, read_images, write_frame
-from facebench.isolation import Sandbox, examine, printable
+from facebench.isolation import Sandbox, examine
 from facebench.limits import GIB, Limits
+from facebench.output import printable
 from facebench.spec import Model, parse_model
 from facebench.testing import check_sampler
 
@@ -34,7 +37,8 @@ def hostile(name: str) -> Model:
 
 
 def draw(name: str, limits: Limits = TIGHT) -> list[np.ndarray]:
-    return list(ModelSource(hostile(name), "", limits).batches(SEEDS))
+    with contextlib.closing(ModelSource(hostile(name), limits)) as source:
+        return list(source.batches(SEEDS))
 
 
 def children() -> set[str]:
@@ -58,8 +62,8 @@ def test_there_are_sixty_of_them() -> None:
 def test_a_wrong_answer_is_a_reason(name: str) -> None:
     pipe = io.BytesIO()
     model = hostile(name)
-    request = {"model": (model.adapter, str(model.path), model.options, model.code)}
-    worker.answer(request | {"seeds": SEEDS}, worker.Answers(pipe))
+    opening = {"model": (model.adapter, str(model.path), model.options, model.code)}
+    worker.serve(iter([opening, {"seeds": SEEDS}]), worker.Answers(pipe), Reads())
     pipe.seek(0)
     kinds = []
     while header := read_header(pipe):
@@ -106,11 +110,11 @@ def test_the_tail_of_the_output_is_told_and_cannot_steer_a_terminal(
 
 @pytest.mark.parametrize("name", ["leaves_children_behind", "leaves_children_in_their_own_session"])
 def test_a_forking_model_leaves_no_process(name: str) -> None:
-    sandbox = Sandbox(hostile(name), {"seeds": SEEDS}, TIGHT)
+    sandbox = Sandbox(hostile(name), TIGHT)
     who = sandbox._family, sandbox._process.pid
     assert sandbox._process.pid in family.members(*who)
     with pytest.raises(RowFailed):
-        sandbox.next() and sandbox.next()
+        list(sandbox.draw(SEEDS))
     deadline = time.monotonic() + 5
     while family.members(*who) and time.monotonic() < deadline:
         time.sleep(0.05)  # the kernel takes a moment
@@ -119,7 +123,7 @@ def test_a_forking_model_leaves_no_process(name: str) -> None:
 
 def test_an_abandoned_source_ends_its_process() -> None:
     before = children()
-    batches = ModelSource(hostile("good"), "").batches(SEEDS * 50)
+    batches = ModelSource(hostile("good")).batches(SEEDS * 50)
     next(batches)
     assert children() - before
     batches.close()
@@ -134,9 +138,9 @@ def test_a_sampler_does_not_outlive_an_engine_that_is_killed(tmp_path: Path) -> 
         "from facebench.limits import Limits\n"
         "from facebench.spec import parse_model\n"
         "model = parse_model('a=python+takes=seeds:hostile_samplers:hangs')\n"
-        "box = Sandbox(model, {'seeds': [[0]]}, Limits())\n"
+        "box = Sandbox(model, Limits())\n"
         "print(box._family, box._process.pid, flush=True)\n"
-        "box.next()\n"
+        "list(box.draw([[0]]))\n"
     )
     engine = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert engine.stdout is not None

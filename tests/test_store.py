@@ -138,7 +138,11 @@ def test_two_processes_that_write_the_same_key_do_no_harm(store: FeatureStore) -
 class _Source:
     """Images that are nothing but their seed, drawn in this process."""
 
-    key = "source"
+    def keys(self, parts):  # type: ignore[no-untyped-def]
+        return ["source"] * len(parts)
+
+    def close(self) -> None:
+        pass
 
     def batches(self, seeds):  # type: ignore[no-untyped-def]  # any sequence of ranges
         for batch in seeds:
@@ -170,7 +174,10 @@ from facebench.engine.extract import extract
 from facebench.store import FeatureStore
 
 class Source:
-    key = "source"
+    def keys(self, parts):
+        return ["source"] * len(parts)
+    def close(self):
+        pass
     def batches(self, seeds):
         return (np.zeros((len(batch), 3, 4, 4), np.uint8) for batch in seeds)
 

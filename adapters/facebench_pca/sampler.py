@@ -15,6 +15,8 @@ MODEL_FILE = "model.npz"
 class PCASampler(LatentSampler):
     """Decodes latents with the eigenfaces of a run folder; latent i weighs eigenface i."""
 
+    files: tuple[Path, ...] = ()  # but the one that is named
+
     def __init__(self, folder: Path):
         file = trained_model(folder, MODEL_FILE, "pca")
         self.model = load(file)

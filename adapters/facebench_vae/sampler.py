@@ -14,6 +14,8 @@ MODEL_FILE = "model.safetensors"
 class VAESampler(LatentSampler):
     """Decodes latents with the decoder of a run folder, on the CPU: the mean of p(x|z)."""
 
+    files: tuple[Path, ...] = ()  # but the one that is named
+
     def __init__(self, folder: Path):
         file = trained_model(folder, MODEL_FILE, "vae")
         from facebench_vae.model import load

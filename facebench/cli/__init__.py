@@ -8,12 +8,14 @@ import errno
 import os
 import signal
 import sys
+from io import TextIOWrapper
 
 import click
 
 from facebench import __version__
 from facebench.cli.group import LazyGroup
 from facebench.errors import BadInput, RunFailed
+from facebench.paths import CACHE_WAY_OUT, cache_folder
 
 _COMMANDS = {
     "data": "facebench.cli.data:data",
@@ -52,6 +54,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; what the user can mend is one sentence and exit code 2."""
     signal.signal(signal.SIGTERM, _interrupt)  # as a cluster sends before it takes the machine
+    for stream in (sys.stdout, sys.stderr):  # a terminal that has no × or – gets a ?
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         sys.exit(cli(prog_name="facebench", standalone_mode=False))  # None, or what Exit says
     except click.ClickException as error:  # with its usage, as click itself shows it
@@ -97,8 +102,9 @@ def _leave_quietly() -> None:
 
 
 def _way_out(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ": make room (facebench store prune makes some) and run the same command again"
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return ": name a place that may be written"
+        is_cache = str(error.filename).startswith(str(cache_folder()))
+        return f": {CACHE_WAY_OUT if is_cache else 'name a place that may be written'}"
     return ""

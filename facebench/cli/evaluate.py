@@ -160,7 +160,7 @@ def evaluate(
     evaluation = evaluate(
         models,
         out=out,
-        metrics=[key.strip() for key in metrics.split(",")] if metrics else None,
+        metrics=metrics,
         weights=WeightSource(weights, trust_weights, track=bar, offline=offline),
         limits=limits_of(time_limit, memory_limit),
         command=shlex.join(["facebench", *sys.argv[1:]]),
@@ -170,6 +170,9 @@ def evaluate(
     )
     for name, error in evaluation.failures.items():
         click.echo(f"Error: {name}: {error}", err=True)
+    failed = [(r.model, *failure) for r in evaluation.results for failure in r.failed.items()]
+    for name, key, why in failed:
+        click.echo(f"Error: {name}: {key} could not be computed: {why}", err=True)
     if evaluation.results:
         from facebench.cli.report import write_reports
 
@@ -177,6 +180,8 @@ def evaluate(
     if evaluation.failures:
         bad_input = any(isinstance(e, BadInput) for e in evaluation.failures.values())
         sys.exit(2 if bad_input else 1)
+    if failed:
+        sys.exit(1)
 
 
 def _announce(result: Result) -> None:

@@ -4,8 +4,8 @@ import platform
 
 import torch
 
-from facebench.engine.extract import versions
 from facebench.engine.setting import Setting
+from facebench.engine.versions import versions
 
 
 def describe_environment(setting: Setting) -> dict[str, str]:

@@ -74,7 +74,7 @@ def keep_exhibits(
     knows_copies = real.training is None or "copies" in before.strips
     if before.identity == identity and knows_copies:
         return
-    latent = _latent_strips(result, drawn, setting.dataset, folder)
+    latent = _latent_strips(result, drawn, setting, folder)
     exhibits = Exhibits(
         identity=identity,
         plane=plane_of(*map(_array, (real.seen.features, drawn.seen.features))),
@@ -88,16 +88,16 @@ def keep_exhibits(
 
 
 def _latent_strips(
-    result: Result, drawn: Drawn, dataset: Dataset, folder: Path
+    result: Result, drawn: Drawn, setting: Setting, folder: Path
 ) -> dict[str, Strip]:
     """Write the interpolations, traversals and reconstructions of a run, as far as it has any."""
-    run, source = drawn.path, drawn.source
-    if not isinstance(source, ModelSource) or not (run / "config.json").is_file():
+    run, dataset = drawn.path, setting.dataset
+    if not isinstance(drawn.source, ModelSource) or not (run / "config.json").is_file():
         return {}
     model = Model(result.model, ADAPTER, run, {"data": str(dataset.folder)})
     shown = dataset.images[:SHOWN]
     again = range(strips.TOTAL + dataset.first, strips.TOTAL + dataset.first + len(shown))
-    parts = _until_refused(model, [range(strips.TOTAL), again], source.limits)
+    parts = _until_refused(model, [range(strips.TOTAL), again], setting.limits)
     found = {}
     for walks in parts[:1]:
         names = ("interpolation", "traversal")
@@ -113,8 +113,11 @@ def _latent_strips(
 def _until_refused(model: Model, parts: Sequence[range], limits: Limits) -> list[Images]:
     """Return as many of the parts as the adapter draws."""
     found = []
-    with contextlib.suppress(BadInput, RowFailed):
-        for images in ModelSource(model, "", limits).batches(parts):
+    with (
+        contextlib.suppress(BadInput, RowFailed),
+        contextlib.closing(ModelSource(model, limits)) as source,
+    ):
+        for images in source.draw(parts):
             found.append(images)
     return found
 
@@ -201,8 +204,8 @@ def _redrawn(plans: Mapping[str, _Plan], drawn: Drawn) -> Reader:
     missing = sorted(chosen - kept.keys())
     if not missing:
         return kept.__getitem__
-    with contextlib.closing(drawn.source.batches([[drawn.seeds[i] for i in missing]])) as batches:
-        images = next(batches, None)
+    with contextlib.closing(drawn.source) as source:
+        images = next(source.batches([[drawn.seeds[i] for i in missing]]), None)
     if images is None or images.shape != (len(missing), *drawn.seen.preview.shape[1:]):
         raise RowFailed("the sampler did not draw the chosen images again")
     return (kept | dict(zip(missing, images, strict=True))).__getitem__

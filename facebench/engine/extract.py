@@ -8,10 +8,9 @@ import itertools
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from facebench.engine.meter import Meter
 from facebench.engine.ranks import ALONE, Ranks
 from facebench.engine.sources import ImageSource
+from facebench.engine.versions import versions
 from facebench.errors import BadInput, RowFailed, RunFailed
 from facebench.features.extractor import Extractor, Record
 from facebench.progress import Track, silent
@@ -27,14 +27,6 @@ from facebench.store import FeatureStore
 
 CHUNK = 256
 """Images a record: 9 s of Inception on two cores, so that is what a killed run loses."""
-
-_PACKAGES = (
-    *("facebench", "torch", "torchvision", "torch-fidelity", "lpips"),
-    # draw and decode images, where installed
-    *("numpy", "scipy", "pillow", "keras", "tensorflow", "onnxruntime", "scikit-learn"),
-    "diffusers",
-)
-"""Whose code features come from: another version may give others."""
 
 PREVIEW = 36
 """Images kept for the sample grid, 6×6 as ever."""
@@ -94,19 +86,18 @@ def extract(
         track: progress display, in chunks.
         description: what the progress display says.
     """
-    chunks = list(_chunks(source, seeds, extractors, device))
-    lacking = [[store.load(key) is None for key in chunk.keys] for chunk in chunks]
-    unseen = ranks.agreed([i for i, row in enumerate(lacking) if any(row)])
-    owners = [ranks.owner(position) for position in range(len(unseen))]
-    mine = [(chunks[i], lacking[i]) for i, o in zip(unseen, owners, strict=True) if o == ranks.rank]
-    keys = [(key, o) for i, o in zip(unseen, owners, strict=True) for key in chunks[i].keys]
     meter = meter or Meter()
-    with ranks.together():
-        images = _drawn(source, [chunk.seeds for chunk, _ in mine], size, batch_size, meter)
-        with contextlib.closing(images):  # ends the sampler's process
+    with contextlib.closing(source):  # ends the sampler's process
+        chunks = _chunks(source, seeds, extractors, device, ranks, meter)
+        lacking = [[store.load(key) is None for key in chunk.keys] for chunk in chunks]
+        unseen = ranks.agreed([i for i, row in enumerate(lacking) if any(row)])
+        owners = {i: ranks.owner(position) for position, i in enumerate(unseen)}
+        mine = [(chunks[i], lacking[i]) for i, owner in owners.items() if owner == ranks.rank]
+        with ranks.together():
+            images = _drawn(source, [chunk.seeds for chunk, _ in mine], size, batch_size, meter)
             for chunk, row in track(mine, description, len(mine)):
                 _look(chunk, row, next(images), store, batch_size, meter)
-    ranks.collect(keys, store)
+    ranks.collect([(key, owner) for i, owner in owners.items() for key in chunks[i].keys], store)
     if not ranks.leads:
         return {}
     return _merged(chunks, store)
@@ -145,18 +136,34 @@ def _look(
 
 
 def _chunks(
-    source: ImageSource, seeds: range, extractors: Sequence[Extractor], device: str
-) -> Iterator[_Chunk]:
-    for part in _split(seeds, CHUNK):
-        shown = [*extractors, Preview()] if part.start == seeds.start else extractors
-        keys = [_key(source, part, extractor, device) for extractor in shown]
-        yield _Chunk(part, shown, keys)
+    source: ImageSource,
+    seeds: range,
+    extractors: Sequence[Extractor],
+    device: str,
+    ranks: Ranks,
+    meter: Meter,
+) -> list[_Chunk]:
+    """Return the chunks with their keys, which the leader finds for all ranks."""
+    parts, found = _split(seeds, CHUNK), list[str]()
+    with ranks.together():
+        if ranks.leads:
+            with meter.phase("waiting for images"):
+                found = source.keys(parts)
+    keyed = zip(parts, ranks.told(found), strict=True)
+    return [_chunk(key, part, extractors, device, part.start == seeds.start) for part, key in keyed]
 
 
-def _key(source: ImageSource, seeds: range, extractor: Extractor, device: str) -> str:
+def _chunk(
+    source: str, part: range, extractors: Sequence[Extractor], device: str, is_first: bool
+) -> _Chunk:
+    shown = [*extractors, Preview()] if is_first else extractors
+    return _Chunk(part, shown, [_key(source, part, extractor, device) for extractor in shown])
+
+
+def _key(source: str, seeds: range, extractor: Extractor, device: str) -> str:
     """Name everything that a record depends on, as JSON, for ``facebench store`` to read."""
     parts = {
-        "source": source.key,
+        "source": source,
         "seeds": [seeds.start, seeds.stop],
         "network": extractor.name,
         "weights": extractor.weights,
@@ -165,16 +172,6 @@ def _key(source: ImageSource, seeds: range, extractor: Extractor, device: str) -
         "device": device.partition(":")[0],
     }
     return json.dumps(parts, sort_keys=True)
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Return the versions of all that images and features come from."""
-    installed = {}
-    for package in _PACKAGES:
-        with contextlib.suppress(PackageNotFoundError):
-            installed[package] = version(package)
-    return installed
 
 
 def _split(seeds: range, length: int) -> list[range]:

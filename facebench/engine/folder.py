@@ -1,5 +1,6 @@
 """The results folder: what an evaluation adds to it, and what of earlier ones stays."""
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def keep(result: Result, drawn: Drawn, setting: Setting, real: Reference, out: P
     return result
 
 
+def require_writable(out: Path) -> None:
+    """Raise OSError where `out` cannot be written, now rather than after an hour."""
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    with tempfile.TemporaryFile(dir=there):
+        pass
+
+
 def earlier(name: str, setting: Setting, out: Path) -> Result | None:
     """Return what `out` already holds of a model; under another protocol it must not be lost."""
     path = out / f"{name}.json"
@@ -61,9 +69,12 @@ def same_images(before: Result, now: Result) -> bool:
 
 def with_metrics_of(before: Result, result: Result) -> Result:
     """Return `result` with the metrics that only an earlier evaluation computed."""
+    metrics = before.metrics | result.metrics
+    failed = before.failed | result.failed
     return replace(
         result,
-        metrics=before.metrics | result.metrics,
+        metrics=metrics,
+        failed={key: why for key, why in failed.items() if key not in metrics},
         environment=before.environment | result.environment,
         notes=tuple(dict.fromkeys((*before.notes, *result.notes))),
     )

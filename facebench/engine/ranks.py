@@ -6,6 +6,7 @@ and writes. What is exchanged are bytes in the machine's memory, so gloo carries
 """
 
 import atexit
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from facebench.engine.failures import as_failure, concerns_all
 from facebench.errors import BadInput, RowFailed, RunFailed
 from facebench.store import FeatureStore
 from facebench.torchrun import processes
@@ -57,16 +59,24 @@ class Ranks:
             return list(numbers)
         return self._broadcast(torch.tensor(numbers, dtype=torch.int64), LEADER).tolist()
 
+    def told(self, lines: Sequence[str]) -> list[str]:
+        """Return the leader's `lines`."""
+        if self.size == 1:
+            return list(lines)
+        text = self._broadcast(_tensor(json.dumps(lines).encode()), LEADER)
+        found: list[str] = json.loads(bytes(text.tolist()))
+        return found
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """Fail of a model as soon as any rank does: no one goes on alone."""
         error: BadInput | RowFailed | None = None
         try:
             yield
-        except (BadInput, RowFailed) as failure:
-            error = failure
-        except torch.OutOfMemoryError as failure:  # a model of somebody else's may fill the GPU
-            error = RowFailed(f"the device has no memory left: {failure}")
+        except Exception as failure:
+            if concerns_all(failure):
+                raise
+            error = as_failure(failure)
         others = self._told(str(error or "")) if self.size > 1 else []
         if error:
             raise error

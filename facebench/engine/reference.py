@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from facebench.data.dataset import Dataset
-from facebench.engine.setting import Seen, Setting
+from facebench.engine.setting import Scores, Seen, Setting
 from facebench.engine.sources import DatasetSource
 from facebench.metrics.comparison import FeatureSet
 
@@ -26,8 +26,10 @@ def see_reference(setting: Setting) -> Reference:
     seen = setting.see_real(*_reference(setting))
     training = setting.see_real(*_training(setting)).features if _asks_of_copies(setting) else None
     real, other, notes = _two_real_sets(setting, seen.features)
-    floor = _floor(setting, real, other) | _floor_of_copying(setting, seen.features, training)
-    return Reference(seen, training, floor, notes)
+    floors = _floor(setting, real, other), _floor_of_copying(setting, seen.features, training)
+    floor = {key: e.value for each in floors for key, e in each.values.items()}
+    failed = (f"no noise floor of {k}: {why}" for each in floors for k, why in each.failed.items())
+    return Reference(seen, training, floor, (*notes, *failed))
 
 
 def look_at_reference(setting: Setting) -> None:
@@ -78,12 +80,12 @@ def _two_real_sets(
     return reference.part(0, half), reference.part(half, 2 * half), (note,)
 
 
-def _floor(setting: Setting, real: FeatureSet, other: FeatureSet) -> dict[str, float]:
+def _floor(setting: Setting, real: FeatureSet, other: FeatureSet) -> Scores:
     smallest = min(len(real.features), len(other.features))
     rows = [r for r in setting.metrics if r.needs != "training" and r.minimum <= smallest]
     if not all(_has_pairs(each) for each in (real, other)):
         rows = [row for row in rows if row.needs != "lpips"]
-    return {key: e.value for key, e in setting.score(real, other, rows=rows).items()}
+    return setting.score(real, other, rows=rows)
 
 
 def _has_pairs(features: FeatureSet) -> bool:
@@ -93,10 +95,8 @@ def _has_pairs(features: FeatureSet) -> bool:
 
 def _floor_of_copying(
     setting: Setting, reference: FeatureSet, training: FeatureSet | None
-) -> dict[str, float]:
+) -> Scores:
     """Score the reference as if it were generated, where it holds no training images itself."""
-    if setting.dataset.part != "holdout":
-        return {}
     rows = [row for row in setting.metrics if row.needs == "training"]
-    estimates = setting.score(reference, reference, training, rows)
-    return {key: estimate.value for key, estimate in estimates.items()}
+    is_apart = setting.dataset.part == "holdout"
+    return setting.score(reference, reference, training, rows if is_apart else [])

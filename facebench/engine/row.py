@@ -1,41 +1,44 @@
 """One row of the board to be: where its images come from, and what they score."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from facebench import registry
+from facebench.engine.entries import Entry, ObjectRow
 from facebench.engine.environment import describe_environment
 from facebench.engine.exhibits import Drawn
 from facebench.engine.meter import Meter
 from facebench.engine.reference import Reference
 from facebench.engine.sanity import SanityRow
 from facebench.engine.setting import Setting
-from facebench.engine.sources import ImageSource, ModelSource
+from facebench.engine.sources import ModelSource, ObjectSource, SamplerSource
+from facebench.errors import RowFailed
 from facebench.metrics.table import metric
 from facebench.metrics.uncertainty import Estimate
 from facebench.result import Result, Value
 from facebench.spec import Model
 
-Entry = Model | SanityRow
-"""Whatever becomes a row of the board."""
-
 
 def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tuple[Result, Drawn]:
     """Return one row's Result, and the images it is of."""
     meter = Meter(setting.device)
-    digest = entry.digest()
-    source, seeds = _source(entry, digest, setting)
+    source, seeds = _source(entry, setting)
     fake = setting.see(source, seeds, entry.name, meter)
     with meter.phase("metrics"):
-        estimates = setting.score(real.seen.features, fake.features, real.training)
+        scores = setting.score(real.seen.features, fake.features, real.training)
+    if scores.failed and not scores.values:
+        raise RowFailed("no metric could be computed: " + "; ".join(scores.failed.values()))
+    remarks = (source.note,) if isinstance(source, SamplerSource) and source.note else ()
     result = Result(
         model=entry.name,
         adapter=entry.adapter,
-        path=entry.target if isinstance(entry, Model) else str(entry.path),
-        model_digest=digest,
+        path=str(entry.path) if isinstance(entry, SanityRow) else entry.target,
+        model_digest=entry.digest() if isinstance(entry, SanityRow) else source.digest,
         first_seed=seeds.start,
         protocol=setting.protocol,
-        metrics={key: recorded(key, e, real.floor.get(key)) for key, e in estimates.items()},
-        notes=(*setting.notes, *real.notes),
+        metrics={key: recorded(key, e, real.floor.get(key)) for key, e in scores.values.items()},
+        failed=scores.failed,
+        notes=(*remarks, *setting.notes, *real.notes),
         seconds=meter.seconds,
         memory=meter.memory,
         images=meter.images,
@@ -53,14 +56,18 @@ def _code(entry: Entry) -> dict[str, str]:
 
 def look_at(entry: Entry, setting: Setting) -> None:
     """Do a rank's share of looking at one row's images."""
-    setting.look(*_source(entry, entry.digest(), setting), entry.name)
+    setting.look(*_source(entry, setting), entry.name)
 
 
-def _source(entry: Entry, digest: str, setting: Setting) -> tuple[ImageSource, range]:
+def _source(entry: Entry, setting: Setting) -> tuple[Any, range]:
     """Return where an entry's images come from, and which of them are looked at."""
-    if isinstance(entry, SanityRow):
-        return entry.source(), range(len(setting.seeds))
-    return ModelSource(entry, digest, setting.limits), setting.seeds
+    match entry:
+        case SanityRow():
+            return entry.source(), range(len(setting.seeds))
+        case ObjectRow():
+            return ObjectSource(entry.open), setting.seeds
+        case Model():
+            return ModelSource(entry, setting.limits), setting.seeds
 
 
 def recorded(key: str, estimate: Estimate, floor: float | None) -> Value:

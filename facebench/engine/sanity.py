@@ -78,13 +78,16 @@ class _Disguised:
     kind: str
     training: Dataset
 
-    @property
-    def key(self) -> str:
-        return f"{self.kind} {_BLUR} {_NOISE} {_QUALITY} {_COLLAPSED} {self.training.key}"
+    def keys(self, parts: Sequence[range]) -> list[str]:
+        key = f"{self.kind} {_BLUR} {_NOISE} {_QUALITY} {_COLLAPSED} {self.training.key}"
+        return [key] * len(parts)
 
     def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         draw = _DISGUISES[self.kind](self.training)
         return (np.stack([draw(seed) for seed in each]) for each in seeds)
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 Draw = Callable[[int], Picture]

@@ -1,7 +1,10 @@
 """What is the same for every row of one evaluation: reference, networks, metrics, protocol."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -13,7 +16,7 @@ from facebench.engine.extract import Preview, extract
 from facebench.engine.memory import choose_batch_size
 from facebench.engine.meter import Meter
 from facebench.engine.ranks import ALONE, Ranks
-from facebench.engine.sources import DatasetSource, ImageSource
+from facebench.engine.sources import DatasetSource, ImageSource, ObjectSource
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Extractor, Record
@@ -40,6 +43,14 @@ class Seen(NamedTuple):
 
     features: FeatureSet
     preview: Images
+
+
+class Scores(NamedTuple):
+    """What the metrics gave, by the keys that they are reported under."""
+
+    values: dict[str, Estimate]
+    failed: dict[str, str]
+    """Why a metric gave nothing."""
 
 
 @dataclass(frozen=True)
@@ -114,19 +125,20 @@ class Setting:
         self, source: ImageSource, seeds: range, description: str, meter: Meter | None = None
     ) -> dict[str, Record]:
         """Return what each network makes of the images; of several ranks only the leader's does."""
-        return extract(
-            source,
-            seeds,
-            self.extractors,
-            FeatureStore(cache_folder() / "features"),
-            size=self.dataset.size,
-            batch_size=self.batch_size,
-            device=self.device,
-            ranks=self.ranks,
-            meter=meter,
-            track=self.track if self.ranks.leads else silent,
-            description=description,
-        )
+        with _store(source) as store:
+            return extract(
+                source,
+                seeds,
+                self.extractors,
+                store,
+                size=self.dataset.size,
+                batch_size=self.batch_size,
+                device=self.device,
+                ranks=self.ranks,
+                meter=meter,
+                track=self.track if self.ranks.leads else silent,
+                description=description,
+            )
 
     def score(
         self,
@@ -134,11 +146,17 @@ class Setting:
         fake: FeatureSet,
         training: FeatureSet | None = None,
         rows: Sequence[Metric] | None = None,
-    ) -> dict[str, Estimate]:
-        """Return every metric of `fake`, or those of `rows`, by the key it is reported under."""
+    ) -> Scores:
+        """Return every metric of `fake`, or those of `rows`; one that fails fails alone."""
         comparison = Comparison(real, fake, training, self.mode)
-        chosen = self.metrics if rows is None else rows
-        return {row.named(self.network.name): row.compute(comparison) for row in chosen}
+        scores = Scores({}, {})
+        for row in self.metrics if rows is None else rows:
+            key = row.named(self.network.name)
+            try:
+                scores.values[key] = row.compute(comparison)
+            except Exception as error:  # of linear algebra, of memory, of a plug-in's
+                scores.failed[key] = f"{type(error).__name__}: {error}"
+        return scores
 
 
 def make_setting(
@@ -187,6 +205,18 @@ def make_setting(
         ranks=ranks,
         limits=limits,
     )
+
+
+@contextmanager
+def _store(source: ImageSource) -> Iterator[FeatureStore]:
+    """Give the store for what is seen of `source`: of an object's images nothing is kept."""
+    kept = cache_folder() / "features"
+    if not isinstance(source, ObjectSource):
+        yield FeatureStore(kept)
+        return
+    kept.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept, prefix=".object-") as folder:
+        yield FeatureStore(Path(folder))
 
 
 def _device(device: str | None) -> str:

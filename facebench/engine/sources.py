@@ -1,19 +1,28 @@
-"""Where images come from: a data set read here, or a sampler run in a process of its own.
+"""Where images come from: a data set read here, a sampler in a process of its own, or an object.
 
 A sampler's process keeps its framework, its memory and its crashes out of the engine (TensorFlow
 and torch's Triton do not even live in one process), and draws the next images while the engine
 looks at the last. :mod:`facebench.isolation` has its limits.
 """
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from facebench import registry
 from facebench.data.dataset import Dataset
+from facebench.engine.contract import Witnesses, apart
+from facebench.engine.identity import Identities, Identity, identify
+from facebench.errors import BadInput, RowFailed
 from facebench.isolation import Sandbox
 from facebench.limits import DEFAULT, Limits
-from facebench.sampler import Images
+from facebench.paths import cache_folder
+from facebench.sampler import Images, Sampler, checked
 from facebench.spec import Model
 
 Seeds = Sequence[int]
@@ -23,13 +32,16 @@ Seeds = Sequence[int]
 class ImageSource(Protocol):
     """Images by seed."""
 
-    @property
-    def key(self) -> str:
-        """What the images depend on besides their seeds, for the feature store."""
+    def keys(self, parts: Sequence[range]) -> list[str]:
+        """Return what the images of each part depend on besides their seeds, for the store."""
         ...
 
     def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         """Yield one batch of images for each sequence of seeds."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what the source holds; it takes it up again when it is needed."""
         ...
 
 
@@ -39,35 +51,185 @@ class DatasetSource:
 
     dataset: Dataset
 
-    @property
-    def key(self) -> str:
-        """The images that the indices count in."""
-        return self.dataset.key
+    def keys(self, parts: Sequence[range]) -> list[str]:
+        """Return the images that the indices count in."""
+        return [self.dataset.key] * len(parts)
 
     def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         """Yield the images of each sequence of indices."""
         return (self.dataset.sample(each) for each in seeds)
 
+    def close(self) -> None:
+        """Do nothing."""
 
-@dataclass(frozen=True)
-class ModelSource:
-    """The images of a model, drawn in a spawned process."""
 
-    model: Model
-    digest: str
-    limits: Limits = DEFAULT
+class SamplerSource(ABC):
+    """The images of a sampler; a few are drawn twice, to see that none depends on its batch."""
 
-    @property
-    def key(self) -> str:
-        """The model's digest, and which code draws from it."""
-        return f"{registry.origin(self.model.adapter)} {self.digest}"
+    def __init__(self) -> None:
+        self._witnesses = Witnesses()
 
     def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         """Yield a batch per sequence of seeds, or raise :class:`RowFailed` or BadInput."""
-        listed = [[int(seed) for seed in each] for each in seeds]
-        sandbox = Sandbox(self.model, {"seeds": listed}, self.limits)
+        if not self._witnesses:
+            self.draw_apart(apart([seed for each in seeds for seed in each]))
+        before: Images | None = None
+        for images, each in zip(self.draw(seeds), seeds, strict=False):
+            self._witnesses.compare(each, images)
+            if before is not None:
+                yield before
+            before = images
+        self.learn()
+        if before is not None:  # one late: when the last is out, all is known of the drawing
+            yield before
+
+    def draw_apart(self, batches: Sequence[Seeds]) -> list[Images]:
+        """Draw images to compare with those that are scored, and return them."""
+        drawn = list(self.draw(batches))
+        for seeds, images in zip(batches, drawn, strict=False):
+            self._witnesses.keep(seeds, images)
+        return drawn
+
+    @property
+    def note(self) -> str:
+        """What must be said of the images beside their scores, if anything."""
+        return self._witnesses.note
+
+    @abstractmethod
+    def draw(self, batches: Sequence[Seeds]) -> Iterator[Images]:
+        """Yield the images of each batch."""
+
+    def learn(self) -> None:  # noqa: B027 - most have nothing to learn
+        """Take up what drawing has shown of the sampler."""
+
+
+class ModelSource(SamplerSource):
+    """The images of a model, drawn in a process of its own while it is needed."""
+
+    def __init__(self, model: Model, limits: Limits = DEFAULT):
+        super().__init__()
+        self.model, self._limits = model, limits
+        self._sandbox: Sandbox | None = None
+        self._known: Identity | None = None
+        self._keys: list[str] = []
+
+    def keys(self, parts: Sequence[range]) -> list[str]:
+        """Return which adapter's code, model and files they are, and what else shows."""
+        self._known = self._identities.find(self._named)
+        if self._known and not self._known.holds():
+            self._known = None
+        shown = [""] * len(parts)
+        if not (self._known and self._known.complete):
+            shown = self._shown(parts)
+        assert self._known is not None, "it was opened"
+        origin = registry.origin(self.model.adapter)
+        self._keys = [f"{origin} {self._known.name} {each}".strip() for each in shown]
+        return self._keys
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of all that the keys tell."""
+        return sha256("\n".join(dict.fromkeys(self._keys)).encode()).hexdigest()
+
+    @property
+    def note(self) -> str:
+        """What must be said of the images, now or when they were drawn."""
+        return super().note or (self._known.note if self._known else "")
+
+    def draw(self, batches: Sequence[Seeds]) -> Iterator[Images]:
+        """Yield the images of each batch, from the process."""
+        if self._sandbox is None:
+            self._sandbox = Sandbox(self.model, self._limits)
+        drawn = self._sandbox.draw(batches)
+        is_whole = False
         try:
-            while (images := sandbox.next()) is not None:
-                yield images
+            yield from drawn
+            is_whole = True
         finally:
-            sandbox.close()
+            if not is_whole:  # what is on its way must not be taken for the next answer
+                self.close()
+
+    def learn(self) -> None:
+        """Keep the names of the files that turned out to be read."""
+        known, sandbox = self._known, self._sandbox
+        if sandbox is None:
+            return
+        files = {file for file in sandbox.files if not self._is_named(file)}
+        if known is None:
+            known = identify(self._named, files, sandbox.knows_all_files)
+        self._known = replace(known.grown(files - known.files.keys()), note=self.note)
+        self._identities.keep(self._named, self._known)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._sandbox:
+            self._sandbox.close()
+            self._sandbox = None
+
+    def _shown(self, parts: Sequence[range]) -> list[str]:
+        """Return a digest of the last and first image of each part, where more may be behind them.
+
+        Only what has been drawn from shows what it reads, so the first part is drawn from in any
+        case.
+        """
+        pairs = [list(dict.fromkeys((part[-1], part[0]))) for part in parts]
+        drawn = self.draw_apart(pairs[:1])
+        self.learn()
+        if self._known and self._known.complete:
+            return [""] * len(parts)
+        drawn += self.draw_apart(pairs[1:])
+        self.learn()
+        return [sha256(images.tobytes()).hexdigest() for images in drawn]
+
+    @property
+    def _identities(self) -> Identities:
+        return Identities(cache_folder() / "features" / "models")
+
+    @cached_property
+    def _named(self) -> str:
+        """What was named, by content, and what else decides how it is opened."""
+        backend = os.environ.get("KERAS_BACKEND", "")
+        return f"{registry.origin(self.model.adapter)} {backend} {self.model.digest()}"
+
+    def _is_named(self, file: str) -> bool:
+        return Path(file).is_relative_to(os.path.abspath(self.model.path))
+
+
+class ObjectSource(SamplerSource):
+    """The images of a sampler that is an object of this process, which nothing can name.
+
+    Its features are not kept: the object may be another one the next time it is seen.
+    """
+
+    def __init__(self, open_sampler: Callable[[], Sampler]):
+        super().__init__()
+        self._open = open_sampler
+        self._drawn = sha256()
+
+    def keys(self, parts: Sequence[range]) -> list[str]:
+        """Return nothing that would tell one object from another."""
+        return ["object"] * len(parts)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of all images that were drawn."""
+        return self._drawn.hexdigest()
+
+    def draw(self, batches: Sequence[Seeds]) -> Iterator[Images]:
+        """Yield the images of each batch, from this process; any exception is the sampler's."""
+        for seeds in batches:
+            try:
+                images = checked(self._sampler.sample(list(seeds)), len(seeds))
+            except BadInput:
+                raise
+            except Exception as error:
+                raise RowFailed(f"{type(error).__name__}: {error}") from error
+            self._drawn.update(images.tobytes())
+            yield images
+
+    @cached_property
+    def _sampler(self) -> Sampler:
+        return self._open()
+
+    def close(self) -> None:
+        """Do nothing."""

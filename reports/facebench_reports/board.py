@@ -121,7 +121,7 @@ class Board:
 
     def marks(self, row: Row) -> str:
         """Return the letters of the notes that hold for `row` but not for all."""
-        return "".join(n.mark for n in self.notes if n.mark and n.text in row.result.notes)
+        return "".join(n.mark for n in self.notes if n.mark and n.text in row.result.remarks)
 
     def signs(self, column: Column) -> str:
         """Return the signs of the notes that hold for `column`."""

@@ -22,9 +22,9 @@ class Note:
 def row_notes(results: Sequence[Result]) -> tuple[Note, ...]:
     """Return each note once: those of every row first, then the lettered ones."""
     holders = {
-        text: tuple(r.model for r in results if text in r.notes)
+        text: tuple(r.model for r in results if text in r.remarks)
         for result in results
-        for text in result.notes
+        for text in result.remarks
     }
     shared = [text for text, models in holders.items() if len(models) == len(results)]
     others = [text for text in holders if text not in shared]

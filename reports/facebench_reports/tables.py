@@ -35,7 +35,7 @@ from typing import Any
 import pandas as pd
 
 from facebench.files import atomic_path, write_json
-from facebench.result import Protocol, Result, Value
+from facebench.result import Protocol, Result, Value, as_record
 from facebench_reports.board import Board, Row, boards, protocol_id
 from facebench_reports.columns import metric_columns
 
@@ -83,7 +83,7 @@ def _record(board: Board, row: Row, keys: Sequence[str]) -> dict[str, object]:
         "protocol": protocol_id(result.protocol),
         "model_digest": result.model_digest,
         "first_seed": result.first_seed,
-        "notes": "; ".join(result.notes),
+        "notes": "; ".join(result.remarks),
     }
 
 
@@ -129,5 +129,5 @@ def _group(board: Board) -> dict[str, Any]:
 
 
 def _as_record(result: Result, with_protocol: bool) -> dict[str, Any]:
-    record = asdict(result)
+    record = as_record(result)
     return record if with_protocol else {k: v for k, v in record.items() if k != "protocol"}

@@ -1,0 +1,75 @@
+"""Which model is it? By the content of all that its images depend on, as far as that can be known.
+
+A model's files are known when it has been opened once: their names are kept, and while all of them
+hold the same, so does the name of the model. Whether that is all there is, the adapter says; where
+it does not, the first and the last image of every chunk are drawn again, and count by their content.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+
+from facebench.errors import BadInput
+from facebench.files import file_digest, read_json, write_json
+
+FORMAT = "facebench-model/1"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What is known of a model besides what was named."""
+
+    name: str
+    """A digest of all that is known of it."""
+    files: dict[str, str] = field(default_factory=dict)
+    """The digest of every file besides those that were named."""
+    complete: bool = False
+    """Whether the images depend on nothing else."""
+    note: str = ""
+    """What must be said of its images beside their scores."""
+
+    def holds(self) -> bool:
+        """Return whether all files are as they were."""
+        return self.files == _digests(self.files)
+
+    def grown(self, files: Iterable[str]) -> "Identity":
+        """Return it with more files, which turned out to be read."""
+        return replace(self, files=_digests(files) | self.files)
+
+
+def identify(named: str, files: Iterable[str], complete: bool) -> Identity:
+    """Return the identity of a model of the digest `named` that depends on `files`."""
+    digests = _digests(files)
+    name = sha256(json.dumps([named, sorted(digests.items())]).encode()).hexdigest()
+    return Identity(name, digests, complete)
+
+
+@dataclass(frozen=True)
+class Identities:
+    """A folder of them, by the digest of what was named."""
+
+    folder: Path
+
+    def find(self, named: str) -> Identity | None:
+        """Return what is known, or None where there is nothing or it is damaged."""
+        try:
+            record = read_json(self._path(named))
+            if record.pop("format") == FORMAT:
+                return Identity(**record)
+        except (BadInput, AttributeError, KeyError, TypeError):
+            pass
+        return None
+
+    def keep(self, named: str, identity: Identity) -> None:
+        """Write what is known."""
+        write_json(self._path(named), {"format": FORMAT, **asdict(identity)})
+
+    def _path(self, named: str) -> Path:
+        return self.folder / f"{sha256(named.encode()).hexdigest()}.json"
+
+
+def _digests(files: Iterable[str]) -> dict[str, str]:
+    """Return the digest of each file that is there."""
+    return {name: file_digest(Path(name)) for name in sorted(files) if Path(name).is_file()}

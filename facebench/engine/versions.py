@@ -1,0 +1,39 @@
+"""The code that images and features come from: other versions may give others."""
+
+import contextlib
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import facebench
+
+_PACKAGES = (
+    *("torch", "torchvision", "torch-fidelity", "lpips"),
+    # draw and decode images, where installed
+    *("numpy", "scipy", "pillow", "keras", "tensorflow", "onnxruntime", "scikit-learn"),
+    "diffusers",
+)
+
+FEATURE_CODE = (
+    *("*.py", "data/*.py", "features/*.py"),
+    *("engine/extract.py", "engine/sanity.py", "metrics/arrays.py", "metrics/diversity.py"),
+)
+"""What of facebench images and features come from: its content counts, for its version stays the
+same while somebody works on it."""
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of all that images and features come from."""
+    installed = {"facebench": f"{facebench.__version__} {code_digest()[:12]}"}
+    for package in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            installed[package] = version(package)
+    return installed
+
+
+def code_digest(folder: Path = Path(facebench.__file__).parent) -> str:
+    """Return the sha256 of `FEATURE_CODE` in the package's folder."""
+    files = sorted({file for pattern in FEATURE_CODE for file in folder.glob(pattern)})
+    return sha256(b"\0".join(map(Path.read_bytes, files))).hexdigest()
