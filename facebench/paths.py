@@ -7,13 +7,19 @@ import platformdirs
 
 from facebench.errors import BadInput
 
-CACHE_WAY_OUT = "set FACEBENCH_CACHE to a folder that may be written"
+WAY_OUT = "set FACEBENCH_CACHE to a folder that may be written"
 
 
 def cache_folder() -> Path:
     """Return the folder ``FACEBENCH_CACHE``, else the user's cache folder for facebench."""
     given = os.environ.get("FACEBENCH_CACHE")
-    folder = Path(given or platformdirs.user_cache_dir("facebench")).expanduser()
-    if not given and not folder.is_absolute():  # of a user without a home
-        raise BadInput(f"There is no home folder to keep a cache in: {CACHE_WAY_OUT}.")
-    return folder
+    try:
+        return Path(given or platformdirs.user_cache_path("facebench")).expanduser()
+    except RuntimeError as error:  # a user without a home, as containers have them
+        raise BadInput(f"There is no folder to keep a cache in ({error}): {WAY_OUT}.") from error
+
+
+def is_cache(path: Path) -> bool:
+    """Return whether `path` is in the cache, or on the way to it."""
+    folder = cache_folder()
+    return path.is_relative_to(folder) or folder.is_relative_to(path)

@@ -8,14 +8,14 @@ import errno
 import os
 import signal
 import sys
-from io import TextIOWrapper
+from pathlib import Path
 
 import click
 
-from facebench import __version__
+from facebench import __version__, paths
 from facebench.cli.group import LazyGroup
-from facebench.errors import BadInput, RunFailed
-from facebench.paths import CACHE_WAY_OUT, cache_folder
+from facebench.cli.terminal import tolerate_any_terminal
+from facebench.errors import BadInput, RowFailed, RunFailed
 
 _COMMANDS = {
     "data": "facebench.cli.data:data",
@@ -54,9 +54,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; what the user can mend is one sentence and exit code 2."""
     signal.signal(signal.SIGTERM, _interrupt)  # as a cluster sends before it takes the machine
-    for stream in (sys.stdout, sys.stderr):  # a terminal that has no × or – gets a ?
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    tolerate_any_terminal()
     try:
         sys.exit(cli(prog_name="facebench", standalone_mode=False))  # None, or what Exit says
     except click.ClickException as error:  # with its usage, as click itself shows it
@@ -67,7 +65,7 @@ def main() -> None:
     except BadInput as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
-    except RunFailed as error:
+    except (RowFailed, RunFailed) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # whoever read the output has seen enough
@@ -103,8 +101,9 @@ def _leave_quietly() -> None:
 
 def _way_out(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ": make room (facebench store prune makes some) and run the same command again"
+        return ": make room there (in the cache facebench store prune --all does) and run it again"
+    if isinstance(error.filename, str) and paths.is_cache(Path(error.filename)):
+        return f": {paths.WAY_OUT}"
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        is_cache = str(error.filename).startswith(str(cache_folder()))
-        return f": {CACHE_WAY_OUT if is_cache else 'name a place that may be written'}"
+        return ": name a place that may be written"
     return ""

@@ -12,7 +12,7 @@ import numpy as np
 from facebench.engine.sanity import SanityRow
 from facebench.errors import BadInput
 from facebench.sampler import Sampler
-from facebench.spec import Model, parse_models, parse_named
+from facebench.spec import Model, check_name, parse_models, parse_named
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def parse_entries(models: Models) -> list[Model | ObjectRow]:
 def _rows(models: Models) -> Iterable[Model | ObjectRow]:
     match models:
         case str():
-            return parse_models(models)
+            return map(_in_its_place, parse_models(models))
         case Mapping():
             return [_named(str(name), value) for name, value in models.items()]
         case list() | tuple():
@@ -69,7 +69,7 @@ def _named(name: str, value: Any) -> Model | ObjectRow:
         case str() | PathLike():
             return _in_its_place(parse_named(name or Path(value).stem, str(value)))
     name = name or re.sub(r"\W", "", getattr(value, "__name__", type(value).__name__))
-    sampler = _sampler(name, value)
+    sampler = _sampler(check_name(name), value)
     return ObjectRow(name, lambda: sampler, Path(_origin(value)))
 
 

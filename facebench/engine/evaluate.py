@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
+from typing import SupportsIndex
 
 from facebench.data.dataset import Split, open_dataset
 from facebench.engine.entries import Entry, Models, parse_entries
@@ -32,15 +34,15 @@ def evaluate(
     models: Models,
     reference: Path | str,
     *,
-    num: int | None = None,
+    num: SupportsIndex | None = None,
     out: Path | str | None = None,
     extractor: str = "inception",
     metrics: str | Sequence[str] | None = None,
     mode: str = DEFAULT,
     sanity: bool = False,
     split: Split = "holdout",
-    seed: int = 0,
-    batch_size: int | None = None,
+    seed: SupportsIndex = 0,
+    batch_size: SupportsIndex | None = None,
     precision: Precision = "fp32",
     compiled: bool | None = None,
     weights: WeightSource | Mapping[str, Path] | None = None,
@@ -93,13 +95,13 @@ def evaluate(
         weights = WeightSource(weights or {}, track=track)
     setting = make_setting(
         dataset.split(split),
-        num=num if num is None else int(num),
-        seed=int(seed),
+        num=None if num is None else index(num),
+        seed=index(seed),
         extractor=extractor,
         metrics=split_keys(metrics),
         mode=mode,
         sanity=sanity,
-        batch_size=batch_size,
+        batch_size=None if batch_size is None else index(batch_size),
         precision=precision,
         compiled=compiled,
         weights=weights,

@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from facebench.engine.failures import as_failure, concerns_all
-from facebench.errors import BadInput, RowFailed, RunFailed
+from facebench.errors import RowFailed, RunFailed
 from facebench.store import FeatureStore
 from facebench.torchrun import processes
 
@@ -70,14 +70,15 @@ class Ranks:
     @contextmanager
     def together(self) -> Iterator[None]:
         """Fail of a model as soon as any rank does: no one goes on alone."""
-        error: BadInput | RowFailed | None = None
+        error: Exception | None = None
         try:
             yield
         except Exception as failure:
             if concerns_all(failure):
                 raise
-            error = as_failure(failure)
-        others = self._told(str(error or "")) if self.size > 1 else []
+            error = failure
+        words = str(as_failure(error)) if error else ""
+        others = self._told(words) if self.size > 1 else []
         if error:
             raise error
         for rank, text in others:
@@ -99,7 +100,7 @@ class Ranks:
 
     def _told(self, text: str) -> list[tuple[int, str]]:
         """Tell all others `text`, and return what those who said anything did."""
-        own = _tensor(text.encode())
+        own = _tensor(text.encode(errors="replace"))
         said = [bytes(self._broadcast(own, rank).tolist()).decode() for rank in range(self.size)]
         return [(rank, words) for rank, words in enumerate(said) if words]
 
