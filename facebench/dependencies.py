@@ -8,6 +8,8 @@ import os
 import site
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,12 @@ _COMPILED = {".pyc", ".pyo"}  # of sources that count themselves
 
 
 class Reads:
-    """Notes files and modules from the moment that :meth:`note` is an audit hook."""
+    """The files that are opened while :meth:`note` listens, and the modules loaded since."""
 
     def __init__(self) -> None:
         self._read: set[str] = set()
         self._written: set[str] = set()
+        self._before = set(sys.modules)
 
     def note(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note a file that is opened; a hook must never fail, and sees every event there is."""
@@ -35,13 +38,32 @@ class Reads:
 
     def files(self) -> set[str]:
         """Return the absolute paths of what was read, but for what was written meanwhile."""
-        found = (self._read | _module_files()) - self._written
-        return {name for name in found if _counts(name) and os.path.isfile(name)}
+        loaded = [module for name, module in list(sys.modules.items()) if name not in self._before]
+        sources = (getattr(module, "__file__", None) for module in loaded)
+        found = self._read | {os.path.abspath(file) for file in sources if isinstance(file, str)}
+        return {n for n in found - self._written if _counts(n) and os.path.isfile(n)}
 
 
-def _module_files() -> set[str]:
-    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    return {os.path.abspath(file) for file in files if isinstance(file, str)}
+_listening: list[Reads] = []
+
+
+@contextmanager
+def noting(reads: Reads) -> Iterator[Reads]:
+    """Let `reads` listen meanwhile."""
+    _hook()
+    _listening.append(reads)
+    try:
+        yield reads
+    finally:
+        _listening.remove(reads)
+
+
+@cache
+def _hook() -> None:
+    """Add the hook, once: none can be taken away."""
+    sys.addaudithook(
+        lambda event, arguments: [r.note(event, arguments) for r in _listening] and None
+    )
 
 
 def _counts(name: str) -> bool:

@@ -96,11 +96,7 @@ def parse_named(name: str, target: str) -> Model:
 
 def _parse(text: str) -> Model:
     name, equals, target = text.partition("=")
-    if not _NAME.fullmatch(name) or name in ("leaderboard", "samples"):
-        raise BadInput(
-            f"{name!r} cannot name a model: use letters, digits, '.', '_', '+' and '-', "
-            "as in NAME=ADAPTER:PATH."
-        )
+    check_name(name)
     if equals and not target.rpartition(":")[2]:
         raise BadInput(f"--models says {text!r} but no path: give NAME=PATH or NAME=ADAPTER:PATH.")
     model = _split(name, target) if equals else Model(name, "", RUNS / name)
@@ -109,6 +105,16 @@ def _parse(text: str) -> Model:
             f"There is no model {name!r} at {model.path}: {_way_out(name, bool(equals))}."
         )
     return model if model.adapter else replace(model, adapter=_adapter_of_run(name, model.path))
+
+
+def check_name(name: str) -> str:
+    """Return `name` if a row can have it, else raise BadInput."""
+    if not _NAME.fullmatch(name) or name in ("leaderboard", "samples"):
+        raise BadInput(
+            f"{name!r} cannot name a model: use letters, digits, '.', '_', '+' and '-', "
+            "as in NAME=ADAPTER:PATH."
+        )
+    return name
 
 
 def _is_here(model: Model) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from facebench import family, registry
-from facebench.dependencies import Reads
+from facebench.dependencies import Reads, noting
 from facebench.errors import BadInput
 from facebench.frames import write_frame
 from facebench.sampler import Sampler, checked
@@ -34,9 +34,8 @@ def main() -> None:
     """Answer request after request."""
     pipe = open(int(sys.argv[1]), "wb")
     os.set_inheritable(pipe.fileno(), False)
-    reads = Reads()
-    sys.addaudithook(reads.note)
-    serve(_requests(), Answers(pipe), reads)
+    with noting(Reads()) as reads:
+        serve(_requests(), Answers(pipe), reads)
 
 
 class Answers:

@@ -149,3 +149,27 @@ def test_a_name_unfit_for_a_key_is_refused(name: str) -> None:
 def test_code_without_a_source_file_is_refused() -> None:
     with pytest.raises(BadInput, match="sys has no source file"):
         load("sys:getrefcount")
+
+
+READS_ITS_SCALE = """
+import users_helper
+SCALE = float(open("scale.txt").read())
+
+def make(device):
+    return lambda images: images.float().mean((2, 3)) * {scale} * users_helper.one()
+"""
+
+
+@pytest.mark.parametrize("scale", ["1", "(SCALE > 0)"])
+def test_what_an_extractor_reads_and_imports_is_part_of_its_name(
+    scale: str, tmp_path: Path
+) -> None:
+    code = "import json; from facebench.features import create; from facebench.weights import *\n"
+    code += "print(json.dumps(create('users:make', WeightSource(), 'cpu').weights))"
+    (tmp_path / "users.py").write_text(READS_ITS_SCALE.format(scale=scale))
+    found = []
+    for number, helper in (("1", "1"), ("2", "1"), ("2", "2 / 2"), ("2", "2 / 2")):
+        (tmp_path / "scale.txt").write_text(number)
+        (tmp_path / "users_helper.py").write_text(f"def one():\n    return {helper}\n")
+        found.append(subprocess.check_output([sys.executable, "-c", code], text=True))
+    assert len(set(found[:3])) == 3 and found[2] == found[3]

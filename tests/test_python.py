@@ -186,7 +186,10 @@ def test_a_notebook(tiny_folder: Path, tmp_path: Path) -> None:
     import nbformat
 
     notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell.replace("DATA", repr(str(tiny_folder)))) for cell in CELLS]
+        cells=[
+            nbformat.v4.new_code_cell(cell.replace("DATA", repr(str(tiny_folder))))
+            for cell in CELLS
+        ]
     )
     resources = {"metadata": {"path": str(tmp_path)}}
     done = nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()

@@ -19,11 +19,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from facebench.dependencies import Reads
+from facebench.dependencies import Reads, noting
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Record, in_batches
-from facebench.usercode import import_function
+from facebench.usercode import import_function, sources_digest
 
 _SIDE = 64
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)  # safe in keys of CSV and JSON
@@ -38,7 +38,8 @@ class CustomFeatures:
         """Import the module of `name`, "module:function", and call the function with `device`."""
         if not _NAME.fullmatch(name):
             raise BadInput(f"{name!r} names no extractor of yours: give MODULE:FUNCTION.")
-        network = import_function(name)(device)
+        with noting(_READS.setdefault(name, Reads())) as reads:
+            network = import_function(name)(device)
         if not callable(network):
             raise BadInput(f"{name} returned {network!r}, where a network to call is needed.")
         self.name = name
@@ -48,7 +49,7 @@ class CustomFeatures:
         self._user_network = network
         if isinstance(network, nn.Module):
             self._user_network = network.to(device).eval()
-        self.weights = {name: code_digest(), f"{name} features": self._shown()}
+        self.weights = {name: _digest(name, reads), f"{name} features": self._shown()}
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return ``features`` of shape (n, d), float32."""
@@ -75,7 +76,12 @@ class CustomFeatures:
         return sha256(self.extract(images, 2)["features"].tobytes()).hexdigest()
 
 
-def code_digest() -> str:
-    """Return a digest of all modules that do not come with Python, with packages or with us."""
-    files = sorted(Reads().files())
-    return sha256(b"\0".join(Path(file).read_bytes() for file in files)).hexdigest()
+def _digest(name: str, reads: Reads) -> str:
+    """Return a digest of the module's sources and of all that it read and loaded."""
+    files = [Path(file).read_bytes() for file in sorted(reads.files())]
+    sources = sources_digest(name.partition(":")[0]).encode()
+    return sha256(b"\0".join([sources, *files])).hexdigest()
+
+
+_READS: dict[str, Reads] = {}
+"""Kept by name: a module that is loaded already reads its files no more."""
