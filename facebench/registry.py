@@ -40,13 +40,16 @@ def load(
         adapter: its registered name.
         path: the model's file or folder.
         options: keyword arguments of the adapter, as text.
-        code: the user's own ``module:function``, for an adapter that takes `code`.
+        code: the user's own ``module:function`` or ``file.py:function``, for an adapter that takes
+            `code`.
     """
     factory: Callable[..., Sampler] = find("adapters", adapter)
     given = dict(options or {})
     known = _keywords(factory)
     if code and "code" not in known:
-        raise BadInput(f"The adapter {adapter!r} takes a path, and there is none at {path}.")
+        if code == str(path):
+            raise BadInput(f"The adapter {adapter!r} takes a path, and there is none at {path}.")
+        raise BadInput(f"The adapter {adapter!r} takes no code: give {path} without {code}@.")
     for name in given:
         if name not in known or name == "code":
             there = ", ".join(sorted(known - {"code"})) or "none"

@@ -1,6 +1,5 @@
 """``python:``: the user's own function, from latents or from seeds to pixels."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from facebench.errors import BadInput
 from facebench.pixels import Pixels
 from facebench.sampler import Images
-from facebench.usercode import import_function
+from facebench.usercode import check_arguments, import_function
 from facebench_models.network import NetworkSampler, latent_shape
 
 
@@ -40,7 +39,7 @@ def open_function(
     Args:
         path: of a file that the function is given after its latents or seeds, if it takes two
             arguments; else not used.
-        code: ``module:function``.
+        code: ``module:function`` or ``file.py:function``.
         takes: "latents", float32 (n, size), or "seeds", a list of integers.
         latent: distribution of the latents.
         size: of one latent.
@@ -48,7 +47,9 @@ def open_function(
         layout: of the output.
     """
     if not code:
-        raise BadInput("python: takes a function: python:MODULE:FUNCTION or …@PATH.")
+        raise BadInput(
+            "python: takes a function: python:MODULE:FUNCTION, python:FILE.py:FUNCTION, or …@PATH."
+        )
     if takes not in ("latents", "seeds"):
         raise BadInput(f"There is no takes={takes!r}; there are: latents, seeds.")
     function = _with_path(import_function(code), None if code == str(path) else path, code)
@@ -60,8 +61,5 @@ def open_function(
 
 
 def _with_path(function: Callable[..., Any], path: Path | None, code: str) -> Callable[[Any], Any]:
-    if path is None:
-        return function
-    if len(inspect.signature(function).parameters) < 2:
-        raise BadInput(f"{code} takes one argument, so {path} is not for it: leave out @{path}.")
-    return lambda drawn: function(drawn, path)
+    check_arguments(code, function, 1 if path is None else 2)
+    return function if path is None else lambda drawn: function(drawn, path)

@@ -1,0 +1,214 @@
+"""Which of a checkpoint's tensors are a module's: found by names and shapes, not by known keys.
+
+All tensors of the file get one name each, from the keys that lead to them and their own name. The
+module's weights are wherever all of its names follow one prefix, be that the key of a dictionary
+(``ema.``), a wrapper's (``module.``), a part's (``generator.``), or several of these.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from facebench.errors import BadInput
+from facebench_models.kinds import CHECKPOINT, PICKLE, SAFETENSORS, kind_of
+from facebench_models.network import reading, refuse_others
+
+_WHAT = "a state dictionary without other objects"
+_SHOWN = 6  # parts of a file that a refusal lists
+
+Tensors = Mapping[str, Tensor]
+
+
+def give_weights(network: nn.Module, path: Path, key: str, extra: bool) -> None:
+    """Load into `network` what the file at `path` holds for it.
+
+    Args:
+        network: the module.
+        path: a state dictionary, or anything of tensors that holds one.
+        key: where in the file, for one that holds several.
+        extra: whether weights beside the module's, that it has no place for, are allowed.
+    """
+    with reading(path, _WHAT):
+        there = dict(_named(_read(path), set()))
+    if not there:
+        raise BadInput(f"{path} holds no state dictionary: there is no tensor in it.")
+    own = network.state_dict()
+    if not own:
+        raise BadInput(f"the function's module has no weights, so {path} is not for it.")
+    prefix, others = _prefix(network, there, path, key)
+    missing = {name for name in own if prefix + name not in there and not _is_counter(name)}
+    if missing:
+        raise BadInput(f"{path} lacks weights that the module has: {_some(missing)}{_at(prefix)}.")
+    unused = {name for name in there if name.startswith(prefix) and name[len(prefix) :] not in own}
+    unused = {name for name in unused if not name.startswith(tuple(others))}
+    if unused and not extra:
+        raise BadInput(
+            f"{path} holds weights that the module has no place for ({_some(unused)}): "
+            "correct the function, or add +unused=allow."
+        )
+    _on_cpu(network)
+    with reading(path, "a state dictionary of that module"):
+        network.load_state_dict({name: there.get(prefix + name, own[name]) for name in own})
+
+
+def _on_cpu(network: nn.Module) -> None:
+    """Give a module that was built without memory some."""
+    kept = network.state_dict()
+    lost = [name for name, x in network.named_buffers() if x.is_meta and name not in kept]
+    if lost:
+        raise BadInput(f"the function builds {lost[0]} on the device meta: build it on the CPU.")
+    if any(x.is_meta for x in kept.values()):
+        network.to_empty(device="cpu")
+
+
+def _read(path: Path) -> Any:
+    """Return what the file holds, in whatever of the two formats, without running any of it."""
+    kind = kind_of(path)
+    if kind is SAFETENSORS or (kind is None and path.suffix == ".safetensors"):
+        return load_file(path)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        refuse_others(path, _WHAT, (CHECKPOINT, PICKLE, SAFETENSORS))
+        objects = re.findall(r"(?:GLOBAL|class|function) ([\w.]+\.\w+)", str(error))
+        if not objects:
+            raise
+        opener = "torch.load" if kind is CHECKPOINT else "pickle.load"
+        raise BadInput(
+            f"{path} is not {_WHAT}: it holds {objects[0]}, which is code; where you trust it, "
+            f"open it by {opener}{', weights_only=False' if kind is CHECKPOINT else ''} and save "
+            "torch.save(x.state_dict(), FILE) of the module x in it."
+        ) from error
+
+
+def _named(value: Any, seen: set[int], name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield all tensors by the keys that lead to them, what is there twice by the first of them."""
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, Mapping | list | tuple) and id(value) not in seen:
+        seen.add(id(value))  # or a dictionary in itself would have no end
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, each in items:
+            yield from _named(each, seen, f"{name}.{key}" if name else str(key))
+
+
+def _prefix(network: nn.Module, there: Tensors, path: Path, key: str) -> tuple[str, list[str]]:
+    """Return which prefix the module's weights have, and those of other weights that fit it."""
+    found = _prefixes(network, there)
+    fitting = [prefix for prefix in found if _fits(network, there, prefix)]
+    asked = [prefix for prefix in fitting if not key or _key(prefix) == key] or [
+        prefix for prefix in fitting if prefix.startswith(f"{key}.")
+    ]
+    unnamed = [] if key else _unnamed(network, there)
+    if len(asked) == 1 and not unnamed:
+        return asked[0], [prefix for prefix in fitting if prefix not in asked]
+    if fitting:
+        raise BadInput(_several(path, there, asked or fitting, unnamed))
+    raise BadInput(_none(path, network.state_dict(), there, found, unnamed))
+
+
+def _prefixes(network: nn.Module, there: Tensors) -> Counter[str]:
+    """Return how many of the module's names follow each prefix in the file."""
+    own = network.state_dict().keys()
+    ends = ((name, [0, *(dot.end() for dot in re.finditer(r"\.", name))]) for name in there)
+    return Counter(name[:end] for name, starts in ends for end in starts if name[end:] in own)
+
+
+def _fits(network: nn.Module, there: Tensors, prefix: str) -> bool:
+    """Return whether all parameters are there; averages are often kept without the buffers."""
+    needed = dict(network.named_parameters()) or network.state_dict()
+    return all(_is_like(tensor, there.get(prefix + name)) for name, tensor in needed.items())
+
+
+def _is_like(own: Tensor, other: Tensor | None) -> bool:
+    return other is not None and (is_lazy(own) or own.shape == other.shape)
+
+
+def _unnamed(network: nn.Module, there: Tensors) -> list[str]:
+    """Return where lists of tensors lie that have the shapes of the module's parameters."""
+    shapes = [None if is_lazy(p) else p.shape for p in network.parameters()]
+    lists: dict[str, list[Tensor]] = {}
+    for name, tensor in there.items():
+        place, _, number = name.rpartition(".")
+        if number.isdecimal() and int(number) == len(lists.setdefault(place, [])):
+            lists[place].append(tensor)
+    return [place for place, all in lists.items() if all and [x.shape for x in all] == shapes]
+
+
+def _several(path: Path, there: Tensors, prefixes: list[str], unnamed: list[str]) -> str:
+    ways = [f"+key={_key(prefix)} ({_count(there, prefix)})" for prefix in prefixes]
+    return (
+        f"{path} holds weights for the module at {len(ways) + len(unnamed)} places"
+        f"{_without_names(there, unnamed)}: add {' or '.join(ways)}."
+    )
+
+
+def _without_names(there: Tensors, unnamed: list[str]) -> str:
+    if not unnamed:
+        return ""
+    return (
+        f", one of them {unnamed[0]} ({_count(there, f'{unnamed[0]}.')} without names, as moving "
+        "averages are kept, which only who saved them can copy to a module's parameters and save "
+        "by its state_dict())"
+    )
+
+
+def _none(path: Path, own: Tensors, there: Tensors, found: Counter[str], unnamed: list[str]) -> str:
+    holds = f"it holds {_contents(there)}{_without_names(there, unnamed)}"
+    if not found:
+        return f"{path} lacks weights that the module has ({_some(own)}): {holds}."
+    prefix = found.most_common(1)[0][0]
+    missing = {name for name in own if prefix + name not in there and not _is_counter(name)}
+    if missing:
+        return f"{path} lacks weights that the module has: {_some(missing)}{_at(prefix)}; {holds}."
+    wrong = next(n for n, x in own.items() if not _is_like(x, there.get(prefix + n)))
+    here, wanted = tuple(there[prefix + wrong].shape), tuple(own[wrong].shape)
+    return (
+        f"{path} holds {prefix}{wrong} of shape {here}, where the module has {wanted}: correct the "
+        "function."
+    )
+
+
+def _contents(there: Tensors) -> str:
+    """Say what a file has, by the first keys at which its names differ."""
+    base = ""
+    while len(parts := Counter(name[len(base) :].partition(".")[0] for name in there)) == 1:
+        if base + next(iter(parts)) in there:
+            break
+        base += f"{next(iter(parts))}."
+    shown = [f"{base}{part} ({_tensors(count)})" for part, count in parts.most_common(_SHOWN)]
+    more = len(parts) - _SHOWN
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def _key(prefix: str) -> str:
+    return prefix.rstrip(".") or "."
+
+
+def _at(prefix: str) -> str:
+    return f" at {_key(prefix)}" if prefix else ""
+
+
+def _count(there: Tensors, prefix: str) -> str:
+    return _tensors(sum(name.startswith(prefix) for name in there))
+
+
+def _tensors(count: int) -> str:
+    return f"{count} tensor" + "s" * (count != 1)
+
+
+def _is_counter(name: str) -> bool:
+    """Return whether it is BatchNorm's, which evaluation has no use for; PyTorch 0.4 had none."""
+    return name.rpartition(".")[2] == "num_batches_tracked"
+
+
+def _some(names: Iterable[str]) -> str:
+    names = sorted(names)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
