@@ -56,20 +56,26 @@ def call(code: str, function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def check_arguments(code: str, function: Callable[..., Any], count: int) -> None:
-    """Raise BadInput if `function` cannot be called with `count` arguments."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some built-in callables have none
+    """Raise BadInput if `function`, that `code` names, cannot be called with `count` arguments."""
+    if takes(function, count):
         return
+    name, given = code.rpartition(":")[2], ", ".join(f"a{i}" for i in range(count))
+    raise BadInput(
+        f"{code} takes the arguments {inspect.signature(function)}, where it is called with "
+        f"{count or 'none'}: name a function that calls it, as in def build({given}): return "
+        f"{name}(…)."
+    )
+
+
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Return whether `function` can be called with `count` arguments, as far as one can know."""
     try:
-        signature.bind(*[None] * count)
+        inspect.signature(function).bind(*[None] * count)
     except TypeError:
-        name = code.rpartition(":")[2]
-        given = ", ".join(f"a{i}" for i in range(count))
-        raise BadInput(
-            f"{code} takes the arguments {signature}, where it is called with {count or 'none'}: "
-            f"name a function that calls it, as in def build({given}): return {name}(…)."
-        ) from None
+        return False
+    except ValueError:  # some built-in callables have no signature
+        return True
+    return True
 
 
 def _is_from(module: ModuleType, value: Any) -> bool:

@@ -465,7 +465,7 @@ def test_diffusers(kind: str, steps: str, place: Path) -> None:
         ("torch:nets:generator@w.pt", "does not say how large"),
         ("torch+size=6x1x1+range=sigmoid:nets:generator@w.pt", "range=tanh does"),
         ("torch+size=6x1x1+layout=NHWC:nets:generator@w.pt", "layout=NCHW fits"),
-        ("torch+size=6+colour=red:nets:generator@w.pt", "no option 'colour'; there are: lat"),
+        ("torch+size=6+colour=red:nets:generator@w.pt", "no option 'colour'; there are: key, lat"),
         ("torch+size=6x1x1:nets:generator@half.pt", r"lacks weights .* 3\.bias, 3\.weight"),
         ("torch+size=6x1x1:nets:generator@more.pt", "no place for .encoder.*unused=allow"),
         ("torch+size=6x1x1:nets:generator@list.pt", "no state dictionary"),

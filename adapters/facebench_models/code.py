@@ -9,7 +9,7 @@ import numpy as np
 from facebench.errors import BadInput
 from facebench.pixels import Pixels
 from facebench.sampler import Images
-from facebench.usercode import check_arguments, import_function
+from facebench.usercode import check_arguments, import_function, takes
 from facebench_models.network import NetworkSampler, latent_shape
 
 
@@ -61,5 +61,7 @@ def open_function(
 
 
 def _with_path(function: Callable[..., Any], path: Path | None, code: str) -> Callable[[Any], Any]:
+    if path is not None and takes(function, 1) and not takes(function, 2):
+        raise BadInput(f"{code} takes one argument, so {path} is not for it: leave out @{path}.")
     check_arguments(code, function, 1 if path is None else 2)
     return function if path is None else lambda drawn: function(drawn, path)

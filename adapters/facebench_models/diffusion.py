@@ -80,7 +80,7 @@ def _scheduler(path: Path, asked: str) -> str:
         raise BadInput(f"There is no scheduler={asked!r}; there are: ddpm, ddim.")
     if not (path / "model_index.json").is_file():
         raise BadInput(
-            f"{path} is no pipeline: name the folder with model_index.json, unet/ and scheduler/ "
+            f"{path} is no unconditional pipeline: name the folder with model_index.json, unet/ and scheduler/ "
             "that save_pretrained makes."
         )
     index = read_json(path / "model_index.json")

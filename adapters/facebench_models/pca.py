@@ -106,7 +106,8 @@ def _from_skops(path: Path) -> Gaussian:
     for each in before:
         if not isinstance(each, StandardScaler):
             raise BadInput(
-                f"{path} has a step {type(each).__name__}: only StandardScaler is known."
+                f"{path} is a Pipeline with the step {type(each).__name__}, where only "
+                "StandardScaler is known before PCA: fit PCA to the pixels themselves."
             )
     if isinstance(last, TruncatedSVD):
         raise BadInput(

@@ -74,7 +74,8 @@ def _read(path: Path) -> Any:
     if kind is SAFETENSORS or (kind is None and path.suffix == ".safetensors"):
         return load_file(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as stream:  # by its name, PyTorch would take it for safetensors
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:
         refuse_others(path, _WHAT, (CHECKPOINT, PICKLE, SAFETENSORS))
         objects = re.findall(r"(?:GLOBAL|class|function) ([\w.]+\.\w+)", str(error))
@@ -110,7 +111,8 @@ def _prefix(network: nn.Module, there: Tensors, path: Path, key: str) -> tuple[s
     if len(asked) == 1 and not unnamed:
         return asked[0], [prefix for prefix in fitting if prefix not in asked]
     if fitting:
-        raise BadInput(_several(path, there, asked or fitting, unnamed))
+        where = f"no weights for the module at key={key}" if key and not asked else None
+        raise BadInput(_several(path, there, asked or fitting, unnamed, where))
     raise BadInput(_none(path, network.state_dict(), there, found, unnamed))
 
 
@@ -142,12 +144,13 @@ def _unnamed(network: nn.Module, there: Tensors) -> list[str]:
     return [place for place, all in lists.items() if all and [x.shape for x in all] == shapes]
 
 
-def _several(path: Path, there: Tensors, prefixes: list[str], unnamed: list[str]) -> str:
+def _several(
+    path: Path, there: Tensors, prefixes: list[str], unnamed: list[str], what: str | None
+) -> str:
     ways = [f"+key={_key(prefix)} ({_count(there, prefix)})" for prefix in prefixes]
-    return (
-        f"{path} holds weights for the module at {len(ways) + len(unnamed)} places"
-        f"{_without_names(there, unnamed)}: add {' or '.join(ways)}."
-    )
+    what = what or f"weights for the module at {len(ways) + len(unnamed)} places"
+    without = _without_names(there, unnamed)
+    return f"{path} holds {what}{without}: add {' or '.join(ways)}."
 
 
 def _without_names(there: Tensors, unnamed: list[str]) -> str:
@@ -183,7 +186,7 @@ def _contents(there: Tensors) -> str:
         if base + next(iter(parts)) in there:
             break
         base += f"{next(iter(parts))}."
-    shown = [f"{base}{part} ({_tensors(count)})" for part, count in parts.most_common(_SHOWN)]
+    shown = [f"{base}{part} ({_tensors(count)})" for part, count in list(parts.items())[:_SHOWN]]
     more = len(parts) - _SHOWN
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 

@@ -126,7 +126,8 @@ def _tensors(network: Any) -> Iterator[Tensor]:
     """Yield a script's weights; a frozen one has them as constants."""
     yield from network.parameters()
     yield from network.buffers()
-    for node in network.inlined_graph.findAllNodes("prim::Constant"):
+    graph = network.inlined_graph  # which nodes do not keep alive
+    for node in graph.findAllNodes("prim::Constant"):
         if node.hasAttribute("value") and node.kindOf("value") == "t":
             yield node.t("value")
 
