@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 from facebench import registry
 from facebench.errors import BadInput
 from facebench.files import read_json, tree_digest
-from facebench.usercode import sources_digest
+from facebench.usercode import sources_digest, spec_of
 
 if TYPE_CHECKING:
     from facebench.sampler import Sampler
@@ -104,7 +103,14 @@ def _parts(pieces: list[str]) -> Iterator[str]:
 
 def _is_one(first: str, text: str) -> bool:
     starts = [mark.end() for mark in re.finditer("[=:@]", first)]
-    return any(_exists(_path(text[start:].strip())) for start in starts)
+    return any(_is_target(text[start:].strip()) for start in starts)
+
+
+def _is_target(text: str) -> bool:
+    """Return whether `text` is a path that is there, or a function of a file that is."""
+    code = _CODE.fullmatch(text)
+    paths = [code["code"].rpartition(":")[0], code["path"] or "."] if code else [text]
+    return _exists(_path(text)) or all(_exists(_path(path)) for path in paths)
 
 
 def _parse(text: str) -> Model:
@@ -202,10 +208,10 @@ def _meant(name: str, target: str) -> str:
 
 
 def _is_module(name: str) -> bool:
-    top = name.partition(".")[0]
-    return _exists(_path(name.replace(".", "/") + ".py")) or (
-        name.replace(".", "").isidentifier() and find_spec(top) is not None
-    )
+    parts = name.split(".")
+    files = (f"{name}.py", f"{'/'.join(parts)}.py")
+    is_installed = all(map(str.isidentifier, parts)) and spec_of(parts[0]) is not None
+    return is_installed or any(_exists(_path(file)) for file in files)
 
 
 def _adapter_of_run(name: str, path: Path) -> str:

@@ -97,7 +97,9 @@ def _blamed(code: str, fails: str) -> Iterator[None]:
         ) from error
     except Exception as error:
         reason = str(error) if isinstance(error, ImportError) else cause(error)
-        raise BadInput(f"The code {code} {fails}: {reason.rstrip('.')}{_place(error)}.") from error
+        hint = "; put an empty __init__.py beside it" if "no known parent" in reason else ""
+        said = f"{reason.rstrip('.')}{_place(error)}{hint}"
+        raise BadInput(f"The code {code} {fails}: {said}.") from error
     finally:
         sys.argv = argv
 
@@ -115,15 +117,12 @@ def _place(error: Exception) -> str:
 def _of_name(module: str, function: str) -> ModuleType:
     folder = str(Path.cwd())
     top = module.partition(".")[0]
-    here, found = PathFinder.find_spec(top, [folder]), _spec(top)
+    here, found = PathFinder.find_spec(top, [folder]), spec_of(top)
     origins = {spec.origin for spec in (here, found) if spec and spec.origin}
     if here and found and len(origins) > 1:
-        file = Path(folder, *module.split("."))
-        mine = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
-        raise BadInput(
-            f"{top} is a module of this folder and also {_described(found)}: for your own, give "
-            f"{mine.relative_to(folder)}:{function}."
-        )
+        is_package = here.submodule_search_locations is not None
+        way_out = "rename the folder" if is_package else f"give {top}.py:{function} for yours"
+        raise BadInput(f"{top} is a module of this folder and also {_described(found)}: {way_out}.")
     if folder not in sys.path:
         sys.path.append(folder)  # for good: the code may import more when it is called
     if not here and not found:
@@ -155,7 +154,7 @@ def _of_file(name: str, function: str) -> ModuleType:
 
 def _of_package(path: Path, home: Path, names: list[str]) -> ModuleType:
     _make_importable(home)
-    found = _spec(names[0])
+    found = spec_of(names[0])
     if not found or found.origin != str(home / names[0] / "__init__.py"):
         other = _described(found) if found else "no name of a module"
         raise BadInput(
@@ -176,7 +175,8 @@ def _make_importable(folder: Path) -> None:
 _PYTHON = sysconfig.get_path("stdlib")
 
 
-def _spec(name: str) -> ModuleSpec | None:
+def spec_of(name: str) -> ModuleSpec | None:
+    """Return where the installed module `name` is, if there is one; it is not imported."""
     try:
         return find_spec(name)
     except ValueError:  # __main__ has none
@@ -184,9 +184,11 @@ def _spec(name: str) -> ModuleSpec | None:
 
 
 def _described(spec: ModuleSpec) -> str:
-    if spec.name in sys.stdlib_module_names:
+    origin = spec.origin or spec.name
+    is_pythons = origin.startswith(_PYTHON) and "site-packages" not in origin
+    if is_pythons or spec.name in sys.stdlib_module_names:
         return "one of Python's own"
-    return f"the installed {spec.origin or spec.name}"
+    return f"the installed {origin}"
 
 
 def sources_digest(*modules: str) -> str:

@@ -80,8 +80,8 @@ def _scheduler(path: Path, asked: str) -> str:
         raise BadInput(f"There is no scheduler={asked!r}; there are: ddpm, ddim.")
     if not (path / "model_index.json").is_file():
         raise BadInput(
-            f"{path} is no unconditional pipeline: name the folder with model_index.json, unet/ and scheduler/ "
-            "that save_pretrained makes."
+            f"{path} is no unconditional pipeline: name the folder with model_index.json, "
+            "unet/ and scheduler/ that save_pretrained makes."
         )
     index = read_json(path / "model_index.json")
     kind = index.get("_class_name") if isinstance(index, dict) else None
