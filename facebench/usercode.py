@@ -188,7 +188,7 @@ def _described(spec: ModuleSpec) -> str:
     is_pythons = origin.startswith(_PYTHON) and "site-packages" not in origin
     if is_pythons or spec.name in sys.stdlib_module_names:
         return "one of Python's own"
-    return f"the installed {origin}"
+    return origin
 
 
 def sources_digest(*modules: str) -> str:

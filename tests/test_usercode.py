@@ -182,8 +182,8 @@ def test_torch_takes_a_class_a_module_and_a_file(place: Path) -> None:
     )
     import_function("nets.py:Net")
     torch.save(import_function("nets.py:Net")().state_dict(), "w.pt")
-    images = [
+    one, other = [
         TorchSampler(Path("w.pt"), code=f"nets.py:{name}", size="6").sample(range(4))
         for name in ("Net", "net")
     ]
-    np.testing.assert_array_equal(*images)
+    np.testing.assert_array_equal(one, other)

@@ -26,7 +26,11 @@ ONNX = Kind("an ONNX model", "open it with onnx:{path}")
 KERAS = Kind("a Keras model", "open it with keras:{path}")
 SKOPS = Kind("a skops file", "open it with sklearn-pca:{path}")
 ARRAYS = Kind("an .npz of arrays", "open it with images:{path} or sklearn-pca:{path}")
-PICKLE = Kind("a pickle", "which would run code: have its weights saved alone, where it was made")
+PICKLE = Kind(
+    "a pickle, which would run code",
+    "where you trust it, open it by pickle.load and save the weights alone, by "
+    "torch.save(x.state_dict(), FILE) of the module x in it",
+)
 _CUT_OFF = Kind("cut off", _AGAIN, False)
 
 _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (

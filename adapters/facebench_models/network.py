@@ -99,4 +99,4 @@ def refuse_others(path: Path, what: str, expected: Collection[Kind] = ()) -> Non
     kind = kind_of(path)
     if kind and kind.name != what and kind not in expected and (expected or not kind.is_a_model):
         way_out = kind.way_out.format(path=path)
-        raise BadInput(f"{path} is not {what}: it is {kind.name}, {way_out}.")
+        raise BadInput(f"{path} is not {what}: it is {kind.name}; {way_out}.")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from facebench.errors import BadInput
-from facebench_models.kinds import CHECKPOINT, PICKLE, SAFETENSORS, kind_of
+from facebench_models.kinds import CHECKPOINT, SAFETENSORS, kind_of
 from facebench_models.network import reading, refuse_others
 
 _WHAT = "a state dictionary without other objects"
@@ -77,16 +77,20 @@ def _read(path: Path) -> Any:
         with path.open("rb") as stream:  # by its name, PyTorch would take it for safetensors
             return torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:
-        refuse_others(path, _WHAT, (CHECKPOINT, PICKLE, SAFETENSORS))
-        objects = re.findall(r"(?:GLOBAL|class|function) ([\w.]+\.\w+)", str(error))
-        if not objects:
-            raise
-        opener = "torch.load" if kind is CHECKPOINT else "pickle.load"
-        raise BadInput(
-            f"{path} is not {_WHAT}: it holds {objects[0]}, which is code; where you trust it, "
-            f"open it by {opener}{', weights_only=False' if kind is CHECKPOINT else ''} and save "
-            "torch.save(x.state_dict(), FILE) of the module x in it."
-        ) from error
+        refuse_others(path, _WHAT, (CHECKPOINT, SAFETENSORS))
+        if found := re.search(r"GLOBAL (\S+)", str(error)):
+            raise BadInput(_code_in(path, found[1])) from error
+        # PyTorch wraps the cause into advice to load what is unsafe.
+        found = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
+        raise (ValueError(found[1]) if found else error) from error
+
+
+def _code_in(path: Path, name: str) -> str:
+    return (
+        f"{path} is not {_WHAT}: it holds {name}, which is code; where you trust it, let "
+        f"x = torch.load({path.name!r}, weights_only=False) and save the weights alone, by "
+        "torch.save(x.state_dict(), FILE), or x[KEY] if x is a dictionary."
+    )
 
 
 def _named(value: Any, seen: set[int], name: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -149,18 +153,23 @@ def _several(
 ) -> str:
     ways = [f"+key={_key(prefix)} ({_count(there, prefix)})" for prefix in prefixes]
     what = what or f"weights for the module at {len(ways) + len(unnamed)} places"
-    without = _without_names(there, unnamed)
-    return f"{path} holds {what}{without}: add {' or '.join(ways)}."
+    advice = f"add {' or '.join(ways)}{_without_names(there, unnamed)}"
+    return f"{path} holds {what}: {advice}."
 
 
 def _without_names(there: Tensors, unnamed: list[str]) -> str:
+    """Say what a list of tensors is, and who alone can use it."""
     if not unnamed:
         return ""
     return (
-        f", one of them {unnamed[0]} ({_count(there, f'{unnamed[0]}.')} without names, as moving "
-        "averages are kept, which only who saved them can copy to a module's parameters and save "
-        "by its state_dict())"
+        f"; {unnamed[0] or 'the file'} is a list of {_count(there, _under(unnamed[0]))} without "
+        "names, as moving averages are kept: in the program that made it, copy them to the "
+        "module's parameters and save its state_dict()"
     )
+
+
+def _under(place: str) -> str:
+    return f"{place}." if place else ""
 
 
 def _none(path: Path, own: Tensors, there: Tensors, found: Counter[str], unnamed: list[str]) -> str:
@@ -181,14 +190,22 @@ def _none(path: Path, own: Tensors, there: Tensors, found: Counter[str], unnamed
 
 def _contents(there: Tensors) -> str:
     """Say what a file has, by the first keys at which its names differ."""
-    base = ""
-    while len(parts := Counter(name[len(base) :].partition(".")[0] for name in there)) == 1:
-        if base + next(iter(parts)) in there:
-            break
-        base += f"{next(iter(parts))}."
-    shown = [f"{base}{part} ({_tensors(count)})" for part, count in list(parts.items())[:_SHOWN]]
+    base, parts = "", _parts(there, "")
+    while len(parts) == 1 and (below := _parts(there, f"{base}{next(iter(parts))}.")):
+        if all(name.rpartition(".")[0] == f"{base}{next(iter(parts))}" for name in there):
+            break  # these are the tensors themselves
+        base, parts = f"{base}{next(iter(parts))}.", below
+    shown = [f"{base}{part} ({_tensors(n)})"[-60:] for part, n in list(parts.items())[:_SHOWN]]
     more = len(parts) - _SHOWN
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    return (", ".join(shown) if any(parts) else "one tensor") + (
+        f" and {more} more" if more > 0 else ""
+    )
+
+
+def _parts(there: Tensors, base: str) -> Counter[str]:
+    """Count the tensors by the first key after `base`."""
+    names = [name.removeprefix(base) for name in there if name.startswith(base)]
+    return Counter(name.partition(".")[0] for name in names)
 
 
 def _key(prefix: str) -> str:
