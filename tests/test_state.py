@@ -65,6 +65,10 @@ ONE: dict[str, Callable[[], Any]] = {
         "pytorch-lightning_version": "2.5",
     },
     "averaged": lambda: AveragedModel(net(1)).state_dict(),
+    "compiled within": lambda: {k.replace("0.", "0._orig_mod.", 1): v for k, v in state(1).items()},
+    "parallel within and without": lambda: {
+        f"module.{k.replace('.', '.module.', 1)}": v for k, v in state(1).items()
+    },
     "nested": lambda: {"a": {"b": {"c": state(1)}}},
     "in a list": lambda: [{"0.weight": torch.zeros(1)}, state(1)],
     "without counters": lambda: {k: v for k, v in state(1).items() if "tracked" not in k},
@@ -152,6 +156,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], str, str]] = {
         r"holds g\.2\.bias of shape \(9,\), where the module has \(2,\)",
     ),
     "no such key": (lambda: {"a": state()}, "ema", r"no weights .* at key=ema: add \+key=a \("),
+    "two keys amid names": (
+        lambda: {f"{k[0]}.{w}{k[1:]}": v for w in ("ema", "raw") for k, v in state(1).items()},
+        "",
+        r"lacks weights that the module has .*: it holds 0 \(4 tensors\), 1 \(10",
+    ),
     "averages without buffers": (
         lambda: {"net": state(), "ema": parameters(1)},
         "ema",

@@ -10,18 +10,19 @@ from facebench.errors import BadInput
 from facebench.pixels import Pixels
 from facebench.sampler import Images
 from facebench.usercode import check_arguments, import_function, takes
+from facebench_models.feeding import as_array, images_of
 from facebench_models.network import NetworkSampler, latent_shape
 
 
 class SeedsSampler:
     """A function from a list of seeds to pixels."""
 
-    def __init__(self, function: Callable[[Sequence[int]], Any], pixels: Pixels):
+    def __init__(self, function: Callable[[Sequence[int]], np.ndarray], pixels: Pixels):
         self._function, self._pixels = function, pixels
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of `seeds`."""
-        return self._pixels.images(np.asarray(self._function(list(seeds))))
+        return self._pixels.images(self._function(list(seeds)))
 
 
 def open_function(
@@ -60,8 +61,20 @@ def open_function(
     return NetworkSampler(function, shape, pixels, latent)
 
 
-def _with_path(function: Callable[..., Any], path: Path | None, code: str) -> Callable[[Any], Any]:
+def _with_path(
+    function: Callable[..., Any], path: Path | None, code: str
+) -> Callable[[Any], np.ndarray]:
     if path is not None and takes(function, 1) and not takes(function, 2):
         raise BadInput(f"{code} takes one argument, so {path} is not for it: leave out @{path}.")
     check_arguments(code, function, 1 if path is None else 2)
-    return function if path is None else lambda drawn: function(drawn, path)
+    given = () if path is None else (path,)
+
+    def run(drawn: Any) -> np.ndarray:
+        output = function(drawn, *given)
+        return (
+            np.stack([*map(as_array, output)])
+            if isinstance(output, list)
+            else as_array(images_of(output))
+        )
+
+    return run

@@ -90,14 +90,25 @@ def _likely_sizes(failure: Exception) -> list[int]:
 
 
 def _refusal(network: Network, z: np.ndarray, failure: Exception) -> str:
-    """Say what it fails with, and which other shape of latents it would take."""
+    """Say what it fails with, and whether that is for the shape of its latents."""
     shape, total = z.shape[1:], math.prod(z.shape[1:])
     other = (total, 1, 1) if len(shape) == 1 else (total,)
-    turned = z.reshape(-1, *other)
-    takes = any(_attempt(network, part, []) is not None for part in (turned, turned[:1]))
+    turned, failures = z.reshape(-1, *other), list[Exception]()
+    if any(_attempt(network, part, failures) is not None for part in (turned, turned[:1])):
+        way_out = f"size={'x'.join(map(str, other))} can be"
+    else:  # what fails in another way on another shape, fails for the shape
+        is_other = cause(failures[0]) != cause(failure)
+        way_out = "size= sets another shape" if is_other else "mend the network"
     text = f"the network cannot be run on latents of shape ({', '.join(map(str, ('n', *shape)))})"
-    way_out = f"size={'x'.join(map(str, other))} can be" if takes else "size= sets another shape"
     return f"{text}: {cause(failure)}; {way_out}."
+
+
+def as_array(tensor: Any) -> np.ndarray:
+    """Return a tensor of whatever framework, device and type as an array."""
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        tensor = tensor.float() if tensor.is_floating_point() else tensor
+    return np.asarray(tensor)
 
 
 def images_of(output: Any, wanted: str = "") -> Any:

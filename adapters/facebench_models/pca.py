@@ -56,8 +56,8 @@ class SklearnPCASampler(NetworkSampler):
         kind = kind_of(path)
         if kind is PICKLE:
             raise BadInput(
-                f"{path} is a pickle, which would run code: where you trust it, save what it holds "
-                "as skops, by skops.io.dump(joblib.load(FILE), 'pca.skops')."
+                f"{path} is a pickle, which would run code: where you trust it, open it, and save "
+                "the PCA x in it by skops.io.dump(x, FILE)."
             )
         with reading(path, _WHAT, (SKOPS, ARRAYS)):
             model = _from_npz(path) if kind is ARRAYS else _from_skops(path)

@@ -36,9 +36,10 @@ def give_weights(network: nn.Module, path: Path, key: str, extra: bool) -> None:
         extra: whether weights beside the module's, that it has no place for, are allowed.
     """
     with reading(path, _WHAT):
-        there = dict(_named(_read(path), set()))
+        there: Tensors = dict(_named(_read(path), set()))
     if not there:
         raise BadInput(f"{path} holds no state dictionary: there is no tensor in it.")
+    there = _unwrapped(network, there)
     own = network.state_dict()
     if not own:
         raise BadInput(f"the function's module has no weights, so {path} is not for it.")
@@ -118,6 +119,27 @@ def _prefix(network: nn.Module, there: Tensors, path: Path, key: str) -> tuple[s
         where = f"no weights for the module at key={key}" if key and not asked else None
         raise BadInput(_several(path, there, asked or fitting, unnamed, where))
     raise BadInput(_none(path, network.state_dict(), there, found, unnamed))
+
+
+def _unwrapped(network: nn.Module, there: Tensors) -> Tensors:
+    """Return the tensors without the one key amid their names that keeps them from fitting.
+
+    A part of a module that was compiled or made parallel is called ``net._orig_mod.0.weight``.
+    """
+    if any(_fits(network, there, prefix) for prefix in _prefixes(network, there)):
+        return there
+    foreign = _keys(there) - _keys(network.state_dict())
+    found = []
+    for key in foreign:
+        names = {name: ".".join(k for k in name.split(".") if k != key) for name in there}
+        shorter = {short: there[name] for name, short in names.items()}
+        fits = any(_fits(network, shorter, prefix) for prefix in _prefixes(network, shorter))
+        found += [shorter] if fits and len(shorter) == len(there) else []
+    return found[0] if len(found) == 1 else there
+
+
+def _keys(names: Iterable[str]) -> set[str]:
+    return {key for name in names for key in name.split(".")}
 
 
 def _prefixes(network: nn.Module, there: Tensors) -> Counter[str]:

@@ -17,7 +17,7 @@ from facebench.errors import BadInput
 from facebench.pixels import Pixels
 from facebench.usercode import call, import_function
 from facebench_models.exported import open_exported
-from facebench_models.feeding import Network, images_of
+from facebench_models.feeding import Network, as_array, images_of
 from facebench_models.kinds import EXPORTED, TORCHSCRIPT
 from facebench_models.network import NetworkSampler, latent_shape, reading, refuse_others
 from facebench_models.state import give_weights
@@ -144,7 +144,6 @@ def _forward(network: Any, dtype: torch.dtype, output: str) -> Network:
     @torch.inference_mode()
     def run(z: np.ndarray) -> np.ndarray:
         latents = torch.from_numpy(np.ascontiguousarray(z)).to(device, dtype)
-        images: Tensor = images_of(network(latents), output)
-        return (images.float() if images.is_floating_point() else images).cpu().numpy()
+        return as_array(images_of(network(latents), output))
 
     return run
