@@ -200,6 +200,8 @@ def _meant(name: str, target: str) -> str:
     if _WINDOWS.match(rest):
         return _ON_WINDOWS
     code, at, path = rest.partition("@")
+    if any(_exists(_path(file)) for file in (code, f"{code}.py")):  # nets, nets.py
+        return f"check the path, or give {name}={head}:{code}:FUNCTION{at}{path}"
     for mark, suffix in ((":", ".py:"), (".", ":")):  # folder/nets:build, nets.build
         module, _, function = code.rpartition(mark)
         if function.isidentifier() and _is_module(module):

@@ -89,6 +89,7 @@ MAKE: dict[str, Callable[[Path], object]] = {
     "pictures": members("a/1.png"),
     "other zip": members("readme.md"),
     "arrays": arrays,
+    "folder": lambda path: path.mkdir(),
     "pickle": lambda path: path.write_bytes(b"\x80\x04K\x01."),
 }
 TORCH, SCRIPT, EXPORT, PCA = (
@@ -129,6 +130,7 @@ ONNX = "onnx:{}"
                 "text": "it is text, not a model",
                 "gzip": "it is packed; unpack it first",
                 "picture": "it is a picture",
+                "folder": "it is a folder; name the file in it",
                 "hdf5": "it is a Keras model; open it with keras:m",
                 "keras": "it is a Keras model; open it with keras:m",
                 "pictures": "a zip of pictures; open it with images:m",

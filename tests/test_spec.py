@@ -152,6 +152,8 @@ def test_an_existing_path_may_have_a_colon() -> None:
         ("a=python:json.dumps", "or give a=python:json:dumps$"),
         ("a=images:fakes.tar", "at fakes.tar: check the path$"),
         ("a=python:./mod:net", r"or give a=python:\./mod\.py:net$"),
+        ("a=python:mod", "or give a=python:mod:FUNCTION$"),
+        ("a=torch:mod.py@fakes.zip", r"or give a=torch:mod\.py:FUNCTION@fakes\.zip$"),
         ("a=images", "at images: give a=images:PATH$"),
         ("a=images+range=tanh", r"give a=images\+range=tanh:PATH$"),
         ("a=images+range=:fakes", "'range=' is no option"),

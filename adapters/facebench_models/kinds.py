@@ -67,14 +67,15 @@ _MEMBERS: tuple[tuple[str, Kind], ...] = (
         Kind("a zip of pictures", "open it with images:{path}"),
     ),
 )
+_FOLDER = Kind("a folder", "name the file in it")
 _TEXT = Kind("text, not a model", "name the model's file", False)
 _ZIP = Kind("a zip of other files", "unpack it first, and name the model's file")
 
 
 def kind_of(path: Path) -> Kind | None:
     """Return what the file at `path` is, or None where that cannot be told."""
-    if not path.is_file():
-        return None
+    if path.is_dir():
+        return _FOLDER
     with path.open("rb") as stream:
         head = stream.read(1024)
     if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):

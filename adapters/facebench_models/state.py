@@ -6,6 +6,7 @@ module's weights are wherever all of its names follow one prefix, be that the ke
 """
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -75,7 +76,9 @@ def _read(path: Path) -> Any:
     if kind is SAFETENSORS or (kind is None and path.suffix == ".safetensors"):
         return load_file(path)
     try:
-        with path.open("rb") as stream:  # by its name, PyTorch would take it for safetensors
+        # By its name, PyTorch would take it for safetensors; and warns before it refuses.
+        with path.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:
         refuse_others(path, _WHAT, (CHECKPOINT, SAFETENSORS))
