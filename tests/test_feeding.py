@@ -1,7 +1,6 @@
 """Networks of fixed batches, other types, and answers that are more than a tensor."""
 
 from collections import namedtuple
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -99,7 +98,7 @@ def test_a_module_of_another_type(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("nets.py").write_text(
-        "import torch\nfrom tests.test_feeding import Net\n"
+        "import torch\nfrom test_feeding import Net\n"
         f"def build():\n    return Net(16).to({dtype})\n"
     )
     network = Net().to(dtype)
@@ -153,94 +152,6 @@ def test_outputs_that_leave_a_choice_are_listed(output: Any, wanted: str, says: 
 
 def test_an_output_is_chosen_by_name() -> None:
     assert images_of({"a": IMAGES + 1, "b": (0, IMAGES)}, "b.1") is IMAGES
-
-
-def onnx_model(path: Path, batch: int | str, dtype: str = "FLOAT", extra: str = "") -> np.ndarray:
-    """Save z → tanh(W z) as 3×4×4 images, and return what it gives for Z."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    kind = getattr(TensorProto, dtype)
-    weight = (
-        np.random.default_rng(0).normal(size=(6, 48)).astype(helper.tensor_dtype_to_np_dtype(kind))
-    )
-    shape = np.array([batch if isinstance(batch, int) else -1, 3, 4, 4], np.int64)
-    nodes = [
-        helper.make_node("MatMul", ["z", "w"], ["flat"]),
-        helper.make_node("Reshape", ["flat", "s"], ["maps"]),
-        helper.make_node("Tanh", ["maps"], ["y"]),
-    ]
-    inputs = [helper.make_tensor_value_info("z", kind, [batch, 6])]
-    outputs = [helper.make_tensor_value_info("y", kind, [batch, 3, 4, 4])]
-    if extra == "labels":
-        inputs.append(helper.make_tensor_value_info("labels", TensorProto.INT64, [batch]))
-    if extra == "latents":
-        outputs.insert(0, helper.make_tensor_value_info("flat", kind, [batch, 48]))
-    if extra == "two":
-        nodes.append(helper.make_node("Neg", ["y"], ["x"]))
-        outputs.append(helper.make_tensor_value_info("x", kind, [batch, 3, 4, 4]))
-    graph = helper.make_graph(
-        nodes, "g", inputs, outputs,
-        [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(shape, "s")],
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    beside: dict[str, Any] = {
-        "save_as_external_data": True,
-        "location": "deep/w.bin",
-        "size_threshold": 99,
-    }
-    (path.parent / "deep").mkdir(exist_ok=True)
-    onnx.save(model, path, **(beside if extra == "beside" else {}))
-    return TANH.images(np.tanh((Z @ weight.astype(np.float32)).reshape(-1, 3, 4, 4)))
-
-
-onnx_warnings = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its dependencies
-
-
-@onnx_warnings
-@pytest.mark.parametrize("batch", [1, 16, 64, "batch_size"])
-@pytest.mark.parametrize("dtype", ["FLOAT", "FLOAT16", "DOUBLE"])
-def test_onnx(batch: int | str, dtype: str, tmp_path: Path) -> None:
-    from facebench_models.onnx_model import OnnxSampler
-
-    wanted = onnx_model(tmp_path / "m.onnx", batch, dtype)
-    sampler = OnnxSampler(tmp_path / "m.onnx")
-    assert sampler.files == ()
-    check(sampler, wanted, atol=2)
-
-
-@onnx_warnings
-def test_onnx_of_several_outputs_or_inputs(tmp_path: Path) -> None:
-    from facebench_models.onnx_model import OnnxSampler
-
-    path = tmp_path / "m.onnx"
-    check(_opened(OnnxSampler, path, "latents"), onnx_model(path, "n", extra="latents"))
-    wanted = onnx_model(path, "n", extra="two")
-    with pytest.raises(BadInput, match=r"2 outputs \(y of shape .* x of shape .*\+output=y"):
-        OnnxSampler(path)
-    check(OnnxSampler(path, output="y"), wanted)
-    onnx_model(path, "n", extra="labels")
-    with pytest.raises(BadInput, match=r"2 inputs \(z tensor\(float\) .*labels tensor\(int64\)"):
-        OnnxSampler(path)
-
-
-def _opened(sampler: Callable[..., Any], path: Path, extra: str) -> Any:
-    onnx_model(path, "n", extra=extra)
-    return sampler(path)
-
-
-@onnx_warnings
-def test_onnx_names_the_files_beside_it(tmp_path: Path) -> None:
-    from facebench_models.onnx_model import OnnxSampler
-
-    wanted = onnx_model(tmp_path / "m.onnx", "n", extra="beside")
-    sampler = OnnxSampler(tmp_path / "m.onnx")
-    assert sampler.files == (tmp_path / "deep" / "w.bin",)
-    assert sampler.files[0].is_file()
-    check(sampler, wanted)
-    sampler.files[0].unlink()
-    with pytest.raises(BadInput, match=r"w\.bin"):
-        OnnxSampler(tmp_path / "m.onnx")
 
 
 def test_what_a_network_fails_with_is_said_and_the_shape_that_it_takes() -> None:

@@ -452,6 +452,39 @@ def test_diffusers(kind: str, steps: str, place: Path) -> None:
     assert (other != images[2:]).any()
 
 
+def pipeline(**config: Any) -> None:
+    """Save a folder that is a pipeline but for `config`."""
+    index = {"_class_name": config.pop("kind", "DDPMPipeline")}
+    Path("m/unet").mkdir(parents=True)
+    Path("m/scheduler").mkdir()
+    Path("m/model_index.json").write_text(json.dumps(index))
+    Path("m/scheduler/scheduler_config.json").write_text("{}")
+    if config:
+        import diffusers
+
+        small = {"block_out_channels": (8,), "down_block_types": ("DownBlock2D",)}
+        small |= {"up_block_types": ("UpBlock2D",), "norm_num_groups": 4, "sample_size": 8}
+        diffusers.UNet2DModel(**small, **config).save_pretrained("m/unet")
+
+
+@pytest.mark.filterwarnings("ignore")  # diffusers and its dependencies warn about each other
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"kind": "StableDiffusionPipeline"}, "is a StableDiffusionPipeline, no unconditional"),
+        ({}, r"has no unet/\*\.safetensors: .*save_pretrained\(FOLDER, safe_serialization=True\)"),
+        ({"num_class_embeds": 3}, "wants a class for every image"),
+        ({"in_channels": 4, "out_channels": 4}, "4 channels, not RGB or grey"),
+    ],
+)
+def test_pipelines_that_are_not_unconditional_are_refused(
+    config: dict[str, Any], says: str, place: Path
+) -> None:
+    pipeline(**config)
+    with pytest.raises(BadInput, match=says):
+        sample("diffusers+steps=1:m")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
