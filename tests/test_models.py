@@ -462,9 +462,10 @@ def pipeline(**config: Any) -> None:
     if config:
         import diffusers
 
-        small = {"block_out_channels": (8,), "down_block_types": ("DownBlock2D",)}
+        small: dict[str, Any] = {"block_out_channels": (8,), "down_block_types": ("DownBlock2D",)}
         small |= {"up_block_types": ("UpBlock2D",), "norm_num_groups": 4, "sample_size": 8}
-        diffusers.UNet2DModel(**small, **config).save_pretrained("m/unet")
+        unet: Any = diffusers.UNet2DModel
+        unet(**small, **config).save_pretrained("m/unet")
 
 
 @pytest.mark.filterwarnings("ignore")  # diffusers and its dependencies warn about each other
