@@ -61,9 +61,12 @@ def noting(reads: Reads) -> Iterator[Reads]:
 @cache
 def _hook() -> None:
     """Add the hook, once: none can be taken away."""
-    sys.addaudithook(
-        lambda event, arguments: [r.note(event, arguments) for r in _listening] and None
-    )
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        for reads in _listening:
+            reads.note(event, arguments)
+
+    sys.addaudithook(hear)
 
 
 def _counts(name: str) -> bool:

@@ -1,5 +1,10 @@
 """Errors a user can mend: one sentence that names the offender and the way out."""
 
+import re
+
+_COLOURS = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
+_LONGEST = 240  # characters of a line that are shown
+
 
 class BadInput(Exception):
     """Something the user gave cannot be used. The command line prints it and exits with 2."""
@@ -11,3 +16,23 @@ class RunFailed(Exception):
 
 class RowFailed(Exception):
     """One model could not be evaluated. The other rows go on; the command line exits with 1."""
+
+
+def cause(error: BaseException) -> str:
+    r"""Return what an error says in one line of bearable length, with its kind.
+
+    Of many lines the first and the last: frameworks put the cause into the one or the other.
+
+    >>> cause(ValueError("\x1b[1mCannot run:\x1b[0m\n  in a\n  in b\nshapes differ.\n"))
+    'ValueError: Cannot run: … shapes differ'
+    """
+    text = "".join(c for c in _COLOURS.sub("", str(error)) if c.isprintable() or c.isspace())
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    shown = " … ".join(_short(line) for line in dict.fromkeys([*lines[:1], *lines[-1:]]))
+    name = type(error).__name__
+    return f"{name}: {shown.rstrip('.')}" if shown else name
+
+
+def _short(line: str) -> str:
+    half = _LONGEST // 2
+    return line if len(line) <= _LONGEST else f"{line[:half]} … {line[-half:]}"

@@ -50,6 +50,8 @@ class Pixels:
             raise BadInput(f"the output is of type {values.dtype}, where real numbers are needed.")
         values = self._channels_first(values)
         low, high = self._bounds
+        if not np.isfinite(values).all():
+            raise BadInput("the output holds NaN or infinite values: mend the model.")
         if self.range in RANGES:
             self._check_bounds(values)
         if values.dtype == np.uint8 and self.range == "uint8":
@@ -72,12 +74,14 @@ class Pixels:
         if values.ndim != 4:
             raise BadInput(
                 f"the output has the shape {values.shape}, where images of shape "
-                f"{'(n, 3, h, w)' if self.layout == 'NCHW' else '(n, h, w, 3)'} are needed."
+                f"{'(n, 3, h, w)' if self.layout == 'NCHW' else '(n, h, w, 3)'} are needed: let "
+                "the function of torch: or python: reshape it."
             )
         axis, other = (1, 3) if self.layout == "NCHW" else (3, 1)
         if values.shape[axis] not in (1, 3):
             fits = values.shape[other] in (1, 3)
-            hint = f"layout={LAYOUTS[self.layout == 'NCHW']} fits" if fits else "RGB or grey is not"
+            other_layout = f"layout={LAYOUTS[self.layout == 'NCHW']} fits"
+            hint = other_layout if fits else "let the model give 3 channels, RGB, or 1, grey"
             raise BadInput(f"the output has the shape {values.shape}, not {self.layout}: {hint}.")
         if max(values.shape) > _LARGEST:
             raise BadInput(f"the output has the shape {values.shape}, too large for images.")
@@ -87,8 +91,6 @@ class Pixels:
     def _check_bounds(self, values: np.ndarray) -> None:
         low, high = self._bounds
         slack = _SLACK * (high - low)
-        if not np.isfinite(values).all():
-            raise BadInput("the output holds NaN or infinite values: mend the model.")
         if values.size and (values.min() < low - slack or values.max() > high + slack):
             raise self._misfit(values)
 

@@ -32,26 +32,38 @@ def find(kind: str, name: str) -> Any:
 
 
 def load(
-    adapter: str, path: str | Path, options: Mapping[str, str] | None = None, code: str = ""
+    adapter: str, path: str | Path, options: Mapping[str, object] | None = None, code: str = ""
 ) -> "Sampler":
     """Return the sampler that `adapter` makes of the model at `path`.
 
     Args:
         adapter: its registered name.
         path: the model's file or folder.
-        options: keyword arguments of the adapter, as text.
-        code: the user's own ``module:function``, for an adapter that takes `code`.
+        options: keyword arguments of the adapter, which is given them as text.
+        code: the user's own ``module:function`` or ``file.py:function``, for an adapter that takes
+            `code`.
     """
     factory: Callable[..., Sampler] = find("adapters", adapter)
-    given = dict(options or {})
+    given = {name: _as_text(value) for name, value in (options or {}).items()}
     known = _keywords(factory)
     if code and "code" not in known:
-        raise BadInput(f"The adapter {adapter!r} takes a path, and there is none at {path}.")
+        if code == str(path):
+            raise BadInput(f"The adapter {adapter!r} takes a path, and there is none at {path}.")
+        raise BadInput(f"The adapter {adapter!r} takes no code: give {path} without {code}@.")
     for name in given:
         if name not in known or name == "code":
             there = ", ".join(sorted(known - {"code"})) or "none"
             raise BadInput(f"The adapter {adapter!r} has no option {name!r}; there are: {there}.")
-    return factory(Path(path), **given, **({"code": code} if code else {}))
+    return factory(Path(path).expanduser(), **given, **({"code": code} if code else {}))
+
+
+def _as_text(option: object) -> str:
+    """Return an option as on the command line.
+
+    >>> _as_text(100), _as_text((100, 1, 1))
+    ('100', '100x1x1')
+    """
+    return "x".join(map(str, option)) if isinstance(option, list | tuple) else str(option)
 
 
 def _keywords(factory: Callable[..., Any]) -> set[str]:

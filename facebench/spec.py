@@ -1,13 +1,13 @@
 """Which models to evaluate: the text of ``--models``, made precise.
 
 ``NAME=ADAPTER+OPTION=VALUE+…:TARGET``, where TARGET is a path, ``MODULE:FUNCTION@PATH`` or
-``MODULE:FUNCTION``. Options stand before the first colon, where no path can be mistaken for one,
-and are marked by ``+`` because shells leave it alone: ``?``, ``&``, ``[`` and ``;`` would need
-quotes.
+``MODULE:FUNCTION``, and MODULE may be a FILE.py. Options stand before the first colon, where no
+path can be mistaken for one, and are marked by ``+`` because shells leave it alone: ``?``, ``&``,
+``[`` and ``;`` would need quotes.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from facebench import registry
 from facebench.errors import BadInput
 from facebench.files import read_json, tree_digest
+from facebench.usercode import spec_of
 
 if TYPE_CHECKING:
     from facebench.sampler import Sampler
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 FORM = "NAME=ADAPTER:PATH, with options NAME=ADAPTER+OPTION=VALUE:PATH"
 _NAME = re.compile(r"[\w][\w.+-]{0,99}")
-_OPTION = re.compile(r"[a-z_]+=[^=]+", re.ASCII)
-_CODE = re.compile(r"(?P<code>[A-Za-z_][\w.]*:[A-Za-z_]\w*)(?:@(?P<path>.+))?", re.ASCII)
+_OPTION = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.*\S)\s*", re.ASCII)
+_CODE = re.compile(
+    r"(?P<code>(?:.+?\.(?:py|ipynb)|[^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d]\w*)(?:@(?P<path>.+))?"
+)
+_WINDOWS = re.compile(r"[A-Za-z]:\\.*")
+_COMMAS = 8  # in one path
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,10 @@ class Model:
     adapter: str
     path: Path
     """The model file or folder; where there is nothing but code, the code's name."""
-    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     """What the adapter is told besides the path."""
     code: str = ""
-    """``module:function`` of the user's own, where the adapter takes it."""
+    """``module:function`` or ``path/file.py:function`` of the user's own, for what takes it."""
 
     @property
     def target(self) -> str:
@@ -61,7 +66,7 @@ class Model:
         files = "" if self.code == str(self.path) else tree_digest(self.path)
         if not self.code and not self.options:
             return files
-        parts = (files, self.code, *sorted(self.options.items()))
+        parts = (files, self.code, *sorted((k, str(v)) for k, v in self.options.items()))
         return sha256(repr(parts).encode()).hexdigest()
 
     def open(self) -> "Sampler":
@@ -71,7 +76,7 @@ class Model:
 
 def parse_models(text: str) -> list[Model]:
     """Parse ``NAME[=[ADAPTER[+OPTION=VALUE…]:]TARGET],…``; a name alone means ``runs/NAME``."""
-    models = [_parse(part.strip()) for part in text.split(",") if part.strip()]
+    models = [_parse(part.strip()) for part in _parts(text.split(",")) if part.strip()]
     if not models:
         raise BadInput(f"--models names no model: give NAME, NAME=PATH or {FORM}.")
     names = [model.name for model in models]
@@ -94,69 +99,134 @@ def parse_named(name: str, target: str) -> Model:
     return _parse(f"{name}={target}")
 
 
+def _parts(pieces: list[str]) -> Iterator[str]:
+    """Join what was split at the commas of a path that is there."""
+    while pieces:
+        ends = range(min(len(pieces), _COMMAS + 1), 1, -1)
+        end = next((end for end in ends if _is_one(pieces[0], ",".join(pieces[:end]))), 1)
+        yield ",".join(pieces[:end])
+        pieces = pieces[end:]
+
+
+def _is_one(first: str, text: str) -> bool:
+    starts = [mark.end() for mark in re.finditer("[=:@]", first)]
+    return any(_is_target(text[start:].strip()) for start in starts)
+
+
+def _is_target(text: str) -> bool:
+    """Return whether `text` is a path that is there, or a function of a file that is."""
+    code = _CODE.fullmatch(text)
+    paths = [code["code"].rpartition(":")[0], code["path"] or "."] if code else [text]
+    return _exists(_path(text)) or all(_exists(_path(path)) for path in paths)
+
+
 def _parse(text: str) -> Model:
     name, equals, target = text.partition("=")
-    check_name(name)
+    is_path = not equals and _exists(_path(name))
+    check_name(name, f"NAME={name}" if is_path else "NAME=ADAPTER:PATH")
     if equals and not target.rpartition(":")[2]:
         raise BadInput(f"--models says {text!r} but no path: give NAME=PATH or NAME=ADAPTER:PATH.")
     model = _split(name, target) if equals else Model(name, "", RUNS / name)
     if not _is_here(model):
-        raise BadInput(
-            f"There is no model {name!r} at {model.path}: {_way_out(name, bool(equals))}."
-        )
+        raise BadInput(f"There is no model {name!r} at {model.path}: {_way_out(name, target)}.")
     return model if model.adapter else replace(model, adapter=_adapter_of_run(name, model.path))
 
 
-def check_name(name: str) -> str:
-    """Return `name` if a row can have it, else raise BadInput."""
+def check_name(name: str, form: str = "NAME=ADAPTER:PATH") -> str:
+    """Return `name` if a row can have it, else raise BadInput showing a `form` that works."""
     if not _NAME.fullmatch(name) or name in ("leaderboard", "samples"):
         raise BadInput(
             f"{name!r} cannot name a model: use letters, digits, '.', '_', '+' and '-', "
-            "as in NAME=ADAPTER:PATH."
+            f"as in {form}."
         )
     return name
 
 
 def _is_here(model: Model) -> bool:
     """Return whether the path is there; code alone is looked for when it is opened."""
+    return model.code == str(model.path) or _exists(model.path)
+
+
+def _exists(path: Path) -> bool:
     try:
-        return model.code == str(model.path) or model.path.exists()
+        return path.exists()
     except (OSError, ValueError):  # a name too long for a path, or with a null in it
         return False
+
+
+def _path(text: str) -> Path:
+    """Return the path that `text` says; shells know ``~`` only where a word begins."""
+    try:
+        return Path(text) if _exists(Path(text)) else Path(text).expanduser()
+    except RuntimeError:  # nobody has that home
+        return Path(text)
 
 
 def _split(name: str, target: str) -> Model:
     """Split ``ADAPTER+OPTION=VALUE:TARGET``; a colon after anything else belongs to the path."""
     head, colon, rest = target.partition(":")
-    if not colon or _is_here(Model(name, "", Path(target))):
-        return Model(name, "", Path(target))
+    if not colon or _exists(_path(target)):
+        return Model(name, "", _path(target))
     adapter, *options = head.split("+")
+    adapter = adapter.strip()
     if adapter not in registry.names("adapters"):
         known = ", ".join(registry.names("adapters"))
-        raise BadInput(f"There is no adapter {adapter!r} for {target}; there are: {known}.")
-    model = Model(name, adapter, Path(rest), _options(options))
+        hint = f"; {_ON_WINDOWS}" if _WINDOWS.match(target) else ""
+        raise BadInput(f"There is no adapter {adapter!r} for {target}; there are: {known}{hint}.")
+    model = Model(name, adapter, _path(rest), _options(options))
     named = None if _is_here(model) else _CODE.fullmatch(rest)
     if not named:
         return model
-    return replace(model, code=named["code"], path=Path(named["path"] or named["code"]))
+    code = str(_path(named["code"]))
+    return replace(model, code=code, path=_path(named["path"] or code))
 
 
 def _options(texts: list[str]) -> Mapping[str, str]:
-    for text in texts:
-        if not _OPTION.fullmatch(text):
+    found = [_OPTION.fullmatch(text) for text in texts]
+    for text, each in zip(texts, found, strict=True):
+        if not each:
             raise BadInput(f"{text!r} is no option of a model: give {FORM}.")
-    options = dict(text.split("=") for text in texts)
+    options = {each[1]: each[2] for each in found if each}
     if len(options) < len(texts):
         raise BadInput(f"An option is given twice in {'+'.join(texts)!r}: leave one.")
     return MappingProxyType(options)
 
 
-def _way_out(name: str, given: bool) -> str:
-    if given:
-        return "check the path"
+_ON_WINDOWS = "a path of Windows is another here, /mnt/c/… under WSL for one"
+
+
+def _way_out(name: str, target: str) -> str:
+    if target:
+        return _meant(name, target)
     if name in registry.names("trainers"):
         return f"train it with facebench train {name}, or give {name}=PATH"
+    if _exists(Path(name)):
+        return f"give NAME=ADAPTER:{name}"
     return f"give {name}=PATH or {name}=ADAPTER:PATH"
+
+
+def _meant(name: str, target: str) -> str:
+    """Say what a target that is not there may have been meant as."""
+    head, _, rest = target.partition(":")
+    if head.partition("+")[0] in registry.names("adapters") and not rest:
+        return f"give {name}={target}:PATH"
+    if _WINDOWS.match(rest):
+        return _ON_WINDOWS
+    code, at, path = rest.partition("@")
+    if any(_exists(_path(file)) for file in (code, f"{code}.py")):  # nets, nets.py
+        return f"check the path, or give {name}={head}:{code}:FUNCTION{at}{path}"
+    for mark, suffix in ((":", ".py:"), (".", ":")):  # folder/nets:build, nets.build
+        module, _, function = code.rpartition(mark)
+        if function.isidentifier() and _is_module(module):
+            return f"check the path, or give {name}={head}:{module}{suffix}{function}{at}{path}"
+    return "check the path"
+
+
+def _is_module(name: str) -> bool:
+    parts = name.split(".")
+    files = (f"{name}.py", f"{'/'.join(parts)}.py")
+    is_installed = all(map(str.isidentifier, parts)) and spec_of(parts[0]) is not None
+    return is_installed or any(_exists(_path(file)) for file in files)
 
 
 def _adapter_of_run(name: str, path: Path) -> str:

@@ -483,3 +483,211 @@ for reader, file in {
 }.items():  # fmt: skip
     for name, content in GARBAGE.items():
         add(f"{file} of {reader} {name}", reader, file, content)
+
+
+# --- odd checkpoints: readable, but not weights of the tests' nn.Linear(2, 1) -------------------
+
+
+def checkpoint(content: Callable[[], Any]) -> Callable[[Path], None]:
+    """Save what `content` makes as PyTorch does."""
+
+    def make(path: Path) -> None:
+        import torch
+
+        torch.save(content(), path)
+
+    return make
+
+
+def weights(value: float = 0.0) -> dict[str, Any]:
+    import torch
+
+    return {"weight": torch.full((1, 2), value), "bias": torch.zeros(1)}
+
+
+def in_itself() -> dict[str, Any]:
+    content: dict[str, Any] = {"epoch": 1}
+    content["again"] = content
+    return content
+
+
+def doubled() -> Any:
+    """Make lists of the same list twice, 2⁶⁰ tensors when they are counted one by one."""
+    import torch
+
+    content: Any = torch.zeros(1)
+    for _ in range(60):
+        content = [content, content]
+    return content
+
+
+def deep() -> Any:
+    content: Any = {}
+    for _ in range(300):
+        content = {"a": content}
+    return content
+
+
+def module() -> Any:
+    from torch import nn
+
+    return nn.Linear(2, 1)
+
+
+def shadows() -> dict[str, Any]:
+    return {"decay": 0.999, "num_updates": 5, "shadow_params": list(weights().values())}
+
+
+def prefixed(*prefixes: str) -> dict[str, Any]:
+    return {f"{p}.{name}": tensor for p in prefixes for name, tensor in weights().items()}
+
+
+def meta() -> dict[str, Any]:
+    import torch
+
+    return {"weight": torch.zeros(1, 2, device="meta"), "bias": torch.zeros(1, device="meta")}
+
+
+CHECKPOINTS: dict[str, Callable[[], Any]] = {
+    "of nothing": dict,
+    "of a number": lambda: 3,
+    "of text": lambda: "weights",
+    "of one tensor": lambda: weights()["weight"],
+    "of a list of tensors": lambda: list(weights().values()),
+    "of numbers alone": lambda: {"loss": 0.5, "epoch": 3},
+    "of weights and averages": lambda: {"model": weights(), "ema": weights(1), "opt": {}},
+    "of weights and averages without names": lambda: {"model": weights(), "ema": shadows()},
+    "of averages without names": shadows,
+    "of two generators": lambda: {"state_dict": prefixed("generator", "generator_ema")},
+    "of a discriminator": lambda: {"netD": {"conv": weights()["weight"]}},
+    "of weights without a bias": lambda: {"weight": weights()["weight"]},
+    "of another shape": lambda: {"weight": weights()["bias"], "bias": weights()["bias"]},
+    "of layers with weights like it": lambda: prefixed("a", "b", "c"),
+    "of weights and others": lambda: weights() | {"encoder": weights()["bias"]},
+    "of weights without numbers": meta,
+    "of NaN": lambda: weights(float("nan")),
+    "in itself": in_itself,
+    "of lists twice in lists": doubled,
+    "as deep as a well": deep,
+    "that is a whole module": module,
+}
+for name, made in CHECKPOINTS.items():
+    add(f"checkpoint {name}", "torch", "w.pt", checkpoint(made))
+
+
+def script(path: Path) -> None:
+    import torch
+
+    torch.jit.save(torch.jit.script(module()), path)
+
+
+def program(path: Path) -> None:
+    import torch
+
+    exported = torch.export.export(module(), (torch.zeros(3, 2),))
+    torch.export.save(exported, path)
+
+
+ODD_FILES: dict[str, Callable[[Path], None] | bytes] = {
+    "that is a pointer of Git LFS": b"version https://git-lfs.github.com/spec/v1\nsize 9\n",
+    "that is text": b"404: Not Found",
+    "that is packed": b"\x1f\x8b\x08" + bytes(99),
+    "that is a program of another kind": program,
+    "that is a state dictionary": checkpoint(weights),
+}
+for name, content in ODD_FILES.items():
+    for reader, file in {
+        "torch": "w.pt", "torchscript": "m.pt", "export": "m.pt2", "onnx": "m.onnx",
+        "pca-npz": "m.npz", "pca-skops": "m.skops",
+    }.items():  # fmt: skip
+        if (reader, name) != ("torch", "that is a state dictionary"):
+            add(f"{file} of {reader} {name}", reader, file, content)
+add("w.pt of torch that is a script", "torch", "w.pt", script)
+add("m.pt2 of export that is a script", "export", "m.pt2", script)
+
+
+def onnx_file(kind: str, outside: str = "") -> Callable[[Path], None]:
+    """Save z → tanh(z) as an image of one pixel, with an oddity."""
+
+    def make(path: Path) -> None:
+        from onnx import TensorProto, helper
+
+        inputs = [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 3, 1, 1])]
+        if kind == "labels":
+            inputs.append(helper.make_tensor_value_info("y", TensorProto.INT64, ["n"]))
+        if kind == "whole numbers":
+            inputs = [helper.make_tensor_value_info("z", TensorProto.INT64, ["n", 3, 1, 1])]
+        steps = [("Tanh", "c", "x"), ("Neg", "x", "y2")]
+        nodes = [helper.make_node(op, [a], [b]) for op, a, b in steps]
+        nodes.insert(0, helper.make_node("Cast", ["z"], ["c"], to=1))
+        outputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 1, 1])]
+        if kind == "two outputs":
+            outputs.append(helper.make_tensor_value_info("y2", TensorProto.FLOAT, ["n", 3, 1, 1]))
+        weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[3, 1, 1])
+        if outside:
+            weight.data_location = TensorProto.EXTERNAL
+            weight.external_data.add(key="location", value=outside)
+            nodes[1] = helper.make_node("Add", ["c", "w"], ["x"])
+        graph = helper.make_graph(nodes, "g", inputs, outputs, [weight] if outside else [])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        path.write_bytes(model.SerializeToString())
+
+    return make
+
+
+for name, content in {
+    "of labels beside latents": onnx_file("labels"),
+    "of whole numbers": onnx_file("whole numbers"),
+    "of two images": onnx_file("two outputs"),
+    "of weights in a file that is not there": onnx_file("", "w.bin"),
+    "of weights above its folder": onnx_file("", "../../w.bin"),
+    "of weights at the root": onnx_file("", "/etc/hostname"),
+}.items():
+    add(f"onnx {name}", "onnx", "m.onnx", content)
+
+
+def skops_file(make_model: Callable[[], Any]) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        import skops.io
+
+        skops.io.dump(make_model(), path)
+
+    return make
+
+
+def fitted(name: str) -> Any:
+    from sklearn import decomposition
+
+    rows = np.random.default_rng(0).random((20, 12))
+    return getattr(decomposition, name)(n_components=3).fit(rows)
+
+
+def scaled() -> Any:
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler
+
+    return make_pipeline(MinMaxScaler(), PCA(3)).fit(np.random.default_rng(0).random((20, 12)))
+
+
+def unfitted() -> Any:
+    from sklearn.decomposition import PCA
+
+    return PCA(3)
+
+
+def bent() -> Any:
+    pca = fitted("PCA")
+    pca.explained_variance_ = -pca.explained_variance_
+    return pca
+
+
+for name, make_model in {
+    "of TruncatedSVD": lambda: fitted("TruncatedSVD"),
+    "of FastICA": lambda: fitted("FastICA"),
+    "of a Pipeline": scaled,
+    "that was not fitted": unfitted,
+    "of negative variances": bent,
+    "of a list": lambda: [1, 2],
+}.items():
+    add(f"skops {name}", "pca-skops", "m.skops", skops_file(make_model))

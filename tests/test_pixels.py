@@ -63,8 +63,9 @@ def test_grey_is_repeated() -> None:
 def test_numbers_that_are_none_are_refused(value: float) -> None:
     values = UNIT.copy()
     values[2, 1, 0, 0] = value
-    with pytest.raises(BadInput, match="NaN or infinite"):
-        Pixels("sigmoid", "NCHW").images(values)
+    for name in ("sigmoid", "0..1"):
+        with pytest.raises(BadInput, match="NaN or infinite"):
+            Pixels(name, "NCHW").images(values)
 
 
 @pytest.mark.parametrize("shape", [(6, 60), (6, 2, 4, 5), (6, 3, 1, 1, 1)])

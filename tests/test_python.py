@@ -150,7 +150,7 @@ def test_options_may_be_numbers(tmp_path: Path) -> None:
         sampler = facebench.load("python", "mine:f", options, code="mine:f")
         assert sampler.sample([0]).shape == (1, 3, 1, 1)
         tuples = facebench.load("python", "mine:f", options | {"size": (5, 1)}, code="mine:f")
-        assert tuples.latent_dim == 5  # type: ignore[attr-defined]
+        assert tuples.latent_dim == 5
     finally:
         os.chdir(here)
 
@@ -185,12 +185,9 @@ def test_a_notebook(tiny_folder: Path, tmp_path: Path) -> None:
     import nbclient
     import nbformat
 
-    notebook = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_code_cell(cell.replace("DATA", repr(str(tiny_folder))))
-            for cell in CELLS
-        ]
-    )
+    form: Any = nbformat.v4
+    cells = [form.new_code_cell(cell.replace("DATA", repr(str(tiny_folder)))) for cell in CELLS]
+    notebook = form.new_notebook(cells=cells)
     resources = {"metadata": {"path": str(tmp_path)}}
     done = nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()
     printed = [cell.outputs for cell in done.cells]

@@ -24,6 +24,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("fakes/a.png").write_bytes(b"a")
     Path("fakes.zip").write_bytes(b"z")
     Path("odd:name").mkdir()
+    Path("b, c,1@2+3=4.zip").touch()
+    Path("b,c").mkdir()
+    Path("b,c/nets.py").touch()
+    Path("mod.py").touch()
     return tmp_path
 
 
@@ -55,10 +59,58 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("a=torch+size=3:pkg.mod:net@fakes.zip", [
             Model("a", "torch", Path("fakes.zip"), {"size": "3"}, "pkg.mod:net"),
         ]),
+        ("a=python:code/nets.py:draw", [
+            Model("a", "python", Path("code/nets.py:draw"), code="code/nets.py:draw"),
+        ]),
+        ("a=python:./nets.py:draw", [
+            Model("a", "python", Path("nets.py:draw"), code="nets.py:draw"),
+        ]),
+        ("a=torch:a+b=c:d e/nets.py:net@odd:name", [
+            Model("a", "torch", Path("odd:name"), code="a+b=c:d e/nets.py:net"),
+        ]),
+        ("a=torch:größe:büild@fakes.zip", [
+            Model("a", "torch", Path("fakes.zip"), code="größe:büild"),
+        ]),
+        ("a= images + range = tanh + Size=3 :fakes", [
+            Model("a", "images", Path("fakes"), {"range": "tanh", "Size": "3"}),
+        ]),
+        ("a=images+range=x=y:fakes", [Model("a", "images", Path("fakes"), {"range": "x=y"})]),
+        ("a=images:b, c,1@2+3=4.zip,d=pca:runs/pca", [
+            Model("a", "images", Path("b, c,1@2+3=4.zip")),
+            Model("d", "pca", Path("runs/pca")),
+        ]),
+        ("a=python:b,c/nets.py:draw,d=pca:runs/pca", [
+            Model("a", "python", Path("b,c/nets.py:draw"), code="b,c/nets.py:draw"),
+            Model("d", "pca", Path("runs/pca")),
+        ]),
     ],
 )  # fmt: skip
 def test_every_form(text: str, models: list[Model]) -> None:
     assert parse_models(text) == models
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "code"),
+    [
+        ("a=images:~/fakes.zip", "fakes.zip", ""),
+        ("a=~/runs/pca", "runs/pca", ""),
+        ("a=torch:mod:net@~/fakes.zip", "fakes.zip", "mod:net"),
+        ("a=torch:~/mod.py:net@~/fakes.zip", "fakes.zip", "HOME/mod.py:net"),
+        ("a=python:~/mod.py:net", "mod.py:net", "HOME/mod.py:net"),
+    ],
+)
+def test_the_home_folder_is_known_wherever_a_path_begins(
+    text: str, path: str, code: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(place))
+    (model,) = parse_models(text)
+    assert model.path == place / path
+    assert model.code == code.replace("HOME", str(place))
+
+
+def test_a_home_that_nobody_has_is_a_path_that_is_not_there() -> None:
+    with pytest.raises(BadInput, match="at ~nobody-at-all/x: check the path"):
+        parse_models("a=images:~nobody-at-all/x")
 
 
 def test_an_existing_path_may_have_a_colon() -> None:
@@ -94,6 +146,21 @@ def test_an_existing_path_may_have_a_colon() -> None:
         ("a=images+=3:fakes", "'=3' is no option"),
         ("a=images+a=1+a=2:fakes", "given twice"),
         ("a=" + "x" * 5000, "check the path"),
+        ("a=" + "x," * 5000, "check the path"),
+        ("a=python:mod.net", "check the path, or give a=python:mod:net$"),
+        ("a=torch+size=3:mod.net@fakes.zip", r"or give a=torch\+size=3:mod:net@fakes\.zip$"),
+        ("a=python:json.dumps", "or give a=python:json:dumps$"),
+        ("a=images:fakes.tar", "at fakes.tar: check the path$"),
+        ("a=python:./mod:net", r"or give a=python:\./mod\.py:net$"),
+        ("a=python:mod", "or give a=python:mod:FUNCTION$"),
+        ("a=torch:mod.py@fakes.zip", r"or give a=torch:mod\.py:FUNCTION@fakes\.zip$"),
+        ("a=images", "at images: give a=images:PATH$"),
+        ("a=images+range=tanh", r"give a=images\+range=tanh:PATH$"),
+        ("a=images+range=:fakes", "'range=' is no option"),
+        ("a=images:C:\\faces", "a path of Windows is another here, /mnt/c/"),
+        ("a=C:\\faces", "a path of Windows is another here, /mnt/c/"),
+        ("runs/pca", "cannot name a model: .* as in NAME=runs/pca"),
+        ("fakes.zip", r"at runs/fakes\.zip: give NAME=ADAPTER:fakes\.zip"),
         ("a=images:\0", "check the path"),
         ("a=fakes", r"no config\.json.*a=ADAPTER:fakes; there are: .*images"),
         ("odd", "does not say which adapter"),
@@ -101,7 +168,7 @@ def test_an_existing_path_may_have_a_colon() -> None:
     ],
 )
 def test_every_error(text: str, why: str) -> None:
-    with pytest.raises(BadInput, match=why):
+    with pytest.raises(BadInput, match=why.replace("$", r"\.$")):
         parse_models(text)
 
 

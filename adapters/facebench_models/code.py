@@ -1,6 +1,5 @@
 """``python:``: the user's own function, from latents or from seeds to pixels."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,20 @@ import numpy as np
 from facebench.errors import BadInput
 from facebench.pixels import Pixels
 from facebench.sampler import Images
-from facebench.usercode import import_function
+from facebench.usercode import check_arguments, import_function, takes
+from facebench_models.feeding import as_array, images_of
 from facebench_models.network import NetworkSampler, latent_shape
 
 
 class SeedsSampler:
     """A function from a list of seeds to pixels."""
 
-    def __init__(self, function: Callable[[Sequence[int]], Any], pixels: Pixels):
+    def __init__(self, function: Callable[[Sequence[int]], np.ndarray], pixels: Pixels):
         self._function, self._pixels = function, pixels
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of `seeds`."""
-        return self._pixels.images(np.asarray(self._function(list(seeds))))
+        return self._pixels.images(self._function(list(seeds)))
 
 
 def open_function(
@@ -40,7 +40,7 @@ def open_function(
     Args:
         path: of a file that the function is given after its latents or seeds, if it takes two
             arguments; else not used.
-        code: ``module:function``.
+        code: ``module:function`` or ``file.py:function``.
         takes: "latents", float32 (n, size), or "seeds", a list of integers.
         latent: distribution of the latents.
         size: of one latent.
@@ -48,7 +48,9 @@ def open_function(
         layout: of the output.
     """
     if not code:
-        raise BadInput("python: takes a function: python:MODULE:FUNCTION or …@PATH.")
+        raise BadInput(
+            "python: takes a function: python:MODULE:FUNCTION, python:FILE.py:FUNCTION, or …@PATH."
+        )
     if takes not in ("latents", "seeds"):
         raise BadInput(f"There is no takes={takes!r}; there are: latents, seeds.")
     function = _with_path(import_function(code), None if code == str(path) else path, code)
@@ -59,9 +61,20 @@ def open_function(
     return NetworkSampler(function, shape, pixels, latent)
 
 
-def _with_path(function: Callable[..., Any], path: Path | None, code: str) -> Callable[[Any], Any]:
-    if path is None:
-        return function
-    if len(inspect.signature(function).parameters) < 2:
+def _with_path(
+    function: Callable[..., Any], path: Path | None, code: str
+) -> Callable[[Any], np.ndarray]:
+    if path is not None and takes(function, 1) and not takes(function, 2):
         raise BadInput(f"{code} takes one argument, so {path} is not for it: leave out @{path}.")
-    return lambda drawn: function(drawn, path)
+    check_arguments(code, function, 1 if path is None else 2)
+    given = () if path is None else (path,)
+
+    def run(drawn: Any) -> np.ndarray:
+        output = function(drawn, *given)
+        return (
+            np.stack([*map(as_array, output)])
+            if isinstance(output, list)
+            else as_array(images_of(output))
+        )
+
+    return run

@@ -25,6 +25,9 @@ _DDIM = "DDIMScheduler"
 class DiffusersSampler:
     """DDPM or DDIM sampling; every image has a random generator of its own."""
 
+    files: tuple[Path, ...] = ()
+    """What its images depend on besides the folder."""
+
     def __init__(self, path: Path, *, steps: str = "", scheduler: str = ""):
         """Load the pipeline at `path`.
 
@@ -35,6 +38,11 @@ class DiffusersSampler:
             scheduler: "ddim" or "ddpm", where another than the folder's is wanted.
         """
         kind = _scheduler(path, scheduler)
+        if not list((path / "unet").glob("*.safetensors")):
+            raise BadInput(
+                f"{path} has no unet/*.safetensors: where you trust it, open it with diffusers and "
+                "save it by save_pretrained(FOLDER, safe_serialization=True)."
+            )
         with reading(path, "an unconditional pipeline"):
             self._unet = diffusers.UNet2DModel.from_pretrained(  # type: ignore[no-untyped-call]
                 path / "unet", use_safetensors=True, local_files_only=True
@@ -44,6 +52,8 @@ class DiffusersSampler:
             )
         if self._unet.config.in_channels not in (1, 3):
             raise BadInput(f"{path} has {self._unet.config.in_channels} channels, not RGB or grey.")
+        if self._unet.config.class_embed_type or self._unet.config.num_class_embeds:
+            raise BadInput(f"{path} wants a class for every image: it is not unconditional.")
         default = 50 if kind == _DDIM else self._scheduler.config.num_train_timesteps
         self._steps = _steps(steps, default)
 
@@ -68,10 +78,18 @@ class DiffusersSampler:
 def _scheduler(path: Path, asked: str) -> str:
     if asked and asked not in ("ddpm", "ddim"):
         raise BadInput(f"There is no scheduler={asked!r}; there are: ddpm, ddim.")
+    if not (path / "model_index.json").is_file():
+        raise BadInput(
+            f"{path} is no unconditional pipeline: name the folder with model_index.json, "
+            "unet/ and scheduler/ that save_pretrained makes."
+        )
     index = read_json(path / "model_index.json")
     kind = index.get("_class_name") if isinstance(index, dict) else None
     if not isinstance(kind, str) or kind not in _PIPELINES:
-        raise BadInput(f"{path} is no unconditional pipeline ({', '.join(_PIPELINES)}).")
+        raise BadInput(
+            f"{path} is a {str(kind)[:50]}, no unconditional pipeline ({', '.join(_PIPELINES)}): "
+            "draw pictures with it, and open their folder with images:."
+        )
     return f"{asked.upper()}Scheduler" if asked else _PIPELINES[kind]
 
 

@@ -45,17 +45,20 @@ class Exported:
     latent_shape: tuple[int, ...]
     batch: int | None
     """The number of latents it takes, where it was exported for one number only."""
+    dtype: torch.dtype
+    """Of its latents."""
 
 
 def open_exported(path: Path) -> Exported:
     """Return the program at `path`, or raise BadInput for what is not plain in it."""
     program = torch.export.load(io.BytesIO(_repacked(path)))
-    batch, *shape = _input(program).meta["val"].shape
+    latents = _input(program).meta["val"]
+    batch, *shape = latents.shape
     fixed = int(batch) if isinstance(batch, int) else None
     sides = tuple(int(side) for side in shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that guards were left out
-        return Exported(program.module(check_guards=False), sides, fixed)
+        return Exported(program.module(check_guards=False), sides, fixed, latents.dtype)
 
 
 def _input(program: Any) -> Any:
@@ -63,8 +66,23 @@ def _input(program: Any) -> Any:
     nodes = [node for node in program.graph.nodes if node.op == "placeholder"]
     found = [node for node in nodes if node.name in names]
     if len(found) != 1:
-        raise BadInput(f"the program takes {len(found)} inputs, where one latent is needed.")
+        there = ", ".join(f"{node.name} {_described(node.meta.get('val'))}" for node in found)
+        raise BadInput(
+            f"the program takes {len(found)} inputs ({there}), where one latent is needed: export "
+            "a module that takes nothing else."
+        )
+    if not getattr(found[0].meta["val"], "dtype", torch.int64).is_floating_point:
+        raise BadInput(
+            f"the program's input {found[0].name} is {_described(found[0].meta['val'])}, where "
+            "latents are real numbers: export the part that takes latents."
+        )
     return found[0]
+
+
+def _described(value: Any) -> str:
+    """Say the type and shape of an input."""
+    dtype, shape = getattr(value, "dtype", type(value).__name__), getattr(value, "shape", ())
+    return f"{str(dtype).removeprefix('torch.')} ({', '.join(map(str, shape))})"
 
 
 def _repacked(path: Path) -> bytes:

@@ -1,7 +1,7 @@
 """What all of these adapters share: a function from latents to pixels, and what both mean."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from facebench.errors import BadInput
+from facebench.errors import BadInput, cause
 from facebench.latents import check_distribution, draw, parse_shape
 from facebench.pixels import Pixels
 from facebench.sampler import Images, LatentSampler
+from facebench_models.feeding import Network, fed
+from facebench_models.kinds import Kind, kind_of
 
 _PROBE = tuple(range(16))
 """Seeds that are drawn once when a model is opened, to see that its range is the stated one."""
 
-Network = Callable[[np.ndarray], np.ndarray]
-"""From float32 latents (n, *shape) to pixels, one image per row and each row on its own."""
-
 
 class NetworkSampler(LatentSampler):
     """A network of any framework with its latents and its pixels."""
+
+    files: tuple[Path, ...] | None
+    """What its images depend on besides the path it was given; None where that cannot be known."""
 
     def __init__(
         self,
@@ -30,6 +32,9 @@ class NetworkSampler(LatentSampler):
         shape: Sequence[int],
         pixels: Pixels,
         latent: str = "normal",
+        *,
+        batch: int | None = None,
+        files: tuple[Path, ...] | None = None,
     ):
         """Check on a few images that the network gives what `pixels` says.
 
@@ -38,14 +43,16 @@ class NetworkSampler(LatentSampler):
             shape: of one latent.
             pixels: range and layout of what the network gives.
             latent: the distribution its latents come from, see :mod:`facebench.latents`.
+            batch: the number of latents the network takes, where it takes one number only and
+                says so; else it is found out.
+            files: see the attribute.
         """
-        self._network = network
         self._shape = tuple(shape)
         self._pixels = pixels
         self._latent = check_distribution(latent)
         self.latent_dim = math.prod(self._shape)
-        with running(self._shape):
-            probe = self._values(self.draw(_PROBE))
+        self.files = files
+        self._network, probe = fed(network, self._shaped(self.draw(_PROBE)), batch)
         pixels.check(probe)
 
     def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
@@ -54,10 +61,10 @@ class NetworkSampler(LatentSampler):
 
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
         """Return the images of latents `z`."""
-        return self._pixels.images(self._values(z))
+        return self._pixels.images(self._network(self._shaped(z)))
 
-    def _values(self, z: np.ndarray) -> np.ndarray:
-        return np.asarray(self._network(z.reshape(-1, *self._shape)))
+    def _shaped(self, z: np.ndarray) -> np.ndarray:
+        return z.reshape(-1, *self._shape)
 
 
 def latent_shape(size: str, known: Sequence[Any] | None, path: Path) -> tuple[int, ...]:
@@ -70,32 +77,26 @@ def latent_shape(size: str, known: Sequence[Any] | None, path: Path) -> tuple[in
 
 
 @contextmanager
-def reading(path: Path, what: str) -> Iterator[None]:
-    """Turn whatever a framework raises over a stranger's file into one sentence."""
+def reading(path: Path, what: str, expected: Collection[Kind] = ()) -> Iterator[None]:
+    """Turn whatever a framework raises over a stranger's file into one sentence.
+
+    Args:
+        path: of the file.
+        what: it should be.
+        expected: kinds of file that `what` comes as; the file is told to be any other.
+    """
     try:
         yield
     except BadInput:
         raise
     except Exception as error:
-        raise BadInput(f"{path} is not {what} that can be read: {first_line(error)}.") from error
+        refuse_others(path, what, expected)
+        raise BadInput(f"{path} is not {what} that can be read: {cause(error)}.") from error
 
 
-@contextmanager
-def running(shape: Sequence[int]) -> Iterator[None]:
-    """Turn a network's refusal of its first latents into one sentence."""
-    try:
-        yield
-    except BadInput:
-        raise
-    except Exception as error:
-        n = ", ".join(map(str, ("n", *shape)))
-        raise BadInput(
-            f"the network cannot be run on latents of shape ({n}), which size= sets: "
-            f"{first_line(error)}."
-        ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error says in one line of bearable length, with its kind."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:200].rstrip('.')}" if lines else repr(error)
+def refuse_others(path: Path, what: str, expected: Collection[Kind] = ()) -> None:
+    """Raise BadInput if the file at `path` is certainly something else, saying what it is."""
+    kind = kind_of(path)
+    if kind and kind.name != what and kind not in expected and (expected or not kind.is_a_model):
+        way_out = kind.way_out.format(path=path)
+        raise BadInput(f"{path} is not {what}: it is {kind.name}; {way_out}.")

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from facebench.dependencies import Reads, noting
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
-from facebench.features.extractor import Record, in_batches
+from facebench.features.extractor import Record, in_batches, state_digest
 from facebench.usercode import import_function, sources_digest
 
 _SIDE = 64
@@ -46,10 +46,12 @@ class CustomFeatures:
         self.notes: tuple[str, ...] = (f"{name} is the user's own extractor",)
         self.arithmetic: Precision = precision
         self._device = device
-        self._user_network = network
+        self.weights = {name: _digest(name, reads)}
         if isinstance(network, nn.Module):
-            self._user_network = network.to(device).eval()
-        self.weights = {name: _digest(name, reads), f"{name} features": self._shown()}
+            network = network.to(device).eval()
+            self.weights[f"{name} weights"] = state_digest(network)
+        self._user_network = network
+        self.weights[f"{name} features"] = self._shown()
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return ``features`` of shape (n, d), float32."""

@@ -1,11 +1,13 @@
 """The extractor contract, and what extractors share."""
 
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from torch import nn
 
 from facebench.features.arithmetic import Precision, arithmetic
 from facebench.features.heap import kept_memory
@@ -60,3 +62,13 @@ def in_batches(
     with torch.inference_mode(), arithmetic(precision, device), kept_memory():
         outputs = [network(batch) for batch in batches(images, batch_size, device)]
         return [torch.cat(parts).float().cpu().numpy() for parts in zip(*outputs, strict=True)]
+
+
+def state_digest(network: nn.Module) -> str:
+    """Return a digest of parameters and buffers, wherever they were loaded from."""
+    digest = sha256()
+    for name, tensor in network.state_dict().items():
+        data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(data.numpy().data)
+    return digest.hexdigest()

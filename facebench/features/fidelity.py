@@ -1,18 +1,16 @@
 """torch-fidelity's feature extractors, loaded without executing anything from outside."""
 
 import io
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from torch import nn
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
-from facebench.features.extractor import Record, in_batches
+from facebench.features.extractor import Record, in_batches, state_digest
 from facebench.weights import MANIFEST, WeightFile, WeightSource
 
 _ELSEWHERE = "inception-v3-compat"  # which is facebench.features.inception
@@ -46,7 +44,7 @@ class FidelityFeatures:
         self._device = device
         file = _find(network, weights)
         module = load_network(network, kind, self.layer, file)
-        self.weights = {file.name: file.sha256} if file else {network: _state_digest(module)}
+        self.weights = {file.name: file.sha256} if file else {network: state_digest(module)}
         self.notes = trust_notes(file) if file else ("weights loaded by torch-fidelity itself",)
         self._network = module.to(device=device, memory_format=torch.channels_last)
 
@@ -54,16 +52,6 @@ class FidelityFeatures:
         """Return ``features`` of shape (n, d), float32."""
         (features,) = in_batches(self._network, images, batch_size, self._device, self.arithmetic)
         return {"features": features}
-
-
-def _state_digest(network: nn.Module) -> str:
-    """Return a digest of parameters and buffers, wherever they were loaded from."""
-    digest = sha256()
-    for name, tensor in network.state_dict().items():
-        data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(data.numpy().data)
-    return digest.hexdigest()
 
 
 def trust_notes(file: WeightFile) -> tuple[str, ...]:

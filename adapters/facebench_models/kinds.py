@@ -1,0 +1,110 @@
+"""What a file is, by its first bytes or its members, so that a refusal can say so."""
+
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_AGAIN = "copy or download it again"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A sort of file, and what to do with one that was not wanted."""
+
+    name: str
+    way_out: str
+    is_a_model: bool = True
+
+
+CHECKPOINT = Kind("a checkpoint of torch.save", "open it with torch:FILE.py:FUNCTION@{path}")
+SAFETENSORS = Kind("a safetensors file", "open it with torch:FILE.py:FUNCTION@{path}")
+TORCHSCRIPT = Kind("a TorchScript model", "open it with torchscript:{path}")
+EXPORTED = Kind("a torch.export program", "open it with export:{path}")
+ONNX = Kind("an ONNX model", "open it with onnx:{path}")
+KERAS = Kind("a Keras model", "open it with keras:{path}")
+SKOPS = Kind("a skops file", "open it with sklearn-pca:{path}")
+ARRAYS = Kind("an .npz of arrays", "open it with images:{path} or sklearn-pca:{path}")
+PICKLE = Kind(
+    "a pickle, which would run code",
+    "where you trust it, open it by pickle.load and save the weights alone, by "
+    "torch.save(x.state_dict(), FILE) of the module x in it",
+)
+_CUT_OFF = Kind("cut off", _AGAIN, False)
+
+_BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
+    (rb"\Z", Kind("empty", _AGAIN, False)),
+    (rb"\0{64}", Kind("a file of zeros", _AGAIN, False)),
+    (
+        rb"version https://git-lfs",
+        Kind("a pointer of Git LFS, not the file itself", "fetch it with git lfs pull", False),
+    ),
+    (
+        rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml|!--)",
+        Kind("a web page, as a failed download leaves one", "download the file itself", False),
+    ),
+    (rb"(\x80\x02)?\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", CHECKPOINT),  # before PyTorch 1.6
+    (rb"\x80[\x02-\x05]", PICKLE),
+    (rb"\x89HDF\r\n\x1a\n", KERAS),
+    (rb".{7}\0\{", SAFETENSORS),
+    (rb"\x93NUMPY", Kind("one .npy array", "open it with images:{path}")),
+    (rb"....TFL3", Kind("a TFLite model", "have it saved by Keras, and open it with keras:")),
+    (rb"\x08[\x01-\x1f][\x12\x1a\x22\x3a\x42]", ONNX),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd", Kind("packed", "unpack it first")),
+    (rb".{257}ustar", Kind("a tar archive", "unpack it first, or open it with images:{path}")),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP", Kind("a picture", "name the model's file")),
+)
+_MEMBERS: tuple[tuple[str, Kind], ...] = (
+    (r"(.+/)?constants\.pkl", TORCHSCRIPT),
+    (r"(.+/)?(models/model\.json|serialized_exported_program\.json)", EXPORTED),
+    (r"(.+/)?data\.pkl", CHECKPOINT),
+    (r"model\.weights\.h5", KERAS),
+    (r"schema\.json", SKOPS),
+    (r".*\.npy", ARRAYS),
+    (
+        r"(?i).*\.(png|jpe?g|webp|bmp|gif|tiff?)",
+        Kind("a zip of pictures", "open it with images:{path}"),
+    ),
+)
+_FOLDER = Kind("a folder", "name the file in it")
+_TEXT = Kind("text, not a model", "name the model's file", False)
+_ZIP = Kind("a zip of other files", "unpack it first, and name the model's file")
+
+
+def kind_of(path: Path) -> Kind | None:
+    """Return what the file at `path` is, or None where that cannot be told."""
+    if path.is_dir():
+        return _FOLDER
+    with path.open("rb") as stream:
+        head = stream.read(1024)
+    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+        return _of_zip(path)
+    for pattern, kind in _BEGINNINGS:
+        if re.match(pattern, head, re.DOTALL):
+            return _CUT_OFF if kind is SAFETENSORS and _is_short(path) else kind
+    return _TEXT if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head) else None
+
+
+def _of_zip(path: Path) -> Kind | None:
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = file.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return _CUT_OFF
+    for pattern, kind in _MEMBERS:
+        if any(re.fullmatch(pattern, name) for name in names):
+            return kind
+    return _ZIP
+
+
+def _is_short(path: Path) -> bool:
+    """Return whether a safetensors file promises more bytes than there are."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header = stream.read(min(length, 1 << 25))
+    try:
+        ends = [each["data_offsets"][1] for each in json.loads(header).values() if "dtype" in each]
+        return bool(8 + length + max(ends, default=0) > path.stat().st_size)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return length >= path.stat().st_size
