@@ -115,6 +115,8 @@ def _place(error: Exception) -> str:
 
 
 def _of_name(module: str, function: str) -> ModuleType:
+    if module == "__main__":  # of a notebook, say, which is loaded but has no place
+        return sys.modules[module]
     folder = str(Path.cwd())
     top = module.partition(".")[0]
     here, found = PathFinder.find_spec(top, [folder]), spec_of(top)
