@@ -9,7 +9,8 @@ import numpy as np
 
 from facebench.errors import BadInput
 from facebench.files import read_json
-from facebench_keras.vetting import keras, plain, vet
+from facebench_keras.architecture import build, find_architecture
+from facebench_keras.translate import layer_name
 
 
 def load_full_h5(path: Path) -> Any:
@@ -17,44 +18,32 @@ def load_full_h5(path: Path) -> Any:
     with h5py.File(path) as file:
         if "model_config" not in file.attrs:
             return None
-        model = _build(path, json.loads(file.attrs["model_config"]))
+        config = json.loads(file.attrs["model_config"])
+        model = build(path, config, _text(file.attrs.get("keras_version", "")))
         _set_weights(path, model, _inside(path, file, "model_weights"))
     return model
 
 
-def load_parts(path: Path) -> Any:
-    """Return the model of the one architecture beside a weights-only ``.h5``."""
-    found = [p for p in sorted(path.parent.glob("*.json")) if _is_architecture(read_json(p))]
-    if len(found) != 1:
-        raise BadInput(
-            f"{path} holds weights only, and beside it are {len(found)} architectures (model.json, "
-            "as of model.to_json()), where one is needed."
-        )
-    model = _build(found[0], read_json(found[0]))
+def load_parts(path: Path) -> tuple[Any, Path]:
+    """Return the model of the one architecture beside a weights-only ``.h5``, and that file."""
     with h5py.File(path) as file:
-        if "layer_names" in file.attrs:
+        is_by_layer = bool({"layer_names", "layer_names0"} & set(file.attrs))
+        if not is_by_layer and not {"layers", "_layer_checkpoint_dependencies"} & set(file):
+            there = ", ".join(sorted(file)[:5]) or "nothing"
+            raise BadInput(f"{path} is HDF5, but holds no Keras model or weights: in it is {there}.")
+        architecture = find_architecture(path)
+        model = build(architecture, read_json(architecture))
+        if is_by_layer:
             _set_weights(path, model, file)
-            return model
-    model.load_weights(path)  # Keras 3's own, whose layout is another
-    return model
-
-
-def _is_architecture(value: Any) -> bool:
-    return isinstance(value, dict) and "class_name" in value and "config" in value
-
-
-def _build(path: Path, config: Any) -> Any:
-    vet(path, config)
-    layers = plain(config["config"])
-    if config["class_name"] != "Sequential":
-        return keras.Model.from_config(layers)
-    named = layers if isinstance(layers, dict) else {"layers": layers}  # a list before Keras 2.2.3
-    return keras.Sequential.from_config(named)
+    if not is_by_layer:
+        model.load_weights(path)  # Keras 3's own, whose layout is another
+    return model, architecture
 
 
 def _set_weights(path: Path, model: Any, group: Any) -> None:
     """Give every layer the arrays that are stored under its name, in their stored order."""
-    stored = {name: _inside(path, group, name) for name in _names(group, "layer_names")}
+    stored = {layer_name(n): _inside(path, group, n) for n in _names(group, "layer_names")}
+    _freeze(model)
     wanted = {layer.name for layer in model.layers if layer.weights}
     if wanted != {name for name, each in stored.items() if _names(each, "weight_names")}:
         raise BadInput(f"{path} has weights of other layers than its architecture.")
@@ -68,6 +57,13 @@ def _set_weights(path: Path, model: Any, group: Any) -> None:
             )
         for name, variable in zip(names, variables, strict=True):
             variable.assign(_array(path, stored[layer.name], name, tuple(variable.shape)))
+
+
+def _freeze(model: Any) -> None:
+    """Let weights of frozen layers count as such, which decides where in the order they stand."""
+    for layer in model._flatten_layers():
+        if not layer.trainable:
+            layer.trainable = False
 
 
 def _array(path: Path, group: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -95,5 +91,8 @@ def _outside(path: Path, name: str) -> BadInput:
 def _names(group: Any, key: str) -> list[str]:
     """Return a list of names, which Keras cuts into pieces where it is long."""
     keys = [key] if key in group.attrs else [f"{key}{i}" for i in range(len(group.attrs))]
-    names = [name for k in keys if k in group.attrs for name in group.attrs[k]]
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+    return [_text(name) for k in keys if k in group.attrs for name in group.attrs[k]]
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -21,9 +21,10 @@ from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.pixels import Pixels
 from facebench.sampler import latents
+from facebench_keras.architecture import load_archive
 from facebench_keras.hdf5 import load_full_h5, load_parts
 from facebench_keras.saved_model import load_saved_model
-from facebench_keras.vetting import keras, vet_archive
+from facebench_keras.vetting import keras
 from facebench_models.network import NetworkSampler, latent_shape, reading
 
 _PCA_FILES = {"mean": "mean.json", "values": "eigenValues.json", "vectors": "eigenVectors.json"}
@@ -91,10 +92,9 @@ def _load(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Sequence[Any]
     if path.is_dir():
         return load_saved_model(path), None
     if path.suffix == ".keras":
-        vet_archive(path)
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = load_archive(path)
     else:
-        model = load_full_h5(path) or load_parts(path)
+        model = load_full_h5(path) or load_parts(path)[0]
     # Keras 2 wrote even a single input as a list of one.
     is_listed = not isinstance(model, keras.Sequential) and isinstance(model.input, list)
 

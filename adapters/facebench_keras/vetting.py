@@ -16,22 +16,40 @@ from facebench_keras.runtime import start_keras
 
 keras = start_keras(os.environ.get("KERAS_BACKEND") or "tensorflow")
 
-_MODELS = {"Functional", "Model", "Sequential"}
+MODELS = {"Functional", "Model", "Sequential"}
+PLACES = {
+    f"keras.{name}": getattr(keras, name)
+    for name in ("layers", "initializers", "regularizers", "constraints")
+}
+"""Where the classes are that are built, by the names of their modules."""
+
+AS_SAVED_MODEL = (
+    "where it can be opened, write it with model.export('folder') (Keras 2: model.save('folder', "
+    "save_format='tf')) and give that folder, or give python: a function that draws from it"
+)
+"""The way out for what is not built here: a graph, or the user's own code."""
+
 _REFUSED = {
     *("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
     *("TextVectorization", "StringLookup", "IntegerLookup", "Hashing", "HashedCrossing"),
 }
 _OTHERS = {"DTypePolicy", "Policy", "InputSpec", "TensorShape", "__keras_tensor__", "__numpy__"}
-_PLACES = ("keras", "builtins")
+_ROOTS = ("keras", "builtins")
 _LARGEST = 64 << 20  # bytes of JSON
 
 
 def vet_archive(path: Path) -> None:
     """Refuse a ``.keras`` file whose architecture is more than plain layers."""
+    config = json.loads(read_member(path, "config.json"))
+    vet(path, {key: value for key, value in config.items() if key != "compile_config"})
+
+
+def read_member(path: Path, name: str) -> bytes:
+    """Return a part of a ``.keras`` file, if it is of a size that can be."""
     with ZipFile(path) as archive:
-        if archive.getinfo("config.json").file_size > _LARGEST:
-            raise BadInput(f"{path} has an architecture of absurd size.")
-        vet(path, json.loads(archive.read("config.json")))
+        if archive.getinfo(name).file_size > _LARGEST:
+            raise BadInput(f"{path} has a {name} of absurd size.")
+        return archive.read(name)
 
 
 def vet(path: Path, config: Any) -> None:
@@ -46,7 +64,7 @@ def vet(path: Path, config: Any) -> None:
 
 def _vet_object(path: Path, config: dict[str, Any]) -> None:
     name, module = config.get("class_name"), config.get("module")
-    if module is not None and str(module).partition(".")[0] not in _PLACES:
+    if module is not None and str(module).partition(".")[0] not in _ROOTS:
         raise BadInput(f"{path} asks for {name!r} of {module!r}: only Keras' own layers are built.")
     if name == "function" and not hasattr(keras.activations, str(config.get("config"))):
         raise BadInput(f"{path} calls the function {config.get('config')!r}: it is not loaded.")
@@ -60,8 +78,8 @@ def _vet_object(path: Path, config: dict[str, Any]) -> None:
 def _is_plain(name: Any) -> bool:
     if not isinstance(name, str) or name in _REFUSED:
         return False
-    homes = (keras.layers, keras.initializers, keras.regularizers, keras.constraints)
-    return name in _MODELS | _OTHERS or any(isinstance(getattr(h, name, None), type) for h in homes)
+    found = (getattr(place, name, None) for place in PLACES.values())
+    return name in MODELS | _OTHERS or any(isinstance(each, type) for each in found)
 
 
 def plain(config: Any) -> Any:

@@ -1,0 +1,84 @@
+"""From an architecture as JSON, of any Keras, to a model without its weights."""
+
+import json
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+from facebench.errors import BadInput
+from facebench.files import read_json
+from facebench_keras.translate import translate
+from facebench_keras.vetting import AS_SAVED_MODEL, keras, plain, read_member, vet, vet_archive
+
+
+def build(path: Path, config: Any, version: str = "") -> Any:
+    """Return the model that `config` describes.
+
+    Args:
+        path: where it is from, for messages.
+        config: as ``model.to_json()`` or a file of a full model has it.
+        version: of the Keras that wrote it, where the file says it outside of `config`.
+
+    Raises:
+        BadInput: for what is not plain, or has no translation.
+    """
+    config = plain(config)
+    if not _is_old(path, version or config.get("keras_version"), config):
+        return _build(path, config)
+    try:
+        return _build(path, translate(path, config))
+    except BadInput:
+        raise
+    except Exception as error:
+        raise BadInput(
+            f"{path} is of Keras {version or '2'}, and Keras 3 cannot build it "
+            f"({type(error).__name__}): {AS_SAVED_MODEL}."
+        ) from error
+
+
+def load_archive(path: Path) -> Any:
+    """Return the model of a ``.keras`` file, in the zip of Keras 3 or of late Keras 2."""
+    version = str(json.loads(read_member(path, "metadata.json")).get("keras_version"))
+    if not version.startswith("2."):
+        vet_archive(path)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    model = build(path, json.loads(read_member(path, "config.json")), version)
+    model.load_weights(path)
+    return model
+
+
+def find_architecture(path: Path) -> Path:
+    """Return the one architecture beside a file of weights."""
+    found = [p for p in sorted(path.parent.glob("*.json")) if _is_architecture(read_json(p))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(p.name for p in found)
+        raise BadInput(f"{path} holds weights only, and beside it are {names}: leave one of them.")
+    yaml = [p for p in sorted(path.parent.iterdir()) if p.suffix in (".yaml", ".yml")]
+    instead = f" ({yaml[0].name} is not read: give it as JSON)" if yaml else ""
+    raise BadInput(
+        f"{path} holds weights only: put the text of model.to_json() beside it as "
+        f"model.json{instead}, or, for a model that has no such text, {AS_SAVED_MODEL}."
+    )
+
+
+def _is_architecture(value: Any) -> bool:
+    return isinstance(value, dict) and "class_name" in value and "config" in value
+
+
+def _is_old(path: Path, version: str | None, config: Any) -> bool:
+    if (version or "").startswith(("0.", "1.")):
+        raise BadInput(
+            f"{path} is of Keras {version}, whose layers had other names: load and save it with "
+            "Keras 2 (before 2.3), which still reads them."
+        )
+    return version.startswith("2.") if version else "module" not in config
+
+
+def _build(path: Path, config: Any) -> Any:
+    vet(path, config)
+    if "module" in config:
+        return keras.saving.deserialize_keras_object(config, safe_mode=True)
+    kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+    return kind.from_config(config["config"])  # as Keras 3 writes it into HDF5
