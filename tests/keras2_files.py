@@ -191,8 +191,11 @@ def styled() -> Model:
     x = layers.Reshape((4, 4, 8))(layers.Dense(128)(w))
     scale = layers.Reshape((1, 1, 8))(layers.Dense(8)(w))
     x = layers.Multiply()([x, scale])
-    x = layers.Dot(axes=(3, 3))([layers.Reshape((16, 1, 8))(x), layers.Reshape((16, 1, 8))(x)]) \
-        if False else x
+    x = (
+        layers.Dot(axes=(3, 3))([layers.Reshape((16, 1, 8))(x), layers.Reshape((16, 1, 8))(x)])
+        if False
+        else x
+    )
     pooled = layers.GlobalAveragePooling2D(keepdims=True)(x)
     x = layers.Add()([x, pooled])
     return keras.Model(inputs=[z], outputs=[tail()(x)], name="styled")
@@ -335,8 +338,14 @@ def frozen() -> Model:
     frozen.trainable = False
     batch = layers.BatchNormalization()
     batch.trainable = False
-    part = keras.Sequential([layers.Conv2D(8, 1, input_shape=(4, 4, 8)), layers.Conv2D(8, 1),
-                             layers.BatchNormalization()], name="part")
+    part = keras.Sequential(
+        [
+            layers.Conv2D(8, 1, input_shape=(4, 4, 8)),
+            layers.Conv2D(8, 1),
+            layers.BatchNormalization(),
+        ],
+        name="part",
+    )
     part.layers[0].trainable = False
     return sequential(frozen, batch, part)
 
@@ -346,8 +355,10 @@ def _weights(network: Model) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     for weight in network.weights:
         scale = 1 / np.sqrt(max(1, np.prod(weight.shape[:-1])))
-        yield np.abs(rng.normal(1, 0.2, weight.shape)) if len(weight.shape) == 1 else (
-            rng.normal(0, scale, weight.shape)
+        yield (
+            np.abs(rng.normal(1, 0.2, weight.shape))
+            if len(weight.shape) == 1
+            else (rng.normal(0, scale, weight.shape))
         )
 
 

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 from facebench.errors import BadInput
 from facebench.files import read_json
@@ -37,18 +36,37 @@ def build(path: Path, config: Any, version: str = "") -> Any:
 
 
 def load_archive(path: Path) -> Any:
-    """Return the model of a ``.keras`` file, in the zip of Keras 3 or of late Keras 2."""
-    version = str(json.loads(read_member(path, "metadata.json")).get("keras_version"))
+    """Return the model of a ``.keras`` file, of Keras 3 or of late Keras 2."""
+    version = _written_by(json.loads(read_member(path, "metadata.json")))
     if not version.startswith("2."):
         vet_archive(path)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     model = build(path, json.loads(read_member(path, "config.json")), version)
-    model.load_weights(path)
+    try:
+        model.load_weights(path)
+    except ValueError as error:  # a layer that two models within it share, for one
+        raise BadInput(
+            f"{path} is of Keras {version}, and Keras 3 does not find all of its weights: "
+            f"save it as .h5 there, or {AS_SAVED_MODEL}."
+        ) from error
     return model
 
 
-def find_architecture(path: Path) -> Path:
-    """Return the one architecture beside a file of weights."""
+def build_beside(path: Path) -> tuple[Any, tuple[Path, ...]]:
+    """Return the model of the one architecture beside a file of weights, and what said it."""
+    architecture = _architecture(path)
+    metadata = path.parent / "metadata.json"  # of a .keras file that was unzipped
+    if architecture.name != "config.json" or not metadata.is_file():
+        return build(architecture, read_json(architecture)), (architecture,)
+    version = _written_by(read_json(metadata))
+    return build(architecture, read_json(architecture), version), (architecture, metadata)
+
+
+def _written_by(metadata: Any) -> str:
+    return str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
+
+
+def _architecture(path: Path) -> Path:
     found = [p for p in sorted(path.parent.glob("*.json")) if _is_architecture(read_json(p))]
     if len(found) == 1:
         return found[0]

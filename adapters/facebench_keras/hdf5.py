@@ -8,8 +8,7 @@ import h5py
 import numpy as np
 
 from facebench.errors import BadInput
-from facebench.files import read_json
-from facebench_keras.architecture import build, find_architecture
+from facebench_keras.architecture import build, build_beside
 from facebench_keras.translate import layer_name
 
 
@@ -24,20 +23,19 @@ def load_full_h5(path: Path) -> Any:
     return model
 
 
-def load_parts(path: Path) -> tuple[Any, Path]:
-    """Return the model of the one architecture beside a weights-only ``.h5``, and that file."""
+def load_parts(path: Path) -> tuple[Any, tuple[Path, ...]]:
+    """Return the model of the one architecture beside a weights-only ``.h5``, and its files."""
     with h5py.File(path) as file:
         is_by_layer = bool({"layer_names", "layer_names0"} & set(file.attrs))
         if not is_by_layer and not {"layers", "_layer_checkpoint_dependencies"} & set(file):
             there = ", ".join(sorted(file)[:5]) or "nothing"
-            raise BadInput(f"{path} is HDF5, but holds no Keras model or weights: in it is {there}.")
-        architecture = find_architecture(path)
-        model = build(architecture, read_json(architecture))
+            raise BadInput(f"{path} is HDF5, but not of Keras: it holds {there}.")
+        model, files = build_beside(path)
         if is_by_layer:
             _set_weights(path, model, file)
     if not is_by_layer:
         model.load_weights(path)  # Keras 3's own, whose layout is another
-    return model, architecture
+    return model, files
 
 
 def _set_weights(path: Path, model: Any, group: Any) -> None:

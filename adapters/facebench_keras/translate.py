@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from facebench.errors import BadInput
-from facebench_keras.vetting import AS_SAVED_MODEL, MODELS, PLACES, keras
+from facebench_keras.vetting import AS_SAVED_MODEL, HARD_SIGMOID, MODELS, PLACES, keras
 
 _CLASSES = {
-    "Model": "Functional",
+    "Functional": "Model",
     **dict.fromkeys(("BatchNormalizationV1", "BatchNormalizationV2"), "BatchNormalization"),
     "SyncBatchNormalization": "BatchNormalization",
     "ThresholdedReLU": "ReLU",
@@ -23,14 +23,13 @@ _KEYS = {
     ("LeakyReLU", "alpha"): "negative_slope",
     ("ReLU", "theta"): "threshold",
 }
-_WITHOUT_EFFECT: dict[str, Callable[[Any], bool]] = {
+_WITHOUT_EFFECT = {
     # Once it is trained, BatchNormalization uses its moving averages, however it came by them.
-    **dict.fromkeys(("fused", "renorm_clipping", "renorm_momentum"), lambda value: True),
-    **dict.fromkeys(("batch_input_shape", "input_dim", "input_length"), lambda value: True),
-    **dict.fromkeys(("query_shape", "key_shape", "value_shape"), lambda value: True),
-    **dict.fromkeys(("implementation", "virtual_batch_size"), lambda value: True),
-    "groups": lambda value: value == 1,
+    *("fused", "renorm_clipping", "renorm_momentum", "virtual_batch_size"),
+    *("batch_input_shape", "input_dim", "input_length", "query_shape", "key_shape", "value_shape"),
+    *("implementation", "trainable"),
 }
+_SUFFIXES_WITHOUT_EFFECT = ("_initializer", "_regularizer", "_constraint")
 
 
 def translate(path: Path, config: Any) -> Any:
@@ -59,8 +58,10 @@ def layer_name(name: str) -> str:
 
 def _object(path: Path, config: dict[str, Any]) -> Any:
     name, inner = _CLASSES.get(config["class_name"], config["class_name"]), config["config"]
-    if name in ("function", "Policy"):  # an activation, or a dtype: both are known by name
-        return inner["name"] if name == "Policy" else inner
+    if name == "Policy":
+        return inner["name"]
+    if name == "function":
+        return config
     inner = _MODELS[name](path, inner) if name in _MODELS else _layer(path, name, inner)
     kept = {key: value for key, value in config.items() if key in ("inbound_nodes", "name")}
     return kept | {"module": _place(name), "class_name": name, "config": inner}
@@ -92,14 +93,14 @@ def _arguments(name: str) -> set[str]:
     if not found:
         return set()
     arguments = set(inspect.signature(found[0].__init__).parameters)
-    base = inspect.signature(keras.layers.Layer.__init__).parameters if "kwargs" in arguments else ()
-    return arguments | set(base) - {"self", "args", "kwargs"}
+    if "kwargs" in arguments:
+        arguments |= set(inspect.signature(keras.layers.Layer.__init__).parameters)
+    return arguments - {"self", "args", "kwargs"}
 
 
 def _means_nothing(key: str, value: Any) -> bool:
-    if key.endswith(("_initializer", "_regularizer", "_constraint")) or not value:
-        return True
-    return _WITHOUT_EFFECT.get(key, lambda value: False)(value)
+    is_off = not value or (key, value) == ("groups", 1)
+    return is_off or key in _WITHOUT_EFFECT or key.endswith(_SUFFIXES_WITHOUT_EFFECT)
 
 
 def _same(layer: str, value: Any) -> Any:
@@ -125,8 +126,10 @@ def _name(layer: str, value: Any) -> Any:
 
 def _activation(layer: str, value: Any) -> Any:
     """Return an activation that is what Keras 2 meant by it."""
-    name = value["config"] if isinstance(value, dict) else value
-    return "facebench>hard_sigmoid" if name == "hard_sigmoid" else value
+    is_named = isinstance(value, dict) and value.get("class_name") == "function"
+    name = value["config"] if is_named else value
+    function = {"class_name": "function", "config": HARD_SIGMOID, "module": "builtins"}
+    return function if name == "hard_sigmoid" else value
 
 
 _VALUES: dict[str, Callable[[str, Any], Any]] = {
@@ -139,10 +142,12 @@ _VALUES: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
-@keras.saving.register_keras_serializable("facebench", "hard_sigmoid")
 def _hard_sigmoid(x: Any) -> Any:
     """Return clip(x / 5 + 1 / 2, 0, 1); the function of that name in Keras 3 has another slope."""
     return keras.ops.clip(0.2 * x + 0.5, 0, 1)
+
+
+keras.saving.register_keras_serializable(*HARD_SIGMOID.split(">"))(_hard_sigmoid)
 
 
 def _sequential(path: Path, config: Any) -> dict[str, Any]:
@@ -239,6 +244,6 @@ def _ends(value: Any, layers: list[dict[str, Any]], shifted: set[str]) -> Any:
 
 
 _MODELS: dict[str, Callable[[Path, Any], dict[str, Any]]] = {
-    "Functional": _functional,
+    "Model": _functional,
     "Sequential": _sequential,
 }

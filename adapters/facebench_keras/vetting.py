@@ -23,6 +23,9 @@ PLACES = {
 }
 """Where the classes are that are built, by the names of their modules."""
 
+HARD_SIGMOID = "facebench>hard_sigmoid"
+"""Keras 2's, which is registered with Keras under this name."""
+
 AS_SAVED_MODEL = (
     "where it can be opened, write it with model.export('folder') (Keras 2: model.save('folder', "
     "save_format='tf')) and give that folder, or give python: a function that draws from it"
@@ -66,13 +69,25 @@ def _vet_object(path: Path, config: dict[str, Any]) -> None:
     name, module = config.get("class_name"), config.get("module")
     if module is not None and str(module).partition(".")[0] not in _ROOTS:
         raise BadInput(f"{path} asks for {name!r} of {module!r}: only Keras' own layers are built.")
-    if name == "function" and not hasattr(keras.activations, str(config.get("config"))):
-        raise BadInput(f"{path} calls the function {config.get('config')!r}: it is not loaded.")
+    named = [value for key, value in config.items() if key.endswith("activation")]
+    for function in [config.get("config")] if name == "function" else named:
+        if (name == "function" or isinstance(function, str)) and not _is_activation(function):
+            raise BadInput(
+                f"{path} calls the function {function!r}, which is no activation of Keras' own: "
+                f"it is not loaded; {AS_SAVED_MODEL}."
+            )
     if name is not None and name != "function" and not _is_plain(name):
         raise BadInput(
             f"{path} has a layer {name!r}, which may carry code or is not Keras' own: "
-            "it is not loaded; python: takes a function that builds the model."
+            f"it is not loaded; {AS_SAVED_MODEL}."
         )
+
+
+def _is_activation(name: Any) -> bool:
+    try:
+        return name == HARD_SIGMOID or bool(keras.activations.get(str(name)))
+    except ValueError:
+        return False
 
 
 def _is_plain(name: Any) -> bool:
