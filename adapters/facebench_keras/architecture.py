@@ -1,6 +1,8 @@
 """From an architecture as JSON, of any Keras, to a model without its weights."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +40,33 @@ def build(path: Path, config: Any, version: str = "") -> Any:
 def load_archive(path: Path) -> Any:
     """Return the model of a ``.keras`` file, of Keras 3 or of late Keras 2."""
     version = _written_by(json.loads(read_member(path, "metadata.json")))
-    if not version.startswith("2."):
-        vet_archive(path)
+    if version.startswith("2."):
+        model = build(path, json.loads(read_member(path, "config.json")), version)
+        load_weights(path, model)
+        return model
+    vet_archive(path)
+    with _finding_weights(path):
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    model = build(path, json.loads(read_member(path, "config.json")), version)
-    try:
+
+
+def load_weights(path: Path, model: Any) -> None:
+    """Give a model the weights of a ``.keras`` or ``.weights.h5`` file."""
+    with _finding_weights(path):
         model.load_weights(path)
-    except ValueError as error:  # a layer that two models within it share, for one
+
+
+@contextmanager
+def _finding_weights(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if "could not be loaded" not in str(error):
+            raise
         raise BadInput(
-            f"{path} is of Keras {version}, and Keras 3 does not find all of its weights: "
-            f"save it as .h5 there, or {AS_SAVED_MODEL}."
+            f"{path} does not have the weights of all layers where Keras looks for them (a layer "
+            "that models within the model share is stored once): save the whole model as .h5, or "
+            f"{AS_SAVED_MODEL}."
         ) from error
-    return model
 
 
 def build_beside(path: Path) -> tuple[Any, tuple[Path, ...]]:

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from facebench.errors import BadInput
-from facebench_keras.architecture import build, build_beside
+from facebench_keras.architecture import build, build_beside, load_weights
 from facebench_keras.translate import layer_name
 
 
@@ -34,7 +34,7 @@ def load_parts(path: Path) -> tuple[Any, tuple[Path, ...]]:
         if is_by_layer:
             _set_weights(path, model, file)
     if not is_by_layer:
-        model.load_weights(path)  # Keras 3's own, whose layout is another
+        load_weights(path, model)  # the layout of .weights.h5
     return model, files
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facebench.errors import BadInput
-from facebench_keras.vetting import AS_SAVED_MODEL, HARD_SIGMOID, MODELS, PLACES, keras
+from facebench_keras.vetting import AS_SAVED_MODEL, HARD_SIGMOID, MODELS, PLACES, keras, vet_class
 
 _CLASSES = {
     "Functional": "Model",
@@ -48,6 +48,8 @@ def translate(path: Path, config: Any) -> Any:
         return config
     if "class_name" in config and "config" in config:
         return _object(path, config)
+    if config.get("class_name") in ("TensorShape", "__tuple__"):
+        return config["items"]
     return {key: translate(path, value) for key, value in config.items()}
 
 
@@ -68,19 +70,20 @@ def _object(path: Path, config: dict[str, Any]) -> Any:
 
 
 def _place(name: str) -> str:
-    """Return the public module of a class; of an unknown one any, for vetting to refuse it."""
+    """Return the public module of a plain class."""
     found = (place for place in PLACES if isinstance(getattr(PLACES[place], name, None), type))
-    return "keras" if name in MODELS else next(found, "keras.layers")
+    return "keras" if name in MODELS else next(found)
 
 
 def _layer(path: Path, name: str, config: dict[str, Any]) -> dict[str, Any]:
+    vet_class(path, name)
     accepted = _arguments(name)
     translated = {}
     for old_key, value in config.items():
         key = _KEYS.get((name, old_key), old_key)
         if key in accepted:
             translated[key] = translate(path, _VALUES.get(key, _same)(name, value))
-        elif accepted and not _means_nothing(key, value):
+        elif not _means_nothing(key, value):
             raise BadInput(
                 f"{path} has a layer {config.get('name')!r} ({name}) with {key}={value!r}, "
                 f"which Keras 3 does not have: {AS_SAVED_MODEL}."
@@ -89,10 +92,8 @@ def _layer(path: Path, name: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _arguments(name: str) -> set[str]:
-    found = [getattr(place, name) for place in PLACES.values() if hasattr(place, name)]
-    if not found:
-        return set()
-    arguments = set(inspect.signature(found[0].__init__).parameters)
+    built = getattr(PLACES[_place(name)], name)
+    arguments = set(inspect.signature(built.__init__).parameters)
     if "kwargs" in arguments:
         arguments |= set(inspect.signature(keras.layers.Layer.__init__).parameters)
     return arguments - {"self", "args", "kwargs"}

@@ -22,6 +22,7 @@ PLACES = {
     for name in ("layers", "initializers", "regularizers", "constraints")
 }
 """Where the classes are that are built, by the names of their modules."""
+_OF_TRAINING = (keras.optimizers, keras.optimizers.schedules, keras.losses, keras.metrics)
 
 HARD_SIGMOID = "facebench>hard_sigmoid"
 """Keras 2's, which is registered with Keras under this name."""
@@ -69,18 +70,32 @@ def _vet_object(path: Path, config: dict[str, Any]) -> None:
     name, module = config.get("class_name"), config.get("module")
     if module is not None and str(module).partition(".")[0] not in _ROOTS:
         raise BadInput(f"{path} asks for {name!r} of {module!r}: only Keras' own layers are built.")
-    named = [value for key, value in config.items() if key.endswith("activation")]
-    for function in [config.get("config")] if name == "function" else named:
-        if (name == "function" or isinstance(function, str)) and not _is_activation(function):
+    for function in _functions(config):
+        if not _is_activation(function):
+            shown = repr(function) if isinstance(function, str) else "of its own"
             raise BadInput(
-                f"{path} calls the function {function!r}, which is no activation of Keras' own: "
+                f"{path} calls the function {shown}, which is no activation of Keras' own: "
                 f"it is not loaded; {AS_SAVED_MODEL}."
             )
-    if name is not None and name != "function" and not _is_plain(name):
+    if name is not None and name != "function":
+        vet_class(path, name)
+
+
+def vet_class(path: Path, name: Any) -> None:
+    """Refuse a class that is not plain."""
+    if not _is_plain(name):
         raise BadInput(
             f"{path} has a layer {name!r}, which may carry code or is not Keras' own: "
             f"it is not loaded; {AS_SAVED_MODEL}."
         )
+
+
+def _functions(config: dict[str, Any]) -> list[Any]:
+    """Return the functions that an object is or has; layers may be activations, too."""
+    if config.get("class_name") == "function":
+        return [config.get("config")]
+    named = [value for key, value in config.items() if key.endswith("activation")]
+    return [v for v in named if v and not (isinstance(v, dict) and "class_name" in v)]
 
 
 def _is_activation(name: Any) -> bool:
@@ -93,7 +108,7 @@ def _is_activation(name: Any) -> bool:
 def _is_plain(name: Any) -> bool:
     if not isinstance(name, str) or name in _REFUSED:
         return False
-    found = (getattr(place, name, None) for place in PLACES.values())
+    found = (getattr(place, name, None) for place in (*PLACES.values(), *_OF_TRAINING))
     return name in MODELS | _OTHERS or any(isinstance(each, type) for each in found)
 
 
