@@ -153,8 +153,8 @@ def test_older_words_mean_the_same(
     assert_answers(path, written, name)
 
 
-def _renormalized(config: Any) -> Any:
-    config["config"]["layers"][2]["config"]["renorm"] = True
+def _virtual(config: Any) -> Any:
+    config["config"]["layers"][2]["config"]["virtual_batch_size"] = 2
     return config
 
 
@@ -162,7 +162,11 @@ def _renormalized(config: Any) -> Any:
     ("edit", "version", "says"),
     [
         (lambda config: config, "1.2.2", r"is of Keras 1\.2\.2, whose layers had other names"),
-        (_renormalized, "2.4.0", r"\(BatchNormalization\) with renorm=True, which Keras 3 does"),
+        (
+            _virtual,
+            "2.4.0",
+            r"\(BatchNormalization\) with virtual_batch_size=2, which Keras 3 does",
+        ),
     ],
 )
 def test_words_without_translation_are_refused(

@@ -1,6 +1,7 @@
 """From an architecture as JSON, of any Keras, to a model without its weights."""
 
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,12 +56,17 @@ def load_weights(path: Path, model: Any) -> None:
         model.load_weights(path)
 
 
+_UNFOUND = ("Skipping nested container", "could not be loaded")  # as Keras says it
+
+
 @contextmanager
 def _finding_weights(path: Path) -> Iterator[None]:
     try:
-        yield
-    except ValueError as error:
-        if "could not be loaded" not in str(error):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", _UNFOUND[0])
+            yield
+    except (ValueError, UserWarning) as error:
+        if not any(text in str(error) for text in _UNFOUND):
             raise
         raise BadInput(
             f"{path} does not have the weights of all layers where Keras looks for them (a layer "

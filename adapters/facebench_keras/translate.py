@@ -25,7 +25,7 @@ _KEYS = {
 }
 _WITHOUT_EFFECT = {
     # Once it is trained, BatchNormalization uses its moving averages, however it came by them.
-    *("fused", "renorm_clipping", "renorm_momentum", "virtual_batch_size"),
+    *("fused", "renorm_clipping", "renorm_momentum"),
     *("batch_input_shape", "input_dim", "input_length", "query_shape", "key_shape", "value_shape"),
     *("implementation", "trainable"),
 }
@@ -61,7 +61,7 @@ def layer_name(name: str) -> str:
 def _object(path: Path, config: dict[str, Any]) -> Any:
     name, inner = _CLASSES.get(config["class_name"], config["class_name"]), config["config"]
     if name == "Policy":
-        return inner["name"]
+        return "float32" if "infer" in inner["name"] else inner["name"]
     if name == "function":
         return config
     inner = _MODELS[name](path, inner) if name in _MODELS else _layer(path, name, inner)
@@ -82,7 +82,7 @@ def _layer(path: Path, name: str, config: dict[str, Any]) -> dict[str, Any]:
     for old_key, value in config.items():
         key = _KEYS.get((name, old_key), old_key)
         if key in accepted:
-            translated[key] = translate(path, _VALUES.get(key, _same)(name, value))
+            translated[key] = _VALUES.get(key, _same)(name, translate(path, value))
         elif not _means_nothing(key, value):
             raise BadInput(
                 f"{path} has a layer {config.get('name')!r} ({name}) with {key}={value!r}, "
@@ -113,10 +113,6 @@ def _axis(layer: str, value: Any) -> Any:
     return value[0] if is_one_of_one else value
 
 
-def _dtype(layer: str, value: Any) -> Any:
-    return "float32" if value == "_infer" else value
-
-
 def _any_batch(layer: str, value: Any) -> Any:
     return [None, *value[1:]]
 
@@ -137,7 +133,6 @@ _VALUES: dict[str, Callable[[str, Any], Any]] = {
     "activation": _activation,
     "axis": _axis,
     "batch_shape": _any_batch,
-    "dtype": _dtype,
     "name": _name,
     "recurrent_activation": _activation,
 }
