@@ -65,6 +65,21 @@ def test_a_part_of_a_gan_is_chosen_by_name(written: Path) -> None:
     assert_answers(written / "gan.h5", written, "dcgan", part="generator")
 
 
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_a_model_of_keras_3_may_have_been_compiled(is_nested: bool, tmp_path: Path) -> None:
+    import keras
+    from keras import layers
+
+    network = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(48, activation="tanh"), layers.Reshape((4, 4, 3))]
+    )
+    network.compile(keras.optimizers.Adam(1e-4), keras.losses.BinaryCrossentropy(), ["accuracy"])
+    whole = keras.Sequential([keras.Input((6,)), network]) if is_nested else network
+    whole.save(tmp_path / "m.keras")
+    z = np.ones((2, 6), np.float32)
+    np.testing.assert_allclose(values(tmp_path / "m.keras", z), network(z).numpy(), atol=1e-6)
+
+
 @pytest.mark.parametrize("number", [1, 4, 6])
 def test_a_fixed_batch_is_filled_up_and_cut(number: int, written: Path) -> None:
     z = np.resize(np.load(written / "latents.npy"), (number, 6))
@@ -204,3 +219,20 @@ def test_an_unzipped_keras_file_is_opened_as_the_folder_that_it_is(
 ) -> None:
     shutil.unpack_archive(written / "dcgan.keras", tmp_path / "dcgan.keras", "zip")
     assert_answers(tmp_path / "dcgan.keras", written, "dcgan")
+
+
+def test_weights_without_a_model_and_signatures_by_other_names_are_said_so(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Drawer(tf.Module):  # type: ignore[misc]
+        @tf.function(input_signature=[tf.TensorSpec([None, 6], tf.float32, "z")] * 2)  # type: ignore[untyped-decorator]
+        def __call__(self, z: Any, label: Any) -> Any:
+            return tf.reshape(tf.tile(z + label, [1, 8]), [-1, 4, 4, 3])
+
+    drawer = Drawer()
+    tf.saved_model.save(drawer, str(tmp_path / "draw"), signatures={"draw": drawer.__call__})
+    tf.saved_model.save(drawer, str(tmp_path / "two"), signatures=drawer.__call__)
+    with pytest.raises(BadInput, match=r"no signature serving_default .*\(signatures: draw\)"):
+        load("keras", tmp_path / "draw")
+    with pytest.raises(BadInput, match=r"one batch of images, but label, z to output_0: save it"):
+        load("keras", tmp_path / "two")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from facebench.errors import BadInput
 from facebench.files import read_json
@@ -38,14 +39,29 @@ def build(path: Path, config: Any, version: str = "") -> Any:
         ) from error
 
 
+def parse(path: Path, text: Any) -> dict[str, Any]:
+    """Return an architecture that is JSON."""
+    try:
+        config = json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadInput(f"{path} has an architecture that is no JSON: save it again.") from error
+    if not _is_architecture(config):
+        raise BadInput(f"{path} has an architecture that is none of Keras: it names no class.")
+    return config
+
+
 def load_archive(path: Path) -> Any:
     """Return the model of a ``.keras`` file, of Keras 3 or of late Keras 2."""
+    with ZipFile(path) as archive:
+        if not {"model.weights.h5", "model.weights.npz"} & set(archive.namelist()):
+            raise BadInput(f"{path} has no weights in it: write it with model.save('model.keras').")
+    config = parse(path, read_member(path, "config.json"))
     version = _written_by(json.loads(read_member(path, "metadata.json")))
     if version.startswith("2."):
-        model = build(path, json.loads(read_member(path, "config.json")), version)
+        model = build(path, config, version)
         load_weights(path, model)
         return model
-    vet_archive(path)
+    vet_archive(path, config)
     with _finding_weights(path):
         return keras.saving.load_model(path, compile=False, safe_mode=True)
 
@@ -112,7 +128,7 @@ def _is_old(path: Path, version: str | None, config: Any) -> bool:
     if (version or "").startswith(("0.", "1.")):
         raise BadInput(
             f"{path} is of Keras {version}, whose layers had other names: load and save it with "
-            "Keras 2 (before 2.3), which still reads them."
+            "Keras 2.0 to 2.3, which still reads them."
         )
     return version.startswith("2.") if version else "module" not in config
 
@@ -120,6 +136,13 @@ def _is_old(path: Path, version: str | None, config: Any) -> bool:
 def _build(path: Path, config: Any) -> Any:
     vet(path, config)
     if "module" in config:
-        return keras.saving.deserialize_keras_object(config, safe_mode=True)
-    kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
-    return kind.from_config(config["config"])  # as Keras 3 writes it into HDF5
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    else:  # as Keras 3 writes it into HDF5
+        kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+        model = kind.from_config(config["config"])
+    if not getattr(model, "built", False):
+        raise BadInput(
+            f"{path} does not say what its model takes, so that weights have no place in it: "
+            f"save it after it was called on some latents, or {AS_SAVED_MODEL}."
+        )
+    return model

@@ -1,6 +1,5 @@
 """Keras models in HDF5: an architecture in an attribute, weights by layer. Nothing is executed."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import h5py
 import numpy as np
 
 from facebench.errors import BadInput
-from facebench_keras.architecture import build, build_beside, load_weights
+from facebench_keras.architecture import build, build_beside, load_weights, parse
 from facebench_keras.translate import layer_name
 
 
@@ -17,7 +16,7 @@ def load_full_h5(path: Path) -> Any:
     with h5py.File(path) as file:
         if "model_config" not in file.attrs:
             return None
-        config = json.loads(file.attrs["model_config"])
+        config = parse(path, file.attrs["model_config"])
         model = build(path, config, _text(file.attrs.get("keras_version", "")))
         _set_weights(path, model, _inside(path, file, "model_weights"))
     return model
@@ -76,7 +75,10 @@ def _array(path: Path, group: Any, name: str, shape: tuple[int, ...]) -> np.ndar
 def _inside(path: Path, group: Any, name: str) -> Any:
     """Return what lies at `name` in `group`, if every step of the way is in this file."""
     for part in filter(None, name.split("/")):
-        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+        link = group.get(part, getlink=True)
+        if link is None:
+            raise BadInput(f"{path} lacks {name!r}: it was not written to its end; save it again.")
+        if not isinstance(link, h5py.HardLink):
             raise _outside(path, name)
         group = group[part]
     return group

@@ -22,12 +22,12 @@ def chosen(path: Path, model: Any, part: str) -> Any:
         raise BadInput(f"{path} does not say what its model takes: {AS_SAVED_MODEL}.")
     if not (len(model.inputs) == len(model.outputs) == 1):
         raise BadInput(
-            f"{path} maps {_listed(model.inputs)} to {_listed(model.outputs)}, where one latent "
+            f"{path} maps {_named(model.inputs)} to {_shapes(model.outputs)}, where one latent "
             f"makes one image: {_way_out(model)}."
         )
     if len(model.outputs[0].shape) != 4:
         raise BadInput(
-            f"{path} gives {_listed(model.outputs)}, which are no images: {_way_out(model)}."
+            f"{path} gives {_shapes(model.outputs)}, which are no images: {_way_out(model)}."
         )
     return model
 
@@ -39,9 +39,12 @@ def _parts(model: Any) -> Iterator[tuple[str, Any]]:
             yield from _parts(layer)
 
 
-def _listed(tensors: Any) -> str:
-    shown = (f"{t.name} ({', '.join(map(str, ['n', *t.shape[1:]]))})" for t in tensors)
-    return " and ".join(shown)
+def _named(tensors: Any) -> str:
+    return " and ".join(f"{tensor.name} {_shapes([tensor])}" for tensor in tensors)
+
+
+def _shapes(tensors: Any) -> str:
+    return " and ".join(f"({', '.join(map(str, ['n', *t.shape[1:]]))})" for t in tensors)
 
 
 def _way_out(model: Any) -> str:

@@ -5,7 +5,6 @@ bytecode), load further files (``TFSMLayer``, ``TorchModuleWrapper``, vocabulari
 function of the library by name. Plain layers of Keras and its activations are let through.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -42,9 +41,8 @@ _ROOTS = ("keras", "builtins")
 _LARGEST = 64 << 20  # bytes of JSON
 
 
-def vet_archive(path: Path) -> None:
+def vet_archive(path: Path, config: dict[str, Any]) -> None:
     """Refuse a ``.keras`` file whose architecture is more than plain layers."""
-    config = json.loads(read_member(path, "config.json"))
     vet(path, {key: value for key, value in config.items() if key != "compile_config"})
 
 
