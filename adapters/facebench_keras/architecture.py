@@ -2,8 +2,6 @@
 
 import json
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -11,7 +9,9 @@ from zipfile import ZipFile
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench_keras.translate import translate
-from facebench_keras.vetting import AS_SAVED_MODEL, keras, plain, read_member, vet, vet_archive
+from facebench_keras.vetting import AS_SAVED_MODEL, keras, plain, read_member, vet
+
+_UNFOUND = ("Skipping nested container", "could not be loaded")  # as Keras says it
 
 
 def build(path: Path, config: Any, version: str = "") -> Any:
@@ -53,34 +53,21 @@ def parse(path: Path, text: Any) -> dict[str, Any]:
 def load_archive(path: Path) -> Any:
     """Return the model of a ``.keras`` file, of Keras 3 or of late Keras 2."""
     with ZipFile(path) as archive:
-        if not {"model.weights.h5", "model.weights.npz"} & set(archive.namelist()):
+        if "model.weights.h5" not in archive.namelist():
             raise BadInput(f"{path} has no weights in it: write it with model.save('model.keras').")
     config = parse(path, read_member(path, "config.json"))
     version = _written_by(json.loads(read_member(path, "metadata.json")))
-    if version.startswith("2."):
-        model = build(path, config, version)
-        load_weights(path, model)
-        return model
-    vet_archive(path, config)
-    with _finding_weights(path):
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    model = build(path, config, version)
+    load_weights(path, model)
+    return model
 
 
 def load_weights(path: Path, model: Any) -> None:
     """Give a model the weights of a ``.keras`` or ``.weights.h5`` file."""
-    with _finding_weights(path):
-        model.load_weights(path)
-
-
-_UNFOUND = ("Skipping nested container", "could not be loaded")  # as Keras says it
-
-
-@contextmanager
-def _finding_weights(path: Path) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", _UNFOUND[0])
-            yield
+            model.load_weights(path)
     except (ValueError, UserWarning) as error:
         if not any(text in str(error) for text in _UNFOUND):
             raise

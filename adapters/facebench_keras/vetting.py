@@ -21,7 +21,6 @@ PLACES = {
     for name in ("layers", "initializers", "regularizers", "constraints")
 }
 """Where the classes are that are built, by the names of their modules."""
-_OF_TRAINING = (keras.optimizers, keras.optimizers.schedules, keras.losses, keras.metrics)
 
 HARD_SIGMOID = "facebench>hard_sigmoid"
 """Keras 2's, which is registered with Keras under this name."""
@@ -39,11 +38,6 @@ _REFUSED = {
 _OTHERS = {"DTypePolicy", "Policy", "InputSpec", "TensorShape", "__keras_tensor__", "__numpy__"}
 _ROOTS = ("keras", "builtins")
 _LARGEST = 64 << 20  # bytes of JSON
-
-
-def vet_archive(path: Path, config: dict[str, Any]) -> None:
-    """Refuse a ``.keras`` file whose architecture is more than plain layers."""
-    vet(path, {key: value for key, value in config.items() if key != "compile_config"})
 
 
 def read_member(path: Path, name: str) -> bytes:
@@ -106,7 +100,7 @@ def _is_activation(name: Any) -> bool:
 def _is_plain(name: Any) -> bool:
     if not isinstance(name, str) or name in _REFUSED:
         return False
-    found = (getattr(place, name, None) for place in (*PLACES.values(), *_OF_TRAINING))
+    found = (getattr(place, name, None) for place in PLACES.values())
     return name in MODELS | _OTHERS or any(isinstance(each, type) for each in found)
 
 
@@ -129,6 +123,6 @@ def plain(config: Any) -> Any:
 def _plain_value(key: str, value: Any) -> Any:
     if key.endswith("_initializer"):
         return "zeros"
-    if key.endswith(("_regularizer", "_constraint")) or key in ("compile_config", "build_config"):
+    if key.endswith(("_regularizer", "_constraint")) or key == "compile_config":
         return None
     return plain(value)
