@@ -1,11 +1,13 @@
 """What Keras 2 saved is opened as it was meant, or refused with a way out that is tried here."""
 
+import io
 import json
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import h5py
 import numpy as np
@@ -170,6 +172,22 @@ def test_older_words_mean_the_same(
     assert_answers(path, written, name)
 
 
+def test_a_keras_file_of_tensorflow_2_12_is_laid_out_otherwise(
+    written: Path, tmp_path: Path
+) -> None:
+    with ZipFile(written / "nested.keras") as new, ZipFile(tmp_path / "m.keras", "w") as old:
+        config = new.read("config.json").replace(b"tf_keras.src.engine", b"keras.engine")
+        old.writestr("config.json", config)
+        old.writestr("metadata.json", '{"keras_version": "2.12.0"}')
+        weights = io.BytesIO(new.read("model.weights.h5"))
+        with h5py.File(weights, "a") as file:
+            inner = file["layers/functional"]
+            for group in (inner["layers/sequential"], inner, file):
+                group.move("layers", "_layer_checkpoint_dependencies")
+        old.writestr("model.weights.h5", weights.getvalue())
+    assert_answers(tmp_path / "m.keras", written, "nested")
+
+
 def _virtual(config: Any) -> Any:
     config["config"]["layers"][2]["config"]["virtual_batch_size"] = 2
     return config
@@ -200,6 +218,7 @@ def test_the_architecture_beside_a_file_of_weights_is_among_its_files(written: P
     assert load("keras", written / "w" / "w.h5", options).files == beside  # type: ignore[attr-defined]
     for whole in ("w", "dcgan.h5", "dcgan.keras", "dcgan_graph"):
         assert load("keras", written / whole, options).files == ()  # type: ignore[attr-defined]
+    assert load("dcgan", written / "dcgan.keras").files == ()  # type: ignore[attr-defined]
 
 
 def test_weights_alone_say_what_is_missing(written: Path, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from facebench.errors import BadInput
 from facebench_keras.architecture import build, build_beside, load_weights, parse
 from facebench_keras.translate import layer_name
 
+_SAVE_WHOLE = "save the model as a whole, model.save('model.keras')"
+
 
 def load_full_h5(path: Path) -> Any:
     """Return the model of a full ``.h5``, or None where the file holds weights only."""
@@ -43,14 +45,14 @@ def _set_weights(path: Path, model: Any, group: Any) -> None:
     _freeze(model)
     wanted = {layer.name for layer in model.layers if layer.weights}
     if wanted != {name for name, each in stored.items() if _names(each, "weight_names")}:
-        raise BadInput(f"{path} has weights of other layers than its architecture.")
+        raise BadInput(f"{path} has weights of other layers than its architecture: {_SAVE_WHOLE}.")
     for layer in model.layers:
         variables = layer.trainable_weights + layer.non_trainable_weights
         names = _names(stored[layer.name], "weight_names") if variables else []
         if len(names) != len(variables):
             raise BadInput(
                 f"{path} has {len(names)} weights for the layer {layer.name!r}, "
-                f"which has {len(variables)}."
+                f"which has {len(variables)}: {_SAVE_WHOLE}."
             )
         for name, variable in zip(names, variables, strict=True):
             variable.assign(_array(path, stored[layer.name], name, tuple(variable.shape)))
@@ -67,8 +69,12 @@ def _array(path: Path, group: Any, name: str, shape: tuple[int, ...]) -> np.ndar
     data = _inside(path, group, name)
     if data.external is not None or data.is_virtual:
         raise _outside(path, name)
-    if data.shape != shape:  # before it is read: a few bytes may claim any size
-        raise BadInput(f"{path} has {name!r} of shape {data.shape}, where {shape} is needed.")
+    if data.shape != shape or data.dtype.kind not in "fiub":
+        # Before it is read: a few bytes may claim any size.
+        raise BadInput(
+            f"{path} has {name!r} of shape {data.shape} and type {data.dtype}, where numbers of "
+            f"shape {shape} are needed: {_SAVE_WHOLE}."
+        )
     return np.asarray(data)
 
 
