@@ -212,6 +212,14 @@ def test_words_without_translation_are_refused(
         load("keras", path)
 
 
+def test_mirrored_kernels_are_refused(written: Path, tmp_path: Path) -> None:
+    shutil.copy(written / "dcgan.h5", tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        file["model_weights"].attrs["backend"] = "theano"
+    with pytest.raises(BadInput, match="written on Theano, whose kernels are mirrored: load"):
+        load("keras", tmp_path / "m.h5")
+
+
 def test_the_architecture_beside_a_file_of_weights_is_among_its_files(written: Path) -> None:
     options = {"range": "-1..1"}
     beside = (written / "w" / "model.json",)

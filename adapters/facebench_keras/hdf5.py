@@ -41,6 +41,11 @@ def load_parts(path: Path) -> tuple[Any, tuple[Path, ...]]:
 
 def _set_weights(path: Path, model: Any, group: Any) -> None:
     """Give every layer the arrays that are stored under its name, in their stored order."""
+    if _text(group.attrs.get("backend", "")) == "theano":
+        raise BadInput(
+            f"{path} was written on Theano, whose kernels are mirrored: load and save it with "
+            "Keras 2.0 to 2.3 on TensorFlow, which turns them around."
+        )
     stored = {layer_name(n): _inside(path, group, n) for n in _names(group, "layer_names")}
     _freeze(model)
     wanted = {layer.name for layer in model.layers if layer.weights}
