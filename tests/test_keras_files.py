@@ -104,8 +104,8 @@ def test_the_way_out_of_what_may_carry_code_is_a_saved_model(name: str, written:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("gan.h5", r"\(n, 1\), which are no images: \+part= .* generator, discriminator\."),
-        ("labelled.h5", r"and label \(n, 1\) to .*, where one latent makes one image: python:"),
+        ("gan.h5", r"\(n, 1\), which are no images: \+part= .* 'generator', 'discriminator'\."),
+        ("labelled.h5", r"and 'label' \(n, 1\) to .*, where one latent makes one image: python:"),
         ("two.h5", r"\(n, 8, 8, 3\) and .*\(n, 4, 4, 3\), where one latent makes one image"),
         ("own_activation.h5", "calls the function 'twice', which is no activation of Keras' own"),
         ("own_code.h5", "calls the function of its own"),
@@ -125,7 +125,7 @@ def test_a_refusal_names_cause_and_way_out(name: str, says: str, written: Path) 
 
 
 def test_a_part_that_is_not_there_is_answered_with_those_that_are(written: Path) -> None:
-    with pytest.raises(BadInput, match=r"no model 'G' within it; there are: generator, discrim"):
+    with pytest.raises(BadInput, match=r"no model 'G' within it; there are: 'generator', 'discrim"):
         load("keras", written / "gan.h5", {"part": "G"})
 
 
@@ -200,7 +200,7 @@ def _virtual(config: Any) -> Any:
         (
             _virtual,
             "2.4.0",
-            r"\(BatchNormalization\) with virtual_batch_size=2, which Keras 3 does",
+            "BatchNormalization layer with 'virtual_batch_size=2', which Keras 3 does",
         ),
     ],
 )
@@ -261,7 +261,9 @@ def test_weights_without_a_model_and_signatures_by_other_names_are_said_so(tmp_p
     drawer = Drawer()
     tf.saved_model.save(drawer, str(tmp_path / "draw"), signatures={"draw": drawer.__call__})
     tf.saved_model.save(drawer, str(tmp_path / "two"), signatures=drawer.__call__)
-    with pytest.raises(BadInput, match=r"no signature serving_default .*\(signatures: draw\)"):
+    with pytest.raises(BadInput, match=r"no signature serving_default .*\(signatures: 'draw'\)"):
         load("keras", tmp_path / "draw")
-    with pytest.raises(BadInput, match=r"one batch of images, but z, z_1 to output_0: save it"):
+    with pytest.raises(
+        BadInput, match=r"one batch of images, but 'z', 'z_1' to 'output_0': save it"
+    ):
         load("keras", tmp_path / "two")

@@ -29,7 +29,7 @@ def load_parts(path: Path) -> tuple[Any, tuple[Path, ...]]:
     with h5py.File(path) as file:
         is_by_layer = bool({"layer_names", "layer_names0"} & set(file.attrs))
         if not is_by_layer and not {"layers", "_layer_checkpoint_dependencies"} & set(file):
-            there = ", ".join(sorted(file)[:5]) or "nothing"
+            there = ", ".join(map(repr, sorted(file)[:5])) or "nothing"
             raise BadInput(f"{path} is HDF5, but not of Keras: it holds {there}.")
         model, files = build_beside(path)
         if is_by_layer:

@@ -15,7 +15,7 @@ def chosen(path: Path, model: Any, part: str) -> Any:
     if part:
         parts = dict(_parts(model))
         if part not in parts:
-            there = "; there are: " + ", ".join(parts) if parts else ""
+            there = "; there are: " + ", ".join(map(repr, parts)) if parts else ""
             raise BadInput(f"{path} has no model {part!r} within it{there}.")
         model = parts[part]
     if not getattr(model, "inputs", None):
@@ -40,7 +40,7 @@ def _parts(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _named(tensors: Any) -> str:
-    return " and ".join(f"{tensor.name} {_shapes([tensor])}" for tensor in tensors)
+    return " and ".join(f"{tensor.name!r} {_shapes([tensor])}" for tensor in tensors)
 
 
 def _shapes(tensors: Any) -> str:
@@ -50,7 +50,7 @@ def _shapes(tensors: Any) -> str:
 def _way_out(model: Any) -> str:
     parts = [name for name, part in _parts(model) if getattr(part, "inputs", None)]
     if parts:
-        return f"+part= names the generator within it, of {', '.join(parts)}"
+        return f"+part= names the generator within it, of {', '.join(map(repr, parts))}"
     return "python: takes a function of your own that draws from it"
 
 

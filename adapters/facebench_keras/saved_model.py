@@ -45,9 +45,9 @@ def load_saved_model(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], li
 
 def _signature(path: Path, signatures: Any) -> Any:
     if "serving_default" not in signatures:
-        there = ", ".join(signatures) or "none"
         raise BadInput(
-            f"{path} has no signature serving_default to draw images with (signatures: {there}): "
+            f"{path} has no signature serving_default to draw images with (signatures: "
+            f"{_listed(signatures)}): "
             "save it with signatures={'serving_default': …}."
         )
     function = signatures["serving_default"]
@@ -61,7 +61,7 @@ def _signature(path: Path, signatures: Any) -> Any:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names)) or "nothing"
+    return ", ".join(map(repr, sorted(names))) or "nothing"
 
 
 def _pieces(z: np.ndarray, batch: int | None) -> list[np.ndarray]:

@@ -85,8 +85,8 @@ def _layer(path: Path, name: str, config: dict[str, Any]) -> dict[str, Any]:
             translated[key] = _VALUES.get(key, _same)(name, translate(path, value))
         elif not _means_nothing(key, value):
             raise BadInput(
-                f"{path} has a layer {config.get('name')!r} ({name}) with {key}={value!r}, "
-                f"which Keras 3 does not have: {AS_SAVED_MODEL}."
+                f"{path} has a {name} layer with {f'{key}={value!r}'[:80]!r}, which Keras 3 does "
+                f"not have: {AS_SAVED_MODEL}."
             )
     return translated
 
