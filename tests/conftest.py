@@ -26,7 +26,8 @@ from facebench.data.prepare import synthesize
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for a shell's background jobs
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-collect_ignore = ["bench"]  # programs to be run, which import one another as such
+# Programs to be run, which import one another as such.
+collect_ignore = ["bench", "keras2_files.py", "keras2_models.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -691,3 +691,118 @@ for name, make_model in {
     "of a list": lambda: [1, 2],
 }.items():
     add(f"skops {name}", "pca-skops", "m.skops", skops_file(make_model))
+
+
+# --- Keras ----------------------------------------------------------------------------------------
+
+
+def layer(kind: str, **config: Any) -> dict[str, Any]:
+    return {"class_name": kind, "config": {"name": kind.lower()} | config}
+
+
+def stack(*layers: dict[str, Any]) -> dict[str, Any]:
+    first = layer("InputLayer", batch_input_shape=[None, 2], dtype="float32")
+    return {"class_name": "Sequential", "config": {"name": "s", "layers": [first, *layers]}}
+
+
+def graph(*layers: dict[str, Any]) -> dict[str, Any]:
+    first = layer("InputLayer", batch_input_shape=[None, 2]) | {"name": "z", "inbound_nodes": []}
+    ends = {"input_layers": [["z", 0, 0]], "output_layers": [["a", 0, 0]]}
+    return {"class_name": "Functional", "config": {"name": "g", "layers": [first, *layers]} | ends}
+
+
+def called(kind: str, node: Any, name: str = "a", **config: Any) -> dict[str, Any]:
+    return layer(kind, **config) | {"name": name, "inbound_nodes": [node]}
+
+
+CODE = {"class_name": "__lambda__", "config": {"value": "4wEAAAAAAAAA"}}
+OLD_ARCHITECTURES: dict[str, Any] = {
+    "with a Lambda": stack(layer("Lambda", function=["4wEAAAAAAAAA", None, None])),
+    "with an operation of TensorFlow": graph(
+        called("TFOpLambda", [["z", 0, 0, {"name": None}]], function="io.write_file")
+    ),
+    "with an activation in bytecode": stack(
+        layer("Dense", units=2, activation={"value": ["4wEAAAAAAAAA", None, None]})
+    ),
+    "with an activation that fetches files": stack(
+        layer("Dense", units=2, activation={"class_name": "function", "config": "get_file"})
+    ),
+    "with code in a call's arguments": graph(called("Dropout", [["z", 0, 0, {"mask": CODE}]],
+                                                    rate=0.1)),
+    "with a vocabulary": stack(layer("TextVectorization", vocabulary="/etc/passwd")),
+    "with a class of os": stack({"module": "os", **layer("system")}),
+    "with an argument of nobody's": stack(layer("Dense", units=2, command="touch executed")),
+    "with a wrapped Lambda": stack(
+        layer("TimeDistributed", layer=layer("Lambda", function=["4wEAAAAAAAAA", None, None]))
+    ),
+    "in a circle": graph(called("ReLU", [["b", 0, 0, {}]]), called("ReLU", [["a", 0, 0, {}]], "b")),
+    "of a layer that is not there": graph(called("ReLU", [["nobody", 0, 0, {}]])),
+    "without layers": {"class_name": "Sequential", "config": []},
+    "that is a list": [1, 2],
+    "that nests too deep": None,
+}  # fmt: skip
+
+
+def old_text(config: Any) -> str:
+    return json.dumps(config) if config else "[" * 100_000 + "]" * 100_000
+
+
+def old_archive(config: str, version: Any = "2.15.0") -> bytes:
+    metadata = json.dumps({"keras_version": version} if version else ["x"])
+    return zipped({"metadata.json": metadata.encode(), "config.json": config.encode()})
+
+
+def vast_archive(path: Path) -> None:
+    path.write_bytes(old_archive(" " * ((64 << 20) + 1)))
+
+
+def hdf5(**attributes: Any) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        import h5py
+
+        with h5py.File(path, "w") as file:
+            file.attrs.update(attributes)
+            file["images"] = np.zeros(3)
+
+    return make
+
+
+def cut_hdf5(path: Path) -> None:
+    hdf5()(path)
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def elsewhere(path: Path) -> None:
+    import h5py
+
+    hdf5(model_config=json.dumps(stack(layer("Dense", units=2))), keras_version="2.4.0")(path)
+    with h5py.File(path, "a") as file:
+        file["model_weights"] = h5py.ExternalLink("other.h5", "model_weights")
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 132735\n"
+KERAS_HDF5: dict[str, Callable[[Path], None] | bytes] = {
+    "cut short": cut_hdf5,
+    "of no Keras": hdf5(),
+    "of no JSON": hdf5(model_config="{x", keras_version="2.4.0"),
+    "of a number for a model": hdf5(model_config=3),
+    "of Keras 1": hdf5(model_config=json.dumps(stack()), keras_version="1.2.2"),
+    "of weights alone": hdf5(layer_names=["a"]),
+    "whose weights are elsewhere": elsewhere,
+    "that is a Git LFS pointer": LFS,
+}
+KERAS_ARCHIVES: dict[str, Callable[[Path], None] | bytes] = {
+    "cut short": old_archive(json.dumps(stack()))[:-30],
+    "whose metadata is a list": old_archive(json.dumps(stack()), None),
+    "without weights": old_archive(json.dumps(stack(layer("Dense", units=2)))),
+    "of absurd size": vast_archive,
+    "that is a Git LFS pointer": LFS,
+}
+for name, config in OLD_ARCHITECTURES.items():
+    add(f"Keras 2 archive {name}", "keras", "m.keras", old_archive(old_text(config)))
+    if config:  # an attribute holds 64 kB
+        add(f"Keras 2 HDF5 {name}", "keras-h5", "m.h5", hdf5(model_config=old_text(config)))
+for name, made in KERAS_HDF5.items():
+    add(f"Keras HDF5 {name}", "keras-h5", "m.h5", made)
+for name, made in KERAS_ARCHIVES.items():
+    add(f"Keras archive {name}", "keras", "m.keras", made)

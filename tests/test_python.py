@@ -142,7 +142,9 @@ def test_options_may_be_numbers(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", by_seed([1, 2, 3]) / 255)
     sampler = facebench.load("images", tmp_path / "a.npy", {"range": "sigmoid"})
     np.testing.assert_array_equal(sampler.sample([0]), sampler.sample([0, 1])[:1])
-    (tmp_path / "mine.py").write_text("def f(z):\n    return abs(z.reshape(len(z), -1)[:, :3, None, None]) % 1\n")
+    (tmp_path / "mine.py").write_text(
+        "def f(z):\n    return abs(z.reshape(len(z), -1)[:, :3, None, None]) % 1\n"
+    )
     here = os.getcwd()
     os.chdir(tmp_path)
     try:

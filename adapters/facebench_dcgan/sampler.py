@@ -21,16 +21,20 @@ class DCGANSampler(LatentSampler):
     """Decodes latents with the generator of a run folder, or with a ``.keras`` file itself.
 
     The file runs on any backend of Keras: the run's own, else ``KERAS_BACKEND``, else TensorFlow.
+
+    Attributes:
+        files: what the images depend on besides the path that was given and all that is in it.
     """
+
+    files: tuple[Path, ...] = ()
 
     def __init__(self, path: Path):
         file = _model_file(path)
-        keras = start_keras(_backend(path))
-        from facebench_keras.vetting import vet_archive  # imports Keras
+        start_keras(_backend(path))
+        from facebench_keras.architecture import load_archive  # imports Keras
 
         with reading(file, "a DCGAN's generator"):
-            vet_archive(file)
-            self.generator = keras.saving.load_model(file, compile=False, safe_mode=True)
+            self.generator = load_archive(file)
         self.latent_dim = _latent_dim(self.generator, file)
 
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:

@@ -1,6 +1,6 @@
 """``keras:``: what Keras has saved over the years, without running what a file brings.
 
-- ``.keras``: of Keras 3, after its architecture was vetted, in safe mode.
+- ``.keras``: of Keras 3, after its architecture was vetted, in safe mode; of Keras 2, translated.
 - ``.h5`` of a full model, Keras 2 or 3: the vetted architecture, then the weights by layer.
 - a folder with one architecture ``*.json`` and one weights-only ``*.h5``.
 - a SavedModel folder: a TensorFlow graph, which runs, after its operations were vetted.
@@ -21,16 +21,24 @@ from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.pixels import Pixels
 from facebench.sampler import latents
+from facebench_keras.architecture import load_archive
+from facebench_keras.forms import is_hdf5, model_file
 from facebench_keras.hdf5 import load_full_h5, load_parts
+from facebench_keras.parts import chosen, function_of
 from facebench_keras.saved_model import load_saved_model
-from facebench_keras.vetting import keras, vet_archive
 from facebench_models.network import NetworkSampler, latent_shape, reading
 
 _PCA_FILES = {"mean": "mean.json", "values": "eigenValues.json", "vectors": "eigenVectors.json"}
 
 
 class KerasSampler(NetworkSampler):
-    """A generator or decoder that Keras saved."""
+    """A generator or decoder that Keras saved.
+
+    Attributes:
+        files: what the images depend on besides the path that was given and all that is in it.
+    """
+
+    files: tuple[Path, ...]
 
     def __init__(
         self,
@@ -40,10 +48,12 @@ class KerasSampler(NetworkSampler):
         size: str = "",
         range: str = "tanh",
         layout: str = "NHWC",
+        part: str = "",
     ):
-        model = _model_file(path)
+        model = model_file(path)
         with reading(model, "a Keras model"):
-            network, known = _load(model)
+            network, known, beside = _load(model, part)
+        self.files = () if path.is_dir() else beside
         shape = latent_shape(size, known, model)
         self._pca = _LatentPCA(path) if latent == "pca" else None
         if self._pca and self._pca.dim != shape[-1]:
@@ -76,32 +86,16 @@ class _LatentPCA:
         return np.asarray(rows, np.float32).reshape(len(n), self.dim)
 
 
-def _model_file(path: Path) -> Path:
-    """Return the one model file of a folder, or the folder where it is a model as a whole."""
-    if not path.is_dir() or (path / "saved_model.pb").is_file():
-        return path
-    found = sorted(p for p in path.iterdir() if p.suffix in (".keras", ".h5", ".hdf5"))
-    if len(found) != 1:
-        raise BadInput(f"{path} holds {len(found)} Keras models, where one is needed.")
-    return found[0]
-
-
-def _load(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Sequence[Any] | None]:
-    """Return a network and the shape of its latents, if the file says it."""
+def _load(
+    path: Path, part: str = ""
+) -> tuple[Callable[[np.ndarray], np.ndarray], Sequence[Any] | None, tuple[Path, ...]]:
+    """Return a network, the shape of its latents if the file says it, and the files beside it."""
     if path.is_dir():
-        return load_saved_model(path), None
-    if path.suffix == ".keras":
-        vet_archive(path)
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    else:
-        model = load_full_h5(path) or load_parts(path)
-    # Keras 2 wrote even a single input as a list of one.
-    is_listed = not isinstance(model, keras.Sequential) and isinstance(model.input, list)
-
-    def run(z: np.ndarray) -> np.ndarray:
-        values = model([z] if is_listed else z, training=False)
-        # TensorFlow's tensors do not know NumPy 2's way of converting, which warns.
-        is_eager = keras.backend.backend() == "tensorflow"
-        return values.numpy() if is_eager else keras.ops.convert_to_numpy(values)
-
-    return run, model.inputs[0].shape[1:]
+        return *load_saved_model(path), ()
+    beside: tuple[Path, ...] = ()
+    if not is_hdf5(path):
+        model = load_archive(path)
+    elif (model := load_full_h5(path)) is None:
+        model, beside = load_parts(path)
+    network = chosen(path, model, part)
+    return function_of(network), network.inputs[0].shape[1:], beside

@@ -5,7 +5,6 @@ bytecode), load further files (``TFSMLayer``, ``TorchModuleWrapper``, vocabulari
 function of the library by name. Plain layers of Keras and its activations are let through.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,37 @@ from facebench_keras.runtime import start_keras
 
 keras = start_keras(os.environ.get("KERAS_BACKEND") or "tensorflow")
 
-_MODELS = {"Functional", "Model", "Sequential"}
+MODELS = {"Functional", "Model", "Sequential"}
+PLACES = {
+    f"keras.{name}": getattr(keras, name)
+    for name in ("layers", "initializers", "regularizers", "constraints")
+}
+"""Where the classes are that are built, by the names of their modules."""
+
+HARD_SIGMOID = "facebench>hard_sigmoid"
+"""Keras 2's, which is registered with Keras under this name."""
+
+AS_SAVED_MODEL = (
+    "where it can be opened, write it with model.export('folder') (Keras 2: model.save('folder', "
+    "save_format='tf')) and give that folder, or give python: a function that draws from it"
+)
+"""The way out for what is not built here: a graph, or the user's own code."""
+
 _REFUSED = {
     *("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
     *("TextVectorization", "StringLookup", "IntegerLookup", "Hashing", "HashedCrossing"),
 }
 _OTHERS = {"DTypePolicy", "Policy", "InputSpec", "TensorShape", "__keras_tensor__", "__numpy__"}
-_PLACES = ("keras", "builtins")
+_ROOTS = ("keras", "builtins")
 _LARGEST = 64 << 20  # bytes of JSON
 
 
-def vet_archive(path: Path) -> None:
-    """Refuse a ``.keras`` file whose architecture is more than plain layers."""
+def read_member(path: Path, name: str) -> bytes:
+    """Return a part of a ``.keras`` file, if it is of a size that can be."""
     with ZipFile(path) as archive:
-        if archive.getinfo("config.json").file_size > _LARGEST:
-            raise BadInput(f"{path} has an architecture of absurd size.")
-        vet(path, json.loads(archive.read("config.json")))
+        if archive.getinfo(name).file_size > _LARGEST:
+            raise BadInput(f"{path} has a {name} of absurd size.")
+        return archive.read(name)
 
 
 def vet(path: Path, config: Any) -> None:
@@ -46,22 +60,48 @@ def vet(path: Path, config: Any) -> None:
 
 def _vet_object(path: Path, config: dict[str, Any]) -> None:
     name, module = config.get("class_name"), config.get("module")
-    if module is not None and str(module).partition(".")[0] not in _PLACES:
+    if module is not None and str(module).partition(".")[0] not in _ROOTS:
         raise BadInput(f"{path} asks for {name!r} of {module!r}: only Keras' own layers are built.")
-    if name == "function" and not hasattr(keras.activations, str(config.get("config"))):
-        raise BadInput(f"{path} calls the function {config.get('config')!r}: it is not loaded.")
-    if name is not None and name != "function" and not _is_plain(name):
+    for function in _functions(config):
+        if not _is_activation(function):
+            shown = repr(function) if isinstance(function, str) else "of its own"
+            raise BadInput(
+                f"{path} calls the function {shown}, which is no activation of Keras' own: "
+                f"it is not loaded; {AS_SAVED_MODEL}."
+            )
+    if name is not None and name != "function":
+        vet_class(path, name)
+
+
+def vet_class(path: Path, name: Any) -> None:
+    """Refuse a class that is not plain."""
+    if not _is_plain(name):
         raise BadInput(
             f"{path} has a layer {name!r}, which may carry code or is not Keras' own: "
-            "it is not loaded; python: takes a function that builds the model."
+            f"it is not loaded; {AS_SAVED_MODEL}."
         )
+
+
+def _functions(config: dict[str, Any]) -> list[Any]:
+    """Return the functions that an object is or has; layers may be activations, too."""
+    if config.get("class_name") == "function":
+        return [config.get("config")]
+    named = [value for key, value in config.items() if key.endswith("activation")]
+    return [v for v in named if v and not (isinstance(v, dict) and "class_name" in v)]
+
+
+def _is_activation(name: Any) -> bool:
+    try:
+        return name == HARD_SIGMOID or bool(keras.activations.get(str(name)))
+    except ValueError:
+        return False
 
 
 def _is_plain(name: Any) -> bool:
     if not isinstance(name, str) or name in _REFUSED:
         return False
-    homes = (keras.layers, keras.initializers, keras.regularizers, keras.constraints)
-    return name in _MODELS | _OTHERS or any(isinstance(getattr(h, name, None), type) for h in homes)
+    found = (getattr(place, name, None) for place in PLACES.values())
+    return name in MODELS | _OTHERS or any(isinstance(each, type) for each in found)
 
 
 def plain(config: Any) -> Any:
@@ -83,6 +123,6 @@ def plain(config: Any) -> Any:
 def _plain_value(key: str, value: Any) -> Any:
     if key.endswith("_initializer"):
         return "zeros"
-    if key.endswith(("_regularizer", "_constraint")) or key in ("compile_config", "build_config"):
+    if key.endswith(("_regularizer", "_constraint")) or key == "compile_config":
         return None
     return plain(value)
