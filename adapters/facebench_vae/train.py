@@ -13,6 +13,7 @@ from facebench.training import (
     train_images,
     trainer_options,
 )
+from facebench.training.options import STEPS_HELP
 from facebench_vae.sampler import MODEL_FILE
 
 
@@ -24,7 +25,7 @@ from facebench_vae.sampler import MODEL_FILE
     show_default=True,
     type=click.IntRange(min=1),
     metavar="INT",
-    help="Training steps.",
+    help=STEPS_HELP,
 )
 @click.option(
     "--batch-size",
@@ -108,7 +109,8 @@ from facebench_vae.sampler import MODEL_FILE
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
     metavar="FLOAT",
-    help="Adam's first learning rate; it falls to 0 along a cosine.",
+    help="Adam's first learning rate; it falls to 0 along a cosine over --steps. A run that goes "
+    "on with other --steps goes on along their cosine.",
 )
 @click.option(
     "--device",

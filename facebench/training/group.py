@@ -1,5 +1,6 @@
 """Several processes that train one model, as torchrun starts them; or a single one."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from torch import Tensor, distributed, nn
 from facebench.errors import BadInput
 from facebench.torchrun import local_gpu, processes
 from facebench.training.checkpoints import Checkpoints
+from facebench.training.interrupt import interruptible
 from facebench.training.learner import Learner
 from facebench.training.loop import fit
 from facebench.training.options import Plan
@@ -56,6 +58,15 @@ class Group:
         distributed.all_gather_object(values, value)
         return values
 
+    def obeyed(self, asked: int | None) -> int | None:
+        """Return the signal that any process was `asked` to stop by: all stop after one step."""
+        if self.size == 1:
+            return asked
+        where = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+        loudest = torch.tensor([asked or 0], device=where)
+        distributed.all_reduce(loudest, distributed.ReduceOp.MAX)
+        return int(loudest) or None
+
     def agree(self, step: int) -> None:
         """Wait for the other processes, and make sure that they go on from the same step."""
         if len({*self.gather(step)}) > 1:
@@ -72,16 +83,20 @@ def fit_together(
 
     These write nothing. `hooks` are those of `fit`.
     """
-    newest = Checkpoints(run.checkpoints).newest() if plan.resume else None
+    newest = Checkpoints(run.checkpoints).last_until(learner.steps) if plan.resume else None
     done = newest.step if newest else 0
     if newest and group.rank:
         learner.restore(newest.read())
     group.agree(done)  # from here on the first process may remove what was there
     if group.rank == 0:
-        fit(run, learner, plan, **hooks)
+        fit(run, learner, plan, agree=group.obeyed, **hooks)
         return
-    for step in range(done + 1, learner.steps + 1):
-        learner.step(step)
+    with interruptible() as interrupt:
+        for step in range(done + 1, learner.steps + 1):
+            learner.step(step)
+            asked = group.obeyed(interrupt.asked)
+            if asked and step < learner.steps:
+                sys.exit(128 + asked)
 
 
 @contextmanager
