@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from facebench.errors import BadInput
-from facebench.torchrun import processes
+from facebench.torchrun import processes, processes_option
 from facebench.training import (
     Plan,
     Run,
@@ -113,18 +113,20 @@ def _flags(command: Any) -> Any:
     help="What Keras runs on; TensorFlow is the faster one on CPUs.",
 )
 @plan_options()
+@processes_option()
 def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     """Train a deep convolutional GAN with Keras (Radford et al. 2016).
 
     Images must be squares of a power of two, 16 pixels or more. The defaults take about 40
-    minutes for 64x64 pixels on two CPU cores. Under torchrun the processes share each batch and
-    the first one writes.
+    minutes for 64x64 pixels on two CPU cores. With --processes, or under torchrun, the processes
+    share each batch and the first one writes.
 
     \b
     Examples:
       facebench train dcgan --data faces64 --out runs/dcgan
       facebench train dcgan --data faces64 --out runs/wide --width 128 --steps 20000 --diffaugment
       facebench train dcgan --data faces128 --out runs/notebook --preset notebook
+      facebench train dcgan --data faces64 --out runs/dcgan4 --processes 4
     """
     dataset = train_images(data)
     require_power_of_two(dataset, "DCGAN")
@@ -185,7 +187,10 @@ def _settled(
 ) -> tuple[dict[str, Any], Plan]:
     """Fill in what depends on other options, and refuse what does not go together."""
     if processes() > 1 and (options["preset"] == "notebook" or options["jit_compile"]):
-        raise BadInput("Under torchrun the DCGAN trains without --preset and --jit-compile.")
+        raise BadInput(
+            "Under torchrun the DCGAN trains without --preset notebook and --jit-compile: leave "
+            "them out, or --processes."
+        )
     if options["preset"] == "notebook":
         return _notebook(context, options, plan)
     cross_entropy = options["loss"] == "nonsaturating"

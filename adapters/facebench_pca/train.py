@@ -9,6 +9,7 @@ import numpy as np
 from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
 from facebench.sampler import Images, latents, to_uint8
+from facebench.torchrun import processes_option
 from facebench.training import Plan, Run, fit, plan_options, train_images, trainer_options
 from facebench.training.heldback import held_back
 from facebench.training.loop import CONTROL_SEEDS
@@ -56,6 +57,7 @@ TRUNCATED = (16, 64, 256)
     "there ends earlier or later with another number.",
 )
 @plan_options("passes", log_every=1, grid_every=1, checkpoint_every=4)
+@processes_option(alone="Eigenfaces are found in one process")
 def command(
     data: Path, out: Path, plan: Plan, components: int | None, solver: str, **options: Any
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from facebench.torchrun import processes_option
 from facebench.training import (
     Plan,
     Run,
@@ -127,18 +128,19 @@ from facebench_vae.sampler import MODEL_FILE
 )
 @click.option("--compile", is_flag=True, help="Compile the network by torch.compile.")
 @plan_options()
+@processes_option()
 def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> None:
     """Train a convolutional variational autoencoder (Kingma & Welling 2014).
 
     Images must be squares of a power of two, 16 pixels or more. The defaults take about 20
-    minutes for 64x64 pixels on two CPU cores. On a CPU the same seed gives the same weights. Under
-    torchrun, the processes share each batch and the first one writes.
+    minutes for 64x64 pixels on two CPU cores. On a CPU the same seed gives the same weights. With
+    --processes, or under torchrun, the processes share each batch and the first one writes.
 
     \b
     Examples:
       facebench train vae --data faces64 --out runs/vae
       facebench train vae --data faces64 --out runs/wide --width 64 --steps 20000
-      torchrun --nproc-per-node 4 -m facebench train vae --data faces64 --out runs/vae
+      facebench train vae --data faces64 --out runs/vae4 --processes 4
     """
     dataset = train_images(data)
     require_power_of_two(dataset, "VAE")

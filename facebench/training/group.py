@@ -1,5 +1,6 @@
 """Several processes that train one model, as torchrun starts them; or a single one."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -112,9 +113,19 @@ def process_group(device: str, batch_size: int) -> Iterator[Group]:
             f"give a multiple of {size}."
         )
     if device == "cuda":
+        _require_gpu()
         torch.cuda.set_device(local_gpu())
     distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield Group(distributed.get_rank(), size)
     finally:
         distributed.destroy_process_group()
+
+
+def _require_gpu() -> None:
+    gpus = torch.cuda.device_count()
+    if int(os.environ["LOCAL_RANK"]) >= gpus:
+        raise BadInput(
+            f"There are {gpus} GPUs for more processes: give --processes {gpus}, or torchrun "
+            f"--nproc-per-node {gpus}."
+        )
