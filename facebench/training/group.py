@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
-from facebench.errors import BadInput
+from facebench.errors import BadInput, RunFailed
 from facebench.torchrun import local_gpu, processes
 from facebench.training.checkpoints import Checkpoints
 from facebench.training.interrupt import interruptible
@@ -89,15 +89,31 @@ def fit_together(
     if newest and group.rank:
         learner.restore(newest.read())
     group.agree(done)  # from here on the first process may remove what was there
-    if group.rank == 0:
-        fit(run, learner, plan, agree=group.obeyed, **hooks)
-        return
-    with interruptible() as interrupt:
-        for step in range(done + 1, learner.steps + 1):
-            learner.step(step)
-            asked = group.obeyed(interrupt.asked)
-            if asked and step < learner.steps:
-                sys.exit(128 + asked)
+    with _all_alive(group):
+        if group.rank == 0:
+            fit(run, learner, plan, agree=group.obeyed, **hooks)
+            return
+        with interruptible() as interrupt:
+            for step in range(done + 1, learner.steps + 1):
+                learner.step(step)
+                asked = group.obeyed(interrupt.asked)
+                if asked and step < learner.steps:
+                    sys.exit(128 + asked)
+
+
+@contextmanager
+def _all_alive(group: Group) -> Iterator[None]:
+    """Say what a broken connection means: the frameworks' own words are of sockets."""
+    try:
+        yield
+    except Exception as error:  # gloo's are RuntimeErrors, TensorFlow's its own
+        broken = isinstance(error, distributed.DistError) or "connection" in str(error).lower()
+        if group.size == 1 or not broken:
+            raise
+        raise RunFailed(
+            "Another process of this training died. Its checkpoints are kept: start the same "
+            "command again, and it goes on from there."
+        ) from error
 
 
 @contextmanager
