@@ -31,7 +31,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 NOT_RUN = {
     r"pip install ": "installs from the internet",
-    r"make demo": "makes an environment; `facebench demo` is tested in test_synth's terms",
+    r"make demo": "makes an environment, and takes five minutes",
     r"#!/bin/bash|#SBATCH |head=": "Slurm's; the command they prepare runs below",
     r"facebench eval --models NAME=ADAPTER": "the form of a command, not one",
     r"facebench (check|eval .*) mine=tinyflow": "test_docs installs the page's adapter and runs it",
@@ -96,7 +96,7 @@ def blocks(page: Path) -> Iterator[tuple[str, str]]:
 
 def commands() -> list[str]:
     """Return every distinct command of the pages that is to be run, made small."""
-    found = {}
+    found: dict[str, None] = {}
     for page in PAGES:
         for language, text in blocks(page):
             if language or any(text.startswith(begin) for begin in NOT_COMMANDS):
@@ -142,7 +142,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
     layers = torch.nn.Linear(100, 3 * 64 * 64), torch.nn.Tanh(), torch.nn.Unflatten(1, (3, 64, 64))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is deprecated, and saved by many
-        traced = torch.jit.trace(torch.nn.Sequential(*layers), torch.zeros(1, 100))
+        network = torch.nn.Sequential(*layers)
+        traced = torch.jit.trace(network, torch.zeros(1, 100))  # type: ignore[no-untyped-call]
         torch.jit.save(traced, str(place / "gan.pt"))
     return place
 

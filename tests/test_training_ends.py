@@ -88,7 +88,7 @@ def train(name: str, data: Path, out: Path, steps: str, words: str = SELDOM) -> 
     return CliRunner().invoke(command, [*where, *steps.split(), *words.split(), *own.split()])
 
 
-def stop_at(step: int, number: int = signal.SIGINT) -> Callable[[Any, int], Any]:
+def stop_at(step: int, number: int = signal.SIGINT) -> Callable[[Any], Any]:
     def stopping(take: Any) -> Any:
         def taking(learner: Any, now: int) -> Any:
             if now == step:
@@ -97,7 +97,7 @@ def stop_at(step: int, number: int = signal.SIGINT) -> Callable[[Any, int], Any]
 
         return taking
 
-    return stopping  # type: ignore[return-value]
+    return stopping
 
 
 def assert_whole(run: Path, model: str, steps: int) -> None:
@@ -140,7 +140,7 @@ def test_every_road_ends_with_all_that_a_run_has(
     learner, model, run = TRAINERS[name][1], TRAINERS[name][3], tmp_path / "run"
     with monkeypatch.context() as patched:
         if stop:
-            patched.setattr(learner, "step", stop_at(stop)(learner.step))  # type: ignore[call-arg, arg-type]
+            patched.setattr(learner, "step", stop_at(stop)(learner.step))
         assert train(name, data, run, str(begun), words).exit_code == (130 if stop else 0)
     assert (run / model).exists() == (stop is None)
     if accident:
@@ -158,7 +158,7 @@ def test_a_run_ended_early_is_the_run_that_was_as_long(
 ) -> None:
     train("pca", data, tmp_path / "short", "3", words)
     with monkeypatch.context() as patched:
-        patched.setattr(PCALearner, "step", stop_at(3)(PCALearner.step))  # type: ignore[call-arg, arg-type]
+        patched.setattr(PCALearner, "step", stop_at(3)(PCALearner.step))
         train("pca", data, tmp_path / "ended", "100", words)
     train("pca", data, tmp_path / "ended", "3", words)
     for name in ("model.npz", "samples/final.png", "config.json"):
@@ -178,7 +178,7 @@ def test_a_lengthened_run_that_is_stopped_is_not_finished(
     run = tmp_path / "run"
     train("vae", data, run, "2")
     with monkeypatch.context() as patched:
-        patched.setattr(VAELearner, "step", stop_at(4, signal.SIGTERM)(VAELearner.step))  # type: ignore[call-arg, arg-type]
+        patched.setattr(VAELearner, "step", stop_at(4, signal.SIGTERM)(VAELearner.step))
         assert train("vae", data, run, "6").exit_code == 143
     assert not (run / "model.safetensors").exists()
     assert "Going on after step 4 of 6" in train("vae", data, run, "6").output
