@@ -134,7 +134,8 @@ def test_a_run_records_its_options_its_log_and_its_samples(
     folder: Path, trained: dict[str, list[str]], backend: str
 ) -> None:
     run = folder / backend
-    expected = {"adapter": "dcgan", "data": "d1ce[0:8]", "size": 16, "backend": backend}
+    expected = {"adapter": "dcgan", "data": "d1ce[0:8]", "size": 16, "held_back": 0}
+    expected |= {"backend": backend}
     assert read_json(run / "config.json") == expected | OPTIONS | OTHERS
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [50, 60, 60]

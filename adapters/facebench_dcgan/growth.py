@@ -14,13 +14,16 @@ def growth(step: int, steps: int, size: int) -> Growth:
     """Return where step `step` of `steps` is.
 
     The stages below `size` share the first half of the steps equally; each but the first fades in
-    over the first half of its time, the last over the first quarter of its.
+    over the first half of its time, the last over the first quarter of its. In fewer steps than
+    that takes nothing grows: all are of the full size.
 
     >>> [tuple(growth(step, 800, 64)) for step in (1, 100, 101, 150, 200, 401, 800)]
     [(0, 1.0), (0, 1.0), (1, 0.02), (1, 1.0), (1, 1.0), (4, 0.01), (4, 1.0)]
     """
     last = size.bit_length() - 3
-    share = max(steps // 2 // last, 1)
+    share = steps // 2 // last
+    if not share:
+        return Growth(last, 1.0)
     stage = min((step - 1) // share, last)
     faded = (step - stage * share) / max(share // 2 if stage < last else share, 1)
     return Growth(stage, 1.0 if stage == 0 else min(faded, 1.0))

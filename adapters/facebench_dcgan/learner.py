@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32
 
-from facebench.data.dataset import Dataset
 from facebench.files import atomic_path
 from facebench.sampler import Images, LatentSampler
-from facebench.training import generator, random_batch
+from facebench.training import ImageRows, generator, random_batch
 from facebench.training.learner import State
 from facebench_dcgan.augment import NUMBERS
 from facebench_dcgan.growth import growth
@@ -26,14 +25,14 @@ Batch = dict[str, np.ndarray]
 class DCGANLearner:
     """Draws the batches, and keeps what the networks are."""
 
-    def __init__(self, config: dict[str, Any], dataset: Dataset, group: "Group | None" = None):
+    def __init__(self, config: dict[str, Any], images: ImageRows, group: "Group | None" = None):
         """Build the networks that the run's `config` describes; Keras is already imported."""
         import keras
 
         from facebench_dcgan.gan import GAN
 
         keras.utils.set_random_seed(config["seed"])
-        self.config, self.images = config, dataset.images
+        self.config, self.images = config, images
         self.steps, self.images_per_step = config["steps"], config["batch_size"]
         notebook = config["preset"] == "notebook"
         self.control_scale = CONTROL_SCALE if notebook else 1.0
@@ -111,7 +110,7 @@ class _GeneratorSampler(LatentSampler):
         return images.repeat(factor, 2).repeat(factor, 3)
 
 
-def batch(images: np.ndarray, config: dict[str, Any], step: int) -> Batch:
+def batch(images: ImageRows, config: dict[str, Any], step: int) -> Batch:
     """Return the arrays that :class:`GAN` needs for step `step`, drawn from the seed and it."""
     rng, count = generator(config["seed"], step), config["batch_size"]
     real = to_network(random_batch(images, count, rng))
@@ -135,7 +134,7 @@ def shared(batch: Batch, share: slice) -> Batch:
     }
 
 
-def notebook_batch(images: np.ndarray, config: dict[str, Any], step: int) -> Batch:
+def notebook_batch(images: ImageRows, config: dict[str, Any], step: int) -> Batch:
     """Return the arrays that :class:`NotebookGAN` needs: images in their order, none mirrored."""
     rng, count = generator(config["seed"], step), config["batch_size"]
     chosen = images[np.arange((step - 1) * count, step * count) % len(images)]

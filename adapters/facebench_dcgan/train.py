@@ -1,6 +1,7 @@
 """``facebench train dcgan``."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from facebench.errors import BadInput
-from facebench.torchrun import processes
+from facebench.torchrun import processes, processes_option
 from facebench.training import (
     Plan,
     Run,
@@ -18,7 +19,7 @@ from facebench.training import (
     train_images,
     trainer_options,
 )
-from facebench.training.options import POSITIVE
+from facebench.training.options import POSITIVE, STEPS_HELP
 from facebench_dcgan import notebook
 from facebench_dcgan.sampler import MODEL_FILE
 from facebench_keras.runtime import start_keras
@@ -33,7 +34,8 @@ FLAGS = {
     "diffaugment": "Change colours, shift and cut out before the discriminator looks, alike for "
     "real and generated images (Zhao et al. 2020): for small data sets.",
     "attention": "Add self-attention at a quarter of the size (Zhang et al. 2019).",
-    "progressive": "Grow both networks from 4x4 pixels (Karras et al. 2018).",
+    "progressive": "Grow both networks from 4x4 pixels (Karras et al. 2018), by the share of "
+    "--steps that is taken: with other --steps the run begins anew.",
     "mixed-precision": "Compute in bfloat16, keep weights in float32: for GPUs, and for CPUs with "
     "AMX, where it trains 1.3 times as fast.",
     "jit-compile": "Compile the step by XLA (TensorFlow only): for GPUs; slower on CPUs.",
@@ -55,7 +57,7 @@ def _flags(command: Any) -> Any:
     help="notebook: the network, losses and settings of the notebook that facebench grew from "
     "(10,000 CelebA pictures at --crop celeba --size 128; a GPU is advisable).",
 )
-@click.option("--steps", default=10000, type=POSITIVE, metavar="INT", help="Training steps.")
+@click.option("--steps", default=10000, type=POSITIVE, metavar="INT", help=STEPS_HELP)
 @click.option("--batch-size", default=64, type=POSITIVE, metavar="INT", help="Images per step.")
 @click.option(
     "--width",
@@ -111,18 +113,20 @@ def _flags(command: Any) -> Any:
     help="What Keras runs on; TensorFlow is the faster one on CPUs.",
 )
 @plan_options()
+@processes_option()
 def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     """Train a deep convolutional GAN with Keras (Radford et al. 2016).
 
     Images must be squares of a power of two, 16 pixels or more. The defaults take about 40
-    minutes for 64x64 pixels on two CPU cores. Under torchrun the processes share each batch and
-    the first one writes.
+    minutes for 64x64 pixels on two CPU cores. With --processes, or under torchrun, the processes
+    share each batch and the first one writes.
 
     \b
     Examples:
       facebench train dcgan --data faces64 --out runs/dcgan
       facebench train dcgan --data faces64 --out runs/wide --width 128 --steps 20000 --diffaugment
       facebench train dcgan --data faces128 --out runs/notebook --preset notebook
+      facebench train dcgan --data faces64 --out runs/dcgan4 --processes 4
     """
     dataset = train_images(data)
     require_power_of_two(dataset, "DCGAN")
@@ -132,6 +136,9 @@ def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     if run.finished and plan.resume:
         click.echo(f"{run.model_path} is already trained with these options.")
         return
+    if run.resized and options["progressive"] and plan.resume:
+        click.echo("Networks grow by the number of steps, which is another: beginning anew.")
+        plan = replace(plan, resume=False)
     train(run, plan)
 
 
@@ -142,7 +149,7 @@ def train(run: Run, plan: Plan) -> None:
     if run.config["backend"] == "torch" or processes() > 1:
         _train_together(run, plan)
         return
-    learner = DCGANLearner(run.config, run.dataset)
+    learner = DCGANLearner(run.config, run.images)
     fit(run, learner, plan, **_hooks(run, learner))
 
 
@@ -155,12 +162,12 @@ def _train_together(run: Run, plan: Plan) -> None:
 
     on_gpu = run.config["backend"] == "torch" and torch.cuda.is_available()
     with process_group("cuda" if on_gpu else "cpu", run.config["batch_size"]) as group:
-        learner = DCGANLearner(run.config, run.dataset, group)
+        learner = DCGANLearner(run.config, run.images, group)
         fit_together(run, learner, plan, group, **_hooks(run, learner))
 
 
 def _hooks(run: Run, learner: "DCGANLearner") -> dict[str, Callable[..., None]]:
-    """Return what the notebook does whenever it logs."""
+    """Return what the notebook does whenever it logs, and at the end."""
     if run.config["preset"] != "notebook":
         return {}
 
@@ -172,7 +179,7 @@ def _hooks(run: Run, learner: "DCGANLearner") -> dict[str, Callable[..., None]]:
             f"({seconds:.1f} sec)"
         )
 
-    return {"after_log": tell}
+    return {"after_log": tell, "finish": lambda: learner.save_notebook_weights(run.folder)}
 
 
 def _settled(
@@ -180,7 +187,10 @@ def _settled(
 ) -> tuple[dict[str, Any], Plan]:
     """Fill in what depends on other options, and refuse what does not go together."""
     if processes() > 1 and (options["preset"] == "notebook" or options["jit_compile"]):
-        raise BadInput("Under torchrun the DCGAN trains without --preset and --jit-compile.")
+        raise BadInput(
+            "Under torchrun the DCGAN trains without --preset notebook and --jit-compile: leave "
+            "them out, or --processes."
+        )
     if options["preset"] == "notebook":
         return _notebook(context, options, plan)
     cross_entropy = options["loss"] == "nonsaturating"
@@ -199,8 +209,6 @@ def _settled(
 def _notebook(
     context: click.Context, options: dict[str, Any], plan: Plan
 ) -> tuple[dict[str, Any], Plan]:
-    from dataclasses import replace
-
     free = {*notebook.PRESET, "preset", "seed", "backend"}
     given = {name for name in options if context.get_parameter_source(name) is _COMMAND_LINE}
     if given - free:

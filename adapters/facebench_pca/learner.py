@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from facebench.data.dataset import Dataset
 from facebench.sampler import Images, LatentSampler
-from facebench.training import generator
+from facebench.training import ImageRows, generator
 from facebench.training.learner import State
 from facebench_pca.model import Eigenfaces, render, save
 from facebench_pca.solve import Pixels, iterate, random_basis, solve_exactly
@@ -19,11 +18,11 @@ class PCALearner:
 
     control_scale = 1.0
 
-    def __init__(self, config: dict[str, Any], dataset: Dataset):
+    def __init__(self, config: dict[str, Any], images: ImageRows):
         self.components, self.exact = config["components"], config["solver"] == "covariance"
         self.steps = 1 if self.exact else config["passes"]
-        self.images_per_step = len(dataset)
-        self.pixels = Pixels(dataset.images)
+        self.images_per_step = len(images)
+        self.pixels = Pixels(images)
         self.basis = np.zeros((0, 0), np.float32)
         if not self.exact:
             rng = generator(config["seed"], 0)

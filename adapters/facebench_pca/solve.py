@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Float32
 
+from facebench.training import ImageRows
 from facebench_pca.model import Eigenfaces
 
 BLOCK = 1024
@@ -21,7 +22,7 @@ Basis = Float32[np.ndarray, "p l"]
 class Pixels:
     """Training images as centred rows, their mean and their total variance."""
 
-    def __init__(self, images: np.ndarray):
+    def __init__(self, images: ImageRows):
         self.images, self.count = images, len(images)
         total = np.zeros(images[0].size)
         squares = 0.0

@@ -9,7 +9,9 @@ import numpy as np
 from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
 from facebench.sampler import Images, latents, to_uint8
+from facebench.torchrun import processes_option
 from facebench.training import Plan, Run, fit, plan_options, train_images, trainer_options
+from facebench.training.heldback import held_back
 from facebench.training.loop import CONTROL_SEEDS
 from facebench.training.options import POSITIVE
 from facebench.training.plot import save_chart
@@ -51,9 +53,11 @@ TRUNCATED = (16, 64, 256)
     show_default=True,
     type=POSITIVE,
     metavar="INT",
-    help="Times that the randomized solver reads all images; more are more exact.",
+    help="Times that the randomized solver reads all images; more are more exact. A run that is "
+    "there ends earlier or later with another number.",
 )
 @plan_options("passes", log_every=1, grid_every=1, checkpoint_every=4)
+@processes_option(alone="Eigenfaces are found in one process")
 def command(
     data: Path, out: Path, plan: Plan, components: int | None, solver: str, **options: Any
 ) -> None:
@@ -70,13 +74,14 @@ def command(
     """
     dataset = train_images(data)
     components, solver = _components(components, dataset), choose_solver(solver, dataset)
-    run = Run(out, "pca", MODEL_FILE, dataset, components=components, solver=solver, **options)
+    options |= {"components": components, "solver": solver}
+    run = Run(out, "pca", MODEL_FILE, dataset, length="passes", **options)
     if run.finished and plan.resume:
         click.echo(f"{run.model_path} is already trained with these options.")
         return
     how = SOLVERS[solver].format(**options)
-    click.echo(f"Fitting {components} eigenfaces to {len(dataset)} images by {how}.")
-    learner = PCALearner(run.config, dataset)
+    click.echo(f"Fitting {components} eigenfaces to {len(run.images)} images by {how}.")
+    learner = PCALearner(run.config, run.images)
     fit(run, learner, plan, finish=lambda: _finish(run, learner))
 
 
@@ -112,11 +117,12 @@ def _log(variances: np.ndarray) -> list[float]:
 
 
 def _components(wanted: int | None, dataset: Dataset) -> int:
-    most = min(len(dataset) - 1, dataset.images[0].size)
+    learnt = len(dataset) - held_back(len(dataset))
+    most = min(learnt - 1, dataset.images[0].size)
     if wanted is not None and wanted > most:
         raise BadInput(
-            f"--components {wanted} is more than the {len(dataset)} training images of "
-            f"{dataset.name} have: give at most {most}."
+            f"--components {wanted} is more than the {learnt} images of {dataset.name} to learn "
+            f"have: give at most {most}."
         )
     return wanted or min(DEFAULT_COMPONENTS, most)
 

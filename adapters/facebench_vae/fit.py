@@ -6,10 +6,9 @@ import click
 import numpy as np
 import torch
 
-from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
 from facebench.sampler import Images
-from facebench.training import Plan, Run
+from facebench.training import ImageRows, Plan, Run
 from facebench.training.group import fit_together, process_group
 from facebench_vae.learner import VAELearner, means
 from facebench_vae.likelihood import bits_per_dimension
@@ -18,9 +17,9 @@ from facebench_vae.model import VAE, Elbo, render_codes, to_network
 BATCH = 100
 COLUMNS = 6
 MEASURED = 1000
-"""Images of each split that the final ELBO is measured on."""
+"""Images of each part that the final ELBO is measured on, at most."""
 TOLD = (
-    "{split} ELBO: {elbo:.0f} = {reconstruction:.0f} (reconstruction) - {kl:.0f} (KL) nats, "
+    "{part} ELBO: {elbo:.0f} = {reconstruction:.0f} (reconstruction) - {kl:.0f} (KL) nats, "
     "{bits_per_dimension:.3f} bits per dimension."
 )
 
@@ -35,33 +34,34 @@ def choose_device(name: str) -> str:
 def train(run: Run, plan: Plan, device: str = "cpu") -> None:
     """Train as ``run.config`` says, and write its model file when all is done."""
     with process_group(device, run.config["batch_size"]) as group:
-        learner = VAELearner(run.config, run.dataset, device, group)
+        learner = VAELearner(run.config, run.images, device, group)
         fit_together(run, learner, plan, group, finish=lambda: _finish(run, learner))
 
 
 def _finish(run: Run, learner: VAELearner) -> None:
-    """Measure both splits, fit the prior if asked for, and save reconstructions."""
-    holdout = run.dataset.split("holdout")
-    splits = {"train": run.dataset, "holdout": holdout}
-    for name, dataset in splits.items():
-        if len(dataset):
-            values = measure(learner.average, dataset, run.config)
-            run.log(learner.steps, **{f"{name}_{key}": value for key, value in values.items()})
-            click.echo(TOLD.format(split=name.capitalize(), **values))
+    """Measure what was learnt and what was held back, fit the prior if asked for, and draw.
+
+    The hold-out split is left to evaluations.
+    """
+    parts = {"train": run.images} | ({"held_back": run.scored} if run.config["held_back"] else {})
+    for name, images in parts.items():
+        values = measure(learner.average, images, run.config)
+        run.log(learner.steps, **{f"{name}_{key}": value for key, value in values.items()})
+        click.echo(TOLD.format(part=name.replace("_", " ").capitalize(), **values))
     if run.config["prior"] == "fitted":
-        fit_prior(learner.average, run.dataset.images)
-    shown = (holdout if len(holdout) else run.dataset).images[:18]
+        fit_prior(learner.average, run.images)
+    shown = run.scored[:18]
     columns = min(COLUMNS, len(shown))
     whole = shown[: len(shown) // columns * columns]  # a broken row would lose its partner
     pairs = reconstructions(learner.average, whole, columns)
     run.save_grid("reconstructions", pairs, columns)
 
 
-def measure(model: VAE, dataset: Dataset, config: dict[str, Any]) -> dict[str, float]:
+def measure(model: VAE, images: ImageRows, config: dict[str, Any]) -> dict[str, float]:
     """Return the ELBO of up to 1,000 images, its terms, and its bits per dimension."""
-    images = dataset.images[:MEASURED]
-    values = evaluate(model, images, config["sigma"], config["likelihood"])
-    bits = bits_per_dimension(values["elbo"], config["likelihood"], images[0].size)
+    some = images[:MEASURED]
+    values = evaluate(model, some, config["sigma"], config["likelihood"])
+    bits = bits_per_dimension(values["elbo"], config["likelihood"], some[0].size)
     return values | {"bits_per_dimension": bits}
 
 
@@ -87,7 +87,7 @@ def evaluate(
 
 
 @torch.inference_mode()
-def fit_prior(model: VAE, images: np.ndarray) -> None:
+def fit_prior(model: VAE, images: ImageRows) -> None:
     """Give `model` the Gaussian of the codes of `images` as its prior: their mean, their variance.
 
     The covariance of the codes is that of the posteriors' means plus the mean of their variances.

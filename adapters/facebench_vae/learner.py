@@ -10,9 +10,8 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from facebench.data.dataset import Dataset
 from facebench.sampler import Images, LatentSampler
-from facebench.training import generator, random_batch
+from facebench.training import ImageRows, generator, random_batch
 from facebench.training.group import Group
 from facebench.training.learner import State
 from facebench_vae.model import VAE, Elbo, render, save, to_network
@@ -23,9 +22,9 @@ class VAELearner:
 
     control_scale = 1.0
 
-    def __init__(self, config: dict[str, Any], dataset: Dataset, device: str, group: Group):
+    def __init__(self, config: dict[str, Any], images: ImageRows, device: str, group: Group):
         torch.manual_seed(config["seed"])
-        self.config, self.images, self.group = config, dataset.images, group
+        self.config, self.images, self.group = config, images, group
         self.steps, self.images_per_step = config["steps"], config["batch_size"]
         self.model = VAE(config["size"], config["latent_dim"], config["width"]).to(device)
         self.average = copy.deepcopy(self.model)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from facebench.torchrun import processes_option
 from facebench.training import (
     Plan,
     Run,
@@ -13,6 +14,7 @@ from facebench.training import (
     train_images,
     trainer_options,
 )
+from facebench.training.options import STEPS_HELP
 from facebench_vae.sampler import MODEL_FILE
 
 
@@ -24,7 +26,7 @@ from facebench_vae.sampler import MODEL_FILE
     show_default=True,
     type=click.IntRange(min=1),
     metavar="INT",
-    help="Training steps.",
+    help=STEPS_HELP,
 )
 @click.option(
     "--batch-size",
@@ -108,7 +110,8 @@ from facebench_vae.sampler import MODEL_FILE
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
     metavar="FLOAT",
-    help="Adam's first learning rate; it falls to 0 along a cosine.",
+    help="Adam's first learning rate; it falls to 0 along a cosine over --steps. A run that goes "
+    "on with other --steps goes on along their cosine.",
 )
 @click.option(
     "--device",
@@ -125,18 +128,19 @@ from facebench_vae.sampler import MODEL_FILE
 )
 @click.option("--compile", is_flag=True, help="Compile the network by torch.compile.")
 @plan_options()
+@processes_option()
 def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> None:
     """Train a convolutional variational autoencoder (Kingma & Welling 2014).
 
     Images must be squares of a power of two, 16 pixels or more. The defaults take about 20
-    minutes for 64x64 pixels on two CPU cores. On a CPU the same seed gives the same weights. Under
-    torchrun, the processes share each batch and the first one writes.
+    minutes for 64x64 pixels on two CPU cores. On a CPU the same seed gives the same weights. With
+    --processes, or under torchrun, the processes share each batch and the first one writes.
 
     \b
     Examples:
       facebench train vae --data faces64 --out runs/vae
       facebench train vae --data faces64 --out runs/wide --width 64 --steps 20000
-      torchrun --nproc-per-node 4 -m facebench train vae --data faces64 --out runs/vae
+      facebench train vae --data faces64 --out runs/vae4 --processes 4
     """
     dataset = train_images(data)
     require_power_of_two(dataset, "VAE")

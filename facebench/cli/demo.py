@@ -32,7 +32,7 @@ def demo(out: Path) -> None:
 
     Renders faces, trains the three reference models small, and draws the board.
 
-    Takes about four minutes on two CPU cores and downloads nothing. Each step is shown as the
+    Takes about five minutes on two CPU cores and downloads nothing. Each step is shown as the
     command it is; running the demo again continues it.
     """
     data, results = out / "faces64", out / "results"

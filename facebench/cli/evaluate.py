@@ -13,6 +13,7 @@ from facebench.modes import DEFAULT, MODES
 from facebench.options import limit_options, seed_option
 from facebench.progress import bar
 from facebench.result import Result
+from facebench.torchrun import processes_option
 
 
 def _weight_files(
@@ -125,6 +126,7 @@ def _weight_files(
 @click.option("--offline", is_flag=True, help="Download nothing: refuse where weights are missing.")
 @limit_options
 @click.option("--device", metavar="DEVICE", help="Torch device.  [default: a GPU if there is one]")
+@processes_option()
 def evaluate(
     models: str,
     metrics: str | None,
@@ -149,6 +151,7 @@ def evaluate(
       facebench eval --models mine=vae:runs/vae-large --reference faces64 --metrics fid,kid
       facebench eval --models dcgan --reference faces64 --num 1000 --sanity
       facebench eval --models dcgan --reference faces64 --mode pytorch-fid
+      facebench eval --models dcgan,vae --reference faces64 --num 50000 --processes 4
     Offline:
       facebench eval --models pca --reference faces64 --extractor random
       facebench eval --models pca --reference faces64 --weights inception=weights.pth

@@ -10,6 +10,7 @@ from facebench.training.checks import require_power_of_two as require_power_of_t
 from facebench.training.checks import train_images as train_images
 from facebench.training.checks import trained_model as trained_model
 from facebench.training.learner import Diverged as Diverged
+from facebench.training.learner import ImageRows as ImageRows
 from facebench.training.learner import Learner as Learner
 from facebench.training.learner import generator as generator
 from facebench.training.learner import random_batch as random_batch

@@ -1,6 +1,8 @@
 """Checkpoints: all that the next step depends on, as safetensors; the newest and the best stay."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ class Checkpoint:
     """Time spent training until then."""
     score: float | None
     """The samples' sliced Wasserstein distance; None where the run was interrupted."""
+    losses: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """Those of its step, for a run that turns out to end there."""
 
     def read(self) -> State:
         """Return the arrays that `Checkpoints.save` was given."""
@@ -35,12 +39,20 @@ class Checkpoints:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def save(self, state: State, step: int, seconds: float, score: float | None) -> Checkpoint:
+    def save(
+        self,
+        state: State,
+        step: int,
+        seconds: float,
+        score: float | None,
+        losses: Mapping[str, float] | None = None,
+    ) -> Checkpoint:
         """Write a checkpoint, then remove all but the newest and the best; refuse NaN."""
         bad = [name for name, array in state.items() if not _finite(array)]
         if bad:
             raise Diverged(f"The weights are no longer finite at step {step} ({bad[0]}).")
-        about = {"step": str(step), "seconds": repr(seconds), "score": repr(score)}
+        numbers = {"seconds": repr(seconds), "score": repr(score)}
+        about = {"step": str(step), "losses": json.dumps(losses or {}), **numbers}
         target = self.folder / f"step-{step:06d}.safetensors"
         with atomic_path(target) as partial:
             save_file({name: np.asarray(a, order="C") for name, a in state.items()}, partial, about)
@@ -54,6 +66,16 @@ class Checkpoints:
     def newest(self) -> Checkpoint | None:
         """Return the checkpoint of the last step, if there is any."""
         return max(self.all(), key=lambda each: each.step, default=None)
+
+    def last_until(self, step: int) -> Checkpoint | None:
+        """Return the newest checkpoint that is not after `step`, if there is any."""
+        return max((e for e in self.all() if e.step <= step), key=lambda e: e.step, default=None)
+
+    def forget_after(self, step: int) -> None:
+        """Remove the checkpoints of later steps."""
+        for each in self.all():
+            if each.step > step:
+                each.path.unlink()
 
     def best(self) -> Checkpoint | None:
         """Return the checkpoint with the least score, if any has one."""
@@ -80,6 +102,7 @@ def _open(path: Path) -> Checkpoint:
         with safe_open(path, "numpy") as file:
             about = file.metadata() or {}
         score = None if about["score"] == "None" else float(about["score"])
-        return Checkpoint(path, int(about["step"]), float(about["seconds"]), score)
+        losses = json.loads(about.get("losses", "{}"))
+        return Checkpoint(path, int(about["step"]), float(about["seconds"]), score, losses)
     except (KeyError, ValueError, OSError, SafetensorError) as error:
         raise BadInput(f"{path} is no checkpoint, or damaged: remove it.") from error

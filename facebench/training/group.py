@@ -1,5 +1,7 @@
 """Several processes that train one model, as torchrun starts them; or a single one."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,9 +10,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
-from facebench.errors import BadInput
+from facebench.errors import BadInput, RunFailed
 from facebench.torchrun import local_gpu, processes
 from facebench.training.checkpoints import Checkpoints
+from facebench.training.interrupt import interruptible
 from facebench.training.learner import Learner
 from facebench.training.loop import fit
 from facebench.training.options import Plan
@@ -56,6 +59,15 @@ class Group:
         distributed.all_gather_object(values, value)
         return values
 
+    def obeyed(self, asked: int | None) -> int | None:
+        """Return the signal that any process was `asked` to stop by: all stop after one step."""
+        if self.size == 1:
+            return asked
+        where = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+        loudest = torch.tensor([asked or 0], device=where)
+        distributed.all_reduce(loudest, distributed.ReduceOp.MAX)
+        return int(loudest) or None
+
     def agree(self, step: int) -> None:
         """Wait for the other processes, and make sure that they go on from the same step."""
         if len({*self.gather(step)}) > 1:
@@ -72,16 +84,36 @@ def fit_together(
 
     These write nothing. `hooks` are those of `fit`.
     """
-    newest = Checkpoints(run.checkpoints).newest() if plan.resume else None
+    newest = Checkpoints(run.checkpoints).last_until(learner.steps) if plan.resume else None
     done = newest.step if newest else 0
     if newest and group.rank:
         learner.restore(newest.read())
     group.agree(done)  # from here on the first process may remove what was there
-    if group.rank == 0:
-        fit(run, learner, plan, **hooks)
-        return
-    for step in range(done + 1, learner.steps + 1):
-        learner.step(step)
+    with _all_alive(group):
+        if group.rank == 0:
+            fit(run, learner, plan, agree=group.obeyed, **hooks)
+            return
+        with interruptible() as interrupt:
+            for step in range(done + 1, learner.steps + 1):
+                learner.step(step)
+                asked = group.obeyed(interrupt.asked)
+                if asked and step < learner.steps:
+                    sys.exit(128 + asked)
+
+
+@contextmanager
+def _all_alive(group: Group) -> Iterator[None]:
+    """Say what a broken connection means: the frameworks' own words are of sockets."""
+    try:
+        yield
+    except Exception as error:  # gloo's are RuntimeErrors, TensorFlow's its own
+        broken = isinstance(error, distributed.DistError) or "connection" in str(error).lower()
+        if group.size == 1 or not broken:
+            raise
+        raise RunFailed(
+            "Another process of this training died. Its checkpoints are kept: start the same "
+            "command again, and it goes on from there."
+        ) from error
 
 
 @contextmanager
@@ -97,9 +129,19 @@ def process_group(device: str, batch_size: int) -> Iterator[Group]:
             f"give a multiple of {size}."
         )
     if device == "cuda":
+        _require_gpu()
         torch.cuda.set_device(local_gpu())
     distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield Group(distributed.get_rank(), size)
     finally:
         distributed.destroy_process_group()
+
+
+def _require_gpu() -> None:
+    gpus = torch.cuda.device_count()
+    if int(os.environ["LOCAL_RANK"]) >= gpus:
+        raise BadInput(
+            f"There are {gpus} GPUs for more processes: give --processes {gpus}, or torchrun "
+            f"--nproc-per-node {gpus}."
+        )

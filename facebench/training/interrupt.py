@@ -12,11 +12,6 @@ class Interrupt:
 
     asked: int | None = None
 
-    @property
-    def exit_code(self) -> int:
-        """What shells have for a process that a signal ended."""
-        return 128 + (self.asked or signal.SIGINT)
-
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:

@@ -13,6 +13,14 @@ State = dict[str, np.ndarray]
 
 
 @runtime_checkable
+class ImageRows(Protocol):
+    """Images ``uint8`` (n, 3, s, s): an array, or what is indexed by rows like one."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+@runtime_checkable
 class Learner(Protocol):
     """A model in training.
 
@@ -54,7 +62,7 @@ def generator(seed: int, step: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=np.array([seed, step], np.uint64)))
 
 
-def random_batch(images: np.ndarray, count: int, rng: np.random.Generator) -> Images:
+def random_batch(images: ImageRows, count: int, rng: np.random.Generator) -> Images:
     """Return `count` random images, each mirrored with probability one half."""
     chosen = images[np.sort(rng.integers(len(images), size=count))]  # sorted: read in disk order
     return np.where(rng.random((count, 1, 1, 1)) < 0.5, chosen, chosen[..., ::-1])

@@ -35,8 +35,12 @@ def fit(
     *,
     after_log: Callable[[int, Mapping[str, float], float], None] = lambda *_: None,
     finish: Callable[[], None] = lambda: None,
+    agree: Callable[[int | None], int | None] = lambda asked: asked,
 ) -> None:
     """Train from the newest checkpoint, or from the start, to the last step; write the model.
+
+    A run may end earlier or later than it was begun for: it goes on from the newest checkpoint
+    that is not after its last step.
 
     Args:
         run: the folder to write.
@@ -44,8 +48,10 @@ def fit(
         plan: how often to log, draw and keep; whether to go on.
         after_log: called with step, losses and seconds whenever losses are logged.
         finish: called when the weights to export are chosen, to add pictures and numbers.
+        agree: called after each step with the signal that asked to stop, if any did; returns the
+            one that all processes obey.
     """
-    _Loop(run, learner, plan, after_log).train()
+    _Loop(run, learner, plan, after_log, agree).train()
     chosen = report.choose(run, learner, plan)
     finish()
     run.save_grid("final", control_images(learner))
@@ -60,37 +66,59 @@ def control_images(learner: Learner) -> Images:
 
 
 class _Loop:
-    def __init__(self, run: Run, learner: Learner, plan: Plan, after_log: Callable[..., None]):
+    def __init__(
+        self,
+        run: Run,
+        learner: Learner,
+        plan: Plan,
+        after_log: Callable[..., None],
+        agree: Callable[[int | None], int | None],
+    ):
         self.run, self.learner, self.plan, self.after_log = run, learner, plan, after_log
+        self.agree = agree
         self.checkpoints = Checkpoints(run.checkpoints)
-        self.done, self.seconds = self._restore()
-        self.started = self.kept = self.logged = time.monotonic()
+        self.origin = self.checkpoints.last_until(learner.steps) if plan.resume else None
+        self.done = self.origin.step if self.origin else 0
+        self.seconds = self.origin.seconds if self.origin else 0.0
+        self._restore()
+        self.started = self.kept = time.monotonic()
+        self.logged = self.done, self.started
 
     def train(self) -> None:
         """Take the steps that are left."""
-        events = closing(Events(self.run.folder, self.done))
+        steps = self.learner.steps
+        events = closing(Events(self.run.folder, min(self.done, steps - 1)))
         with events as self.events, interruptible() as interrupt, progress_bar() as bar:
             task = bar.add_task(
-                self.run.config["adapter"], total=self.learner.steps, completed=self.done, note=""
+                self.run.config["adapter"], total=steps, completed=self.done, note=""
             )
-            for step in range(self.done + 1, self.learner.steps + 1):
-                self._step(step, bar, task)
-                if interrupt.asked and step < self.learner.steps:
-                    self._stop(step, interrupt.exit_code)
+            if self.origin and self.done == steps:  # taken, but not as the last one
+                self._record(steps, self.origin.losses, bar, task)
+            for step in range(self.done + 1, steps + 1):
+                losses = self.learner.step(step)
+                self._record(step, losses, bar, task)
+                bar.advance(task)
+                asked = self.agree(interrupt.asked)
+                if asked and step < steps:
+                    self._stop(step, losses, 128 + asked)
 
-    def _restore(self) -> tuple[int, float]:
-        newest = self.checkpoints.newest() if self.plan.resume else None
+    def _restore(self) -> None:
+        """Become what the checkpoint is, or begin anew; forget what came after."""
+        newest, steps = self.origin, self.learner.steps
+        self.run.begin()
         if newest is None:
+            if self.plan.resume and self.run.history():
+                click.echo(f"No checkpoint of {steps} steps or less: beginning anew.", err=True)
             self.run.start_over()
-            return 0, 0.0
-        click.echo(f"Going on after step {newest.step} of {self.learner.steps}.", err=True)
+            return
+        click.echo(f"Going on after step {newest.step} of {steps}.", err=True)
         self.learner.restore(newest.read())
-        self.run.rewind(newest.step)
-        return newest.step, newest.seconds
+        self.checkpoints.forget_after(newest.step)
+        self.run.rewind(min(newest.step, steps - 1))  # the last step is recorded once more
 
-    def _step(self, step: int, bar: Progress, task: Any) -> None:
+    def _record(self, step: int, losses: Mapping[str, Any], bar: Progress, task: Any) -> None:
+        """Log, draw and keep what is due at `step`; at the last one, everything."""
         plan, last = self.plan, step == self.learner.steps
-        losses = self.learner.step(step)
         if last or step % plan.log_every == 0:
             bar.update(task, note=self._log(step, losses))
         if last or step % plan.grid_every == 0:
@@ -98,13 +126,12 @@ class _Loop:
         minutes = (time.monotonic() - self.kept) / 60
         if last or step % plan.checkpoint_every == 0 or minutes >= plan.checkpoint_minutes:
             self._keep(step, losses)
-        bar.advance(task)
 
     def _log(self, step: int, losses: Mapping[str, Any]) -> str:
         values = self._finite(step, losses)
-        now, steps = time.monotonic(), step % self.plan.log_every or self.plan.log_every
-        speed = steps * self.learner.images_per_step / max(now - self.logged, 1e-9)
-        self.logged = now
+        now, (before, then) = time.monotonic(), self.logged
+        speed = (step - before) * self.learner.images_per_step / max(now - then, 1e-9)
+        self.logged = step, now
         self.run.log(step, **values, seconds=round(self._elapsed(), 2))
         self.events.scalars(step, **values, images_per_second=speed)
         self.after_log(step, values, self._elapsed())
@@ -113,27 +140,27 @@ class _Loop:
 
     def _draw(self, step: int) -> None:
         images = control_images(self.learner)
-        self.run.save_grid(f"step-{step:06d}", images)
+        self.run.save_grid(self.run.grid_path(step).stem, images)
         self.events.image(step, "samples", grid(images))
 
     def _keep(self, step: int, losses: Mapping[str, Any]) -> None:
-        self._finite(step, losses)
+        values = self._finite(step, losses)
         score = self._score()
-        self._save(step, score)
+        self._save(step, score, values)
         self.run.log(step, score=score)
         self.events.scalars(step, score=score)
 
-    def _save(self, step: int, score: float | None) -> Checkpoint:
+    def _save(self, step: int, score: float | None, losses: Mapping[str, float]) -> Checkpoint:
+        state = self.learner.state()
         try:
-            kept = self.checkpoints.save(self.learner.state(), step, self._elapsed(), score)
+            kept = self.checkpoints.save(state, step, self._elapsed(), score, losses)
         except Diverged as error:
             raise self._diverged(str(error)) from None
         self.kept = time.monotonic()
         return kept
 
     def _score(self) -> float:
-        real = self.run.dataset.split("holdout").images
-        real = np.asarray((real if len(real) else self.run.dataset.images)[:IMAGES])
+        real = self.run.scored[:]
         return sliced_wasserstein(real, self.learner.sampler().sample(SCORE_SEEDS[: len(real)]))
 
     def _finite(self, step: int, losses: Mapping[str, Any]) -> dict[str, float]:
@@ -147,8 +174,8 @@ class _Loop:
         kept = f"The last good checkpoint is {newest.path}. " if newest else ""
         return Diverged(f"{what} {kept}Try another --seed or a smaller --lr, with another --out.")
 
-    def _stop(self, step: int, code: int) -> None:
-        kept = self._save(step, None)
+    def _stop(self, step: int, losses: Mapping[str, Any], code: int) -> None:
+        kept = self._save(step, None, self._finite(step, losses))
         click.echo(
             f"Stopped after step {step} of {self.learner.steps}; all is kept in {kept.path}.\n"
             f"Go on with:  {report.command_line()}",

@@ -12,6 +12,10 @@ from facebench.options import seed_option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 POSITIVE = click.IntRange(min=1)
+STEPS_HELP = (
+    "Training steps. With another number alone a run that is there ends earlier or later: it goes "
+    "on from its newest checkpoint that is not after it."
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ def _options(plan: Plan, unit: str) -> list[Callable[[Any], Any]]:
             show_default=True,
             type=click.Choice(["last", "best"]),
             help="Which weights become the model: those of the last step, or of the checkpoint "
-            "with the best score.",
+            "with the best score. Scores are of a tenth of the training images, 256 at most, which "
+            "are held back from training; the hold-out is left to `facebench eval`. Of fewer than "
+            "20 images none are held back, and the score is of those that are learnt.",
         ),
     ]

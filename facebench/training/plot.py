@@ -20,9 +20,9 @@ _STYLE = (
 
 
 def save_chart(curves: Mapping[str, Curve], target: Path, x_label: str = "step") -> Path:
-    """Save one panel per curve, two a row, as the SVG file `target`."""
-    columns = min(2, len(curves))
-    rows = math.ceil(len(curves) / columns)
+    """Save one panel per curve, two a row, as the SVG file `target`; an empty one for none."""
+    columns = min(2, max(len(curves), 1))
+    rows = max(math.ceil(len(curves) / columns), 1)
     panels = [
         f'<g transform="translate({index % columns * _WIDTH},{index // columns * _HEIGHT})">'
         f"{_panel(title, curve, x_label)}</g>"

@@ -29,15 +29,14 @@ def command_line() -> str:
 
 def finish(run: Run, learner: Learner, chosen: str) -> None:
     """Write what a finished run has beside its checkpoints, the model last; say where it lies."""
-    grids = sorted(run.samples.glob("step-*.png"))
     places = {"Samples": run.samples / "final.png"}
-    for film in save_films(grids, run.samples / "training"):
+    for film in save_films(run.grids(), run.samples / "training"):
         places[film.suffix[1:].upper()] = film
     places["Losses"] = save_chart(curves(run.history()), run.folder / "losses.svg")
     places["Log"] = run.metrics_path
     places["Events"] = run.folder
-    learner.save(run.model_path)
     places |= {"README": write_readme(run, chosen), "Model": run.model_path}
+    learner.save(run.model_path)  # last, for a run that has its model is finished
     width = max(map(len, places)) + 2
     for name, place in places.items():
         click.echo(f"{name + ':':<{width}}{place}")
@@ -76,8 +75,9 @@ def write_readme(run: Run, chosen: str) -> Path:
     sections = [
         f"# {_TITLES.get(adapter, adapter)} on {run.dataset.name}",
         f"```\n{command_line()}\n```",
-        f"{len(run.dataset):,} images of {run.dataset.size}×{run.dataset.size}, trained in "
-        f"{_duration(seconds)} on {os.cpu_count()} cores ({platform.machine()}). {chosen}",
+        f"{len(run.images):,} images of {run.dataset.size}×{run.dataset.size}, trained in "
+        f"{_duration(seconds)} on {os.cpu_count()} cores ({platform.machine()}). {chosen} "
+        f"{_scored(run)}",
         _table({name: f"{value:.6g}" for name, value in last.items()}, "last value"),
         *(
             f"## {path.stem.capitalize()}\n\n![{path.stem}](samples/{path.name})"
@@ -89,6 +89,13 @@ def write_readme(run: Run, chosen: str) -> Path:
     target = run.folder / "README.md"
     write_text(target, "\n\n".join(sections) + "\n")
     return target
+
+
+def _scored(run: Run) -> str:
+    """Return a sentence that says what the scores are of."""
+    if count := run.config["held_back"]:
+        return f"Scores are of {count:,} more training images, which it did not learn."
+    return "Scores are of the images that it learnt: there were too few to hold any back."
 
 
 def _shown(path: Path) -> bool:

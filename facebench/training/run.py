@@ -10,21 +10,39 @@ from facebench.errors import BadInput
 from facebench.files import atomic_path, read_json, write_json, write_text
 from facebench.grid import grid
 from facebench.sampler import Images
+from facebench.training.heldback import held_back, hold_back
 
 
 class Run:
     """The folder of one training run.
 
-    A finished run with the same configuration is not trained again (`finished` is true); one with
-    another configuration is never overwritten.
+    A finished run with the same configuration is not trained again (`finished` is true). One whose
+    length alone is another goes on (`resized` is true); one with another configuration is never
+    overwritten.
     """
 
     def __init__(
-        self, folder: Path, adapter: str, model_file: str, dataset: Dataset, **options: Any
+        self,
+        folder: Path,
+        adapter: str,
+        model_file: str,
+        dataset: Dataset,
+        length: str = "steps",
+        **options: Any,
     ):
-        """Open `folder` for a run of `adapter` that will end by writing `model_file`."""
+        """Open `folder` for a run of `adapter` that will end by writing `model_file`.
+
+        Args:
+            folder: what is written; it need not exist.
+            adapter: which opens the model.
+            model_file: its name.
+            dataset: the training split, of which a part is held back for the score.
+            length: the option that says how many steps are taken.
+            options: all that the run depends on.
+        """
         self.folder = folder
         self.dataset = dataset
+        self.images, self.scored = hold_back(dataset.images, options.get("seed", 0))
         self.model_path = folder / model_file
         self.metrics_path = folder / "metrics.jsonl"
         self.samples = folder / "samples"
@@ -33,15 +51,39 @@ class Run:
             "adapter": adapter,
             "data": dataset.key,
             "size": dataset.size,
+            "held_back": held_back(len(dataset)),
         } | options
-        config_path = folder / "config.json"
-        if config_path.exists() and read_json(config_path) != self.config:
+        self.config_path = folder / "config.json"
+        changed = self._changed()
+        if changed - {length}:
             raise BadInput(
-                f"{folder} holds a run with other options or data: "
-                "give another --out, or remove it."
+                f"{folder} holds a run with other options or data "
+                f"({', '.join(sorted(changed - {length}))}): give another --out, or remove it."
             )
-        write_json(config_path, self.config)
-        self.finished = self.model_path.exists()
+        self.resized = bool(changed)
+        self.finished = self.model_path.exists() and not self.resized
+        if not self.config_path.exists():
+            write_json(self.config_path, self.config)
+
+    def begin(self) -> None:
+        """Record the options; the model, which others may have made, goes first."""
+        self.model_path.unlink(missing_ok=True)
+        write_json(self.config_path, self.config)
+        self.finished = False
+
+    def _changed(self) -> set[str]:
+        """Return the names of what is other than the folder's run has it."""
+        if not self.config_path.exists():
+            return set()
+        recorded = read_json(self.config_path)
+        if not isinstance(recorded, dict):
+            raise BadInput(f"{self.config_path} describes no run: give another --out.")
+        absent = object()
+        return {
+            name
+            for name in recorded | self.config
+            if recorded.get(name, absent) != self.config.get(name, absent)
+        }
 
     def log(self, step: int, **values: int | float) -> None:
         """Append one line to ``metrics.jsonl``."""
@@ -49,28 +91,34 @@ class Run:
             stream.write(json.dumps({"step": step} | values) + "\n")
 
     def history(self) -> list[dict[str, Any]]:
-        """Return the lines of ``metrics.jsonl``; one cut off by a crash is left out."""
+        """Return the lines of ``metrics.jsonl``; what a crash left of others is left out."""
         if not self.metrics_path.exists():
             return []
-        lines = self.metrics_path.read_text().split("\n")
-        return [json.loads(line) for line in lines[:-1]]
+        lines = self.metrics_path.read_text(encoding="utf-8", errors="replace").split("\n")
+        return [line for line in map(_record, lines[:-1]) if "step" in line]
 
     def rewind(self, step: int) -> None:
         """Forget what was logged and drawn after `step`, for it will be again."""
         kept = [line for line in self.history() if line["step"] <= step]
         write_text(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept))
-        for picture in self.samples.glob("step-*.png"):
-            if int(picture.stem.removeprefix("step-")) > step:
+        for picture in self.grids():
+            if _step(picture) > step:
                 picture.unlink()
 
     def start_over(self) -> None:
         """Forget everything but the options."""
-        self.model_path.unlink(missing_ok=True)
         for folder in (self.samples, self.checkpoints):
             shutil.rmtree(folder, ignore_errors=True)
         for file in (self.metrics_path, *self.folder.glob("events.out.tfevents.*")):
             file.unlink(missing_ok=True)
-        self.finished = False
+
+    def grids(self) -> list[Path]:
+        """Return the control grids, in the order of their steps."""
+        return sorted(self.samples.glob("step-*.png"), key=_step)
+
+    def grid_path(self, step: int) -> Path:
+        """Return where the control grid of `step` is."""
+        return self.samples / f"step-{step:06d}.png"
 
     def save_grid(self, name: str, images: Images, columns: int | None = None) -> Path:
         """Save `images` as the PNG grid ``samples/NAME.png``."""
@@ -78,3 +126,17 @@ class Run:
         with atomic_path(target) as partial:
             grid(images, columns).save(partial)
         return target
+
+
+def _step(grid: Path) -> int:
+    return int(grid.stem.removeprefix("step-"))
+
+
+def _record(line: str) -> dict[str, Any]:
+    """Return the numbers of one line of the log; none where it is damaged."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return {}
+    found = record.items() if isinstance(record, dict) else ()
+    return {name: value for name, value in found if isinstance(value, int | float)}
