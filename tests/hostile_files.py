@@ -802,7 +802,7 @@ for name, config in OLD_ARCHITECTURES.items():
     add(f"Keras 2 archive {name}", "keras", "m.keras", old_archive(old_text(config)))
     if config:  # an attribute holds 64 kB
         add(f"Keras 2 HDF5 {name}", "keras-h5", "m.h5", hdf5(model_config=old_text(config)))
-for name, made in KERAS_HDF5.items():
-    add(f"Keras HDF5 {name}", "keras-h5", "m.h5", made)
-for name, made in KERAS_ARCHIVES.items():
-    add(f"Keras archive {name}", "keras", "m.keras", made)
+for name, keras_file in KERAS_HDF5.items():
+    add(f"Keras HDF5 {name}", "keras-h5", "m.h5", keras_file)
+for name, keras_file in KERAS_ARCHIVES.items():
+    add(f"Keras archive {name}", "keras", "m.keras", keras_file)

@@ -1,4 +1,4 @@
-"""One evaluation by several processes: ``torchrun --nproc-per-node=K -m facebench eval …``.
+"""One evaluation by several processes: ``facebench eval … --processes K``, or torchrun.
 
 Every process, or rank, does what a single one would, but looks at its own share of the chunks only.
 Rank 0 leads: it gets the others' records, as the sealed files that they are in the store, scores,
