@@ -1,7 +1,9 @@
 """Errors a user can mend: one sentence that names the offender and the way out."""
 
+import errno
 import re
 
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
 _COLOURS = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 _LONGEST = 240  # characters of a line that are shown
 
@@ -16,6 +18,20 @@ class RunFailed(Exception):
 
 class RowFailed(Exception):
     """One model could not be evaluated. The other rows go on; the command line exits with 1."""
+
+
+def concerns_all(error: Exception) -> bool:
+    """Return whether an error is of the run or of the machine, so that no row could go on."""
+    return isinstance(error, RunFailed) or getattr(error, "errno", None) in _OF_THE_MACHINE
+
+
+def as_failure(error: Exception) -> BadInput | RowFailed:
+    """Return why a row failed, without the traceback, which holds the images."""
+    if isinstance(error, BadInput | RowFailed):
+        return error.with_traceback(None)
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which need not be loaded here
+        return RowFailed(f"the device has no memory left: {cause(error)}")
+    return RowFailed(cause(error))
 
 
 def cause(error: BaseException) -> str:

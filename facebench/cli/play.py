@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,7 +10,7 @@ import click
 import numpy as np
 from PIL import Image
 
-from facebench.errors import BadInput
+from facebench.errors import BadInput, as_failure
 from facebench.files import atomic_folder, atomic_path
 from facebench.grid import grid
 from facebench.options import seed_option
@@ -34,6 +35,22 @@ def _numbers(context: click.Context, param: click.Parameter, value: str) -> list
     if not found:
         raise click.BadParameter(f"{value!r} names no number")
     return found
+
+
+def _of_one_model(command: Command) -> Command:
+    """Turn whatever a model raises into one sentence."""
+
+    @wraps(command)
+    def guarded(**options: Any) -> None:
+        try:
+            command(**options)
+        except (OSError, click.exceptions.Exit, click.ClickException):
+            raise
+        except Exception as error:
+            raise as_failure(error) from error
+
+    decorated: Any = guarded
+    return decorated
 
 
 def _picture_options(command: Command) -> Command:
@@ -77,6 +94,7 @@ def _picture_options(command: Command) -> Command:
     help="Seeds to draw, one picture each, as in 0,7,20-35.",
 )
 @click.option("--columns", type=click.IntRange(1), metavar="INT", help="Pictures a row of a grid.")
+@_of_one_model
 def sample(
     model: str, out: Path, truncation: float, gap: int, seeds: list[int], columns: int | None
 ) -> None:
@@ -124,6 +142,7 @@ def sample(
     metavar="INT",
     help="Pictures from one seed to the next.",
 )
+@_of_one_model
 def interpolate(
     model: str, out: Path, truncation: float, gap: int, seeds: list[int], steps: int
 ) -> None:
@@ -183,6 +202,7 @@ def interpolate(
     help="How far to go to either side, in standard deviations.",
 )
 @seed_option("Seed of the face to change; --truncation 0 takes the mean face.")
+@_of_one_model
 def traverse(
     model: str,
     out: Path,

@@ -1,5 +1,6 @@
 """``facebench report``: the board, from results alone."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -48,10 +49,20 @@ def write_reports(folder: Path, force: bool = False, names: Sequence[str] | None
     runs only where it is one of `names`: by default every installed reporter does.
     """
     results = read_results(folder)
-    reporters = [_find(name.strip()) for name in names or registry.names("reporters")]
-    written = [reporter(results, folder, force=force) for reporter in reporters]
+    chosen = [name.strip() for name in names or registry.names("reporters")]
+    written, failed = list[Path | None](), list[str]()
+    for name, reporter in zip(chosen, list(map(_find, chosen)), strict=True):
+        try:
+            written.append(reporter(results, folder, force=force))
+        except (BadInput, OSError):
+            raise
+        except Exception as error:  # of a plug-in, which must not cost the others
+            failed.append(f"Error: the reporter {name} failed: {type(error).__name__}: {error}")
     for path in filter(None, written):
         click.echo(path)
+    if failed:
+        click.echo("\n".join(failed), err=True)
+        sys.exit(1)
 
 
 def _find(name: str) -> Callable[..., Path | None]:

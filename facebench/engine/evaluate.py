@@ -8,12 +8,12 @@ from typing import SupportsIndex
 
 from facebench.data.dataset import Split, open_dataset
 from facebench.engine.entries import Entry, Models, parse_entries
-from facebench.engine.failures import as_failure, concerns_all
 from facebench.engine.folder import earlier, keep, require_writable
 from facebench.engine.reference import look_at_reference, see_reference
 from facebench.engine.row import look_at, score
 from facebench.engine.sanity import sanity_rows
 from facebench.engine.setting import Setting, make_setting
+from facebench.errors import as_failure, concerns_all
 from facebench.features.arithmetic import Precision
 from facebench.limits import Limits
 from facebench.modes import DEFAULT

@@ -16,8 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from facebench.engine.failures import as_failure, concerns_all
-from facebench.errors import RowFailed, RunFailed
+from facebench.errors import RowFailed, RunFailed, as_failure, concerns_all
 from facebench.store import FeatureStore
 from facebench.torchrun import processes
 

@@ -17,7 +17,7 @@ from facebench.engine.memory import choose_batch_size
 from facebench.engine.meter import Meter
 from facebench.engine.ranks import ALONE, Ranks
 from facebench.engine.sources import DatasetSource, ImageSource, ObjectSource
-from facebench.errors import BadInput
+from facebench.errors import BadInput, cause
 from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Extractor, Record
 from facebench.limits import DEFAULT as DEFAULT_LIMITS
@@ -155,7 +155,7 @@ class Setting:
             try:
                 scores.values[key] = row.compute(comparison)
             except Exception as error:  # of linear algebra, of memory, of a plug-in's
-                scores.failed[key] = f"{type(error).__name__}: {error}"
+                scores.failed[key] = cause(error)
         return scores
 
 

@@ -18,7 +18,7 @@ from facebench import registry
 from facebench.data.dataset import Dataset
 from facebench.engine.contract import Witnesses, apart
 from facebench.engine.identity import Identities, Identity, identify
-from facebench.errors import BadInput, RowFailed
+from facebench.errors import as_failure
 from facebench.isolation import Sandbox
 from facebench.limits import DEFAULT, Limits
 from facebench.paths import cache_folder
@@ -220,10 +220,8 @@ class ObjectSource(SamplerSource):
         for seeds in batches:
             try:
                 images = checked(self._sampler.sample(list(seeds)), len(seeds))
-            except BadInput:
-                raise
             except Exception as error:
-                raise RowFailed(f"{type(error).__name__}: {error}") from error
+                raise as_failure(error) from error
             self._drawn.update(images.tobytes())
             yield images
 
