@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 
 from facebench.data.dataset import Dataset
 
-BLOCK = 1024
+_BLOCK = 1024 * 64 * 64  # pixels of images that are looked at together
 NOISE = 0.01
 """The p-value from which train and hold-out are said to differ: once in a hundred by chance."""
 _CELLS = 4  # of a thumbnail, each way
@@ -37,7 +37,8 @@ def describe(dataset: Dataset) -> dict[str, str]:
 
 
 def _blocks(images: np.ndarray) -> list[slice]:
-    return [slice(start, start + BLOCK) for start in range(0, len(images), BLOCK)]
+    step = max(1, _BLOCK // images[0, 0].size)
+    return [slice(start, start + step) for start in range(0, len(images), step)]
 
 
 def _colours(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -100,7 +101,7 @@ def _looks(images: UInt8[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n d"]:
     sizes = np.diff(edges)
     rows = []
     for part in _blocks(images):
-        block = images[part].astype(np.float64)
+        block = images[part].astype(np.float32)
         sums = np.add.reduceat(np.add.reduceat(block, edges[:-1], 2), edges[:-1], 3)
         colours = (sums / np.outer(sizes, sizes)).reshape(len(block), -1)
         rows.append(np.column_stack([colours, block.mean(1).std((1, 2))]))
