@@ -611,7 +611,9 @@ def test_damage_is_told_in_one_sentence(
     folder = tmp_path / "copy"
     shutil.copytree(tiny_folder, folder)
     damage(folder)
-    with pytest.raises(BadInput, match=rf"{folder}/(images\.npy|dataset\.json) .*: remove {folder} .*\.$"):
+    with pytest.raises(
+        BadInput, match=rf"{folder}/(images\.npy|dataset\.json) .*: remove {folder} .*\.$"
+    ):
         open_dataset(folder)
 
 

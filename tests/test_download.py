@@ -46,7 +46,9 @@ def test_olivetti_comes_from_scikit_learn(tmp_path: Path, monkeypatch: pytest.Mo
     assert "6 to train on and 4 held out" in answer.output
     dataset = open_dataset(tmp_path / "out")
     names = (tmp_path / "out" / "files.txt").read_text().split()
-    np.testing.assert_array_equal(dataset.images[names.index("003.png"), 1], np.rint(faces[3] * 255))
+    np.testing.assert_array_equal(
+        dataset.images[names.index("003.png"), 1], np.rint(faces[3] * 255)
+    )
     assert names != sorted(names) and dataset.info["order"] == {"seed": 0}
     assert asked[0]["shuffle"] is False
     download("olivetti", tmp_path / "again", size=32)

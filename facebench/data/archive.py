@@ -22,6 +22,7 @@ LARGEST_FILE = 256 << 20
 """Bytes; a larger member of an archive is taken for a decompression bomb."""
 _LARGEST_HEADER = 1 << 20  # bytes of what a tar says of its next member
 _LARGEST_RATIO = 50  # of an archive's content to its size: pictures are compressed already
+_BLOCK = 4096  # bytes that a file takes at least, or millions of none would be small
 _LINK = "a link, which is not followed in an archive"
 
 DAMAGE = (
@@ -124,7 +125,7 @@ def _unpacked(path: Path) -> IO[bytes] | None:
         if isinstance(packed, io.BufferedReader):
             return None
         packed.seek(0)
-        plain, left = opened.enter_context(tempfile.TemporaryFile()), _most(path)
+        plain, left = opened.enter_context(tempfile.TemporaryFile(buffering=0)), _most(path)
         while block := packed.read(1 << 20):
             left -= len(block)
             if left < 0:
@@ -137,8 +138,8 @@ def _unpacked(path: Path) -> IO[bytes] | None:
 
 def _put(path: Path, block: bytes, plain: IO[bytes]) -> None:
     try:
-        plain.write(block)
-        plain.flush()
+        while block:
+            block = block[plain.write(block) :]
     except OSError as error:
         raise BadInput(
             f"There is no room in {tempfile.gettempdir()} to unpack {path} ({error.strerror}): set "
@@ -150,8 +151,8 @@ def _members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield the members, but not of a bomb."""
     total = 0
     while (member := archive.next()) is not None:
-        archive.members.clear()  # it would keep them all
-        total += member.size
+        archive.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
+        total += max(member.size, _BLOCK)
         if total > _most(path):
             raise _bomb(path)
         yield member
@@ -168,8 +169,8 @@ def _most(path: Path) -> int:
 
 def _bomb(path: Path) -> BadInput:
     return BadInput(
-        f"{path} unpacks to more than {_most(path) >> 20} MiB, as no pictures do: if it is no bomb, "
-        "unpack it yourself and name the folder."
+        f"{path} unpacks to more than {_most(path) >> 20} MiB, as no pictures do: if it is no "
+        "bomb, unpack it yourself and name the folder."
     )
 
 

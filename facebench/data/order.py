@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Int64
 
 
-def random_order(count: int, seed: int = 0) -> Int64[np.ndarray, "n"]:
+def random_order(count: int, seed: int = 0) -> Int64[np.ndarray, " n"]:
     """Return the numbers below `count` in random order.
 
     They are sorted by the first bits of NumPy's Philox (Salmon et al. 2011), which NumPy promises

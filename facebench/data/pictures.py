@@ -9,16 +9,17 @@ from PIL import Image
 
 from facebench.data.arrays import is_array, open_array
 from facebench.data.decode import decode
-from facebench.data.source import check_kind, open_images
+from facebench.data.source import check_kind, open_images, plain
 from facebench.files import file_digest
 from facebench.tree import shown
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures of one source, each with a name, in the source's own order."""
+    """The pictures of one source, in its own order."""
 
     names: Sequence[str]
+    """One of each, printable."""
     load: Callable[[int], Image.Image]
     """Return a picture as 8-bit RGB, or raise :class:`facebench.data.decode.Unreadable`."""
     digest: Callable[[], str]
@@ -39,7 +40,7 @@ def _of_files(path: Path) -> Pictures:
     def load(index: int) -> Image.Image:
         return decode(shown(files.names[index]), files.read(files.names[index]))
 
-    return Pictures(files.names, load, files.digest, files.left_out)
+    return Pictures([plain(name) for name in files.names], load, files.digest, files.left_out)
 
 
 def _of_array(path: Path) -> Pictures:

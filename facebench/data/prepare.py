@@ -73,8 +73,8 @@ def prepare(
     skipped: list[str] | None = [] if skip_unreadable else None
 
     def write_names(folder: Path) -> dict[str, Any]:
-        write_text(folder / "files.txt", "".join(f"{printable(name)}\n" for name in used))
-        return {"skipped": _printable(skipped or []), "left_out": list(pictures.left_out)}
+        write_text(folder / "files.txt", "".join(f"{name}\n" for name in used))
+        return {"skipped": sorted(skipped or []), "left_out": list(pictures.left_out)}
 
     images = _decoded(pictures, track(order, "Preparing", count), crop, size, used, skipped)
     return _write(out, recipe, holdout, images, count, write_names)
@@ -150,10 +150,6 @@ def _decoded(
             continue
         used.append(name)
         yield to_array(_cropped(shown(name), image, crop, size))
-
-
-def _printable(names: list[str]) -> list[str]:
-    return [printable(name) for name in sorted(names)]
 
 
 def _cropped(name: str, image: Image.Image, crop: str, size: int) -> Image.Image:

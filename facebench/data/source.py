@@ -111,8 +111,13 @@ def _sorted_out(
         else:
             others.append((name, why))
     others.sort(key=lambda row: (not row[1], row[0]))
-    told = (f"{printable(name)} [{why}]" if why else printable(name) for name, why in others)
+    told = (f"{plain(name)} [{why}]" if why else plain(name) for name, why in others)
     return tuple(sorted(pictures)), tuple(told)
+
+
+def plain(name: str) -> str:
+    """Return a file's name below its source, printable."""
+    return printable(str(PurePosixPath(name)))
 
 
 def _is_of_the_system(name: str) -> bool:
