@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from facebench.data.order import random_order
+from facebench.data.prepare import prepare
+from facebench.engine.extract import _sized
 from facebench.errors import BadInput
 from facebench.images import ImageFilesSampler
 
@@ -223,3 +225,22 @@ def test_a_compressed_tar_is_read_in_any_order_without_unpacking_it_each_time(
     sampler = ImageFilesSampler(tmp_path / "a.tgz")
     monkeypatch.setattr("gzip.GzipFile.read", None)
     np.testing.assert_array_equal(sampler.sample(range(5)), BATCH[ORDER])
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        ((32, 32), r"--size 32\."),  # of the reference
+        ((218, 178), r"178×218 .* data prepare PICTURES OUT --size 64,.* images:OUT/images\.npy"),
+        ((2048, 2048), r"data prepare PICTURES OUT --size 64,"),  # as no reference can be
+    ],
+)
+def test_another_size_has_a_way_out_that_can_be_gone(shape: tuple[int, int], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        _sized(np.zeros((1, 3, *shape), np.uint8), 64)
+
+
+def test_pictures_that_are_no_squares_can_be_prepared_and_named(tmp_path: Path) -> None:
+    prepare(as_folder(tmp_path / "theirs"), tmp_path / "out", size=64)
+    images = ImageFilesSampler(tmp_path / "out" / "images.npy").sample(range(5))
+    assert _sized(images, 64).shape == (5, 3, 64, 64)
