@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from facebench.errors import BadInput
+from facebench.tree import name_bytes, tree
 
 ARRAY_DAMAGE = (
     *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError, MemoryError),
@@ -62,7 +63,7 @@ def _umask() -> int:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write UTF-8 text atomically; bytes of a file's name that are no UTF-8 as in ``\\udce9``."""
+    """Write UTF-8 text atomically; what is none, in odd file names, as escapes (JSON's own)."""
     with atomic_path(target) as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
@@ -99,10 +100,13 @@ def file_digest(path: Path, progress: Callable[[int], object] = lambda _: None) 
 
 
 def tree_digest(path: Path) -> str:
-    """Return the sha256 of a file, or of a folder's names and contents in sorted order."""
+    """Return the sha256 of a file, or of a folder's names and contents in sorted order.
+
+    Links to folders are followed as :func:`facebench.tree.tree` does.
+    """
     if path.is_file():
         return file_digest(path)
     digest = sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{file_digest(file)}\n".encode())
+    for name in tree(path).files:
+        digest.update(name_bytes(name) + f"\0{file_digest(path / name)}\n".encode())
     return digest.hexdigest()

@@ -3,8 +3,10 @@
 `FILES` maps a name to a :class:`Case`; the tests open each by the reader that would meet it.
 """
 
+import gzip
 import io
 import json
+import os
 import pickle
 import struct
 import tarfile
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 REFUSED, SKIPPABLE, ACCEPTED = "refused", "skippable", "accepted"
 
@@ -163,8 +165,6 @@ def symlink(to: str) -> Callable[[Path], None]:
 
 
 def fifo(path: Path) -> None:
-    import os
-
     os.mkfifo(path)
 
 
@@ -177,6 +177,56 @@ for name, make in (
     ("symlink to its own folder", symlink(".")),
 ):
     add(name, "folder", "a.png", make)
+
+
+def beside(*made: tuple[str, bytes | Callable[[Path], None]]) -> Callable[[Path], None]:
+    """Make a good picture, and other things beside it by their names, given as bytes or text."""
+
+    def write(path: Path) -> None:
+        path.write_bytes(PICTURES["png"])
+        for name, content in made:
+            other = path.parent / name
+            other.parent.mkdir(parents=True, exist_ok=True)
+            if callable(content):
+                content(other)
+            else:
+                other.write_bytes(content)
+
+    return write
+
+
+LATIN, GBK = os.fsdecode(b"caf\xe9.png"), os.fsdecode("脸.png".encode("gbk"))
+add("name in latin-1", "folder", LATIN, PICTURES["png"], ACCEPTED)
+add("name in gbk", "folder", GBK, PICTURES["png"], ACCEPTED)
+add("name of no characters at all", "folder", os.fsdecode(b"\xff\xfe\x80.png"), PICTURES["png"],
+    ACCEPTED)  # fmt: skip
+add("broken name in latin-1", "picture", LATIN, b"no picture", SKIPPABLE)
+add(
+    "name of a terminal's commands", "picture", "\x1b[2J\x1b]0;x\x07.png", PICTURES["png"], ACCEPTED
+)
+add("name of 255 bytes", "picture", os.fsdecode(b"\xe9" * 251) + ".png", PICTURES["png"], ACCEPTED)
+for suffix in ("jfif", "jpe", "JPEG", "apng", "dib", "pgm", "pnm", "tga", "jp2"):
+    format = Image.registered_extensions()[f".{suffix.lower()}"]
+    mode = "L" if suffix == "pgm" else "RGB"
+    add(f"{suffix} as good as any", "picture", f"b.{suffix}", encoded(format, mode), ACCEPTED)
+if features.check("avif"):
+    add("avif as good as any", "picture", "b.avif", encoded("AVIF"), ACCEPTED)
+add("avif that is none", "picture", "b.avif", b"\0\0\0 ftypavif" + bytes(99), SKIPPABLE)
+add("pfm, whose range nobody states", "picture", "b.pfm", b"Pf\n2 2\n-1.0\n" + bytes(16), SKIPPABLE)
+add("heic alone", "folder", "a.heic", b"\0\0\0 ftypheic" + bytes(99))
+add("picture without a suffix alone", "folder", "00001", PICTURES["png"])
+add("empty file without a suffix alone", "folder", "a", b"")
+add("zip in a folder alone", "folder", "a.zip", b"PK\x05\x06" + bytes(18))
+add("folder of itself", "folder", "a.png", beside(("again", symlink("."))), ACCEPTED)
+add("folder of its parents", "folder", "a.png", beside(("up", symlink("../.."))), ACCEPTED)
+add("folder of the whole disk", "folder", "a.png", beside(("disk", symlink("/"))), ACCEPTED)
+add("folders of each other", "folder", "a.png", beside(
+    ("one/two", symlink("../two")), ("two/one", symlink("../one"))), ACCEPTED)  # fmt: skip
+add("folder of devices", "folder", "a.png", beside(("devices", symlink("/dev"))), ACCEPTED)
+add("links to a link to itself", "folder", "a.png", beside(
+    ("b.png", symlink("c.png")), ("c.png", symlink("b.png"))), ACCEPTED)  # fmt: skip
+add("pipe beside a picture", "folder", "a.png", beside(("b.png", fifo)), ACCEPTED)
+add("link to a file outside", "folder", "a.png", beside(("b.png", symlink("/etc/passwd"))))
 
 
 # --- archives -------------------------------------------------------------------------------------
@@ -254,6 +304,59 @@ add("zip of unknown compression", "archive", "a.zip", GOOD_ZIP.replace(
 add("zip within a zip", "archive", "a.zip", zipped({"a.zip": GOOD_ZIP}))
 
 
+for name in (LATIN, GBK, "a\nb.png", "\x1b[2J.png", "x" * 5000 + ".png"):
+    kind = "tar of a picture called"
+    add(
+        f"{kind} {name[:9]!a}",
+        "archive",
+        "a.tar",
+        tarred([(member(name), PICTURES["png"])]),
+        ACCEPTED,
+    )
+    add(f"{kind} {name[:9]!a}, broken", "archive", "a.tar", tarred([(member(name), b"x")]))
+add("zip of names that claim utf-8 and are not", "archive", "a.zip",
+    zipped({"éé.png": PICTURES["png"]}).replace("éé".encode(), b"\xe9" * 4))  # fmt: skip
+add("zip of names of another time", "archive", "a.zip",
+    zipped({"xyz.png": PICTURES["png"]}).replace(b"xyz", b"\xc1\xb3\xff"), ACCEPTED)  # fmt: skip
+add("zip in a zip beside a picture", "archive", "a.zip",
+    zipped({"a.zip": GOOD_ZIP, "a.png": PICTURES["png"]}), ACCEPTED)  # fmt: skip
+add("tar of links and a picture", "archive", "a.tar", tarred([
+    (member("b.png", type=tarfile.SYMTYPE, linkname="b.png"), b""),
+    (member("c.png", type=tarfile.LNKTYPE, linkname="../../etc/passwd"), b""),
+    (member("d.png", type=tarfile.CHRTYPE), b""), (member("a.png"), PICTURES["png"])]),
+    ACCEPTED)  # fmt: skip
+
+
+def _zip_of_a_link(path: Path) -> None:
+    link = zipfile.ZipInfo("a.png")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+
+
+def _zip_of_many_bombs(path: Path) -> None:
+    """Hold pictures that are small enough each, and together are not."""
+    zeros = {f"{number}.png": bytes(64 << 20) for number in range(12)}
+    path.write_bytes(zipped(zeros, compression=zipfile.ZIP_DEFLATED, compresslevel=1))
+
+
+def _tar_of_headers(path: Path) -> None:
+    """Claim half a million files of no bytes, in a megabyte."""
+    with gzip.open(path, "wb", compresslevel=9) as stream:
+        block = b"".join(member(f"{number}.png").tobuf() for number in range(1000))
+        for _ in range(500):
+            stream.write(block)
+
+
+add("zip of a link", "archive", "a.zip", _zip_of_a_link)
+add("zip of many bombs", "archive", "a.zip", _zip_of_many_bombs)
+add("tar of half a million headers", "archive", "a.tgz", _tar_of_headers)
+add("zip of ten thousand empty files", "archive", "a.zip",
+    zipped({f"{number}.txt": b"" for number in range(10_000)}))  # fmt: skip
+add("archive that is a pipe", "archive", "a.zip", fifo)
+add("archive that is an endless device", "archive", "a.tar", symlink("/dev/zero"))
+
+
 def _zip_bomb(path: Path) -> None:
     zeros = {"a.png": bytes(300 << 20)}
     path.write_bytes(zipped(zeros, compression=zipfile.ZIP_DEFLATED, compresslevel=1))
@@ -266,8 +369,6 @@ def _lying_zip(path: Path) -> None:
 
 
 def _tar_bomb(path: Path) -> None:
-    import gzip
-
     block = bytes(1 << 20)
     with gzip.open(path, "wb", compresslevel=1) as stream:
         stream.write(member("a.bin", size=400 << 20).tobuf())
@@ -326,6 +427,13 @@ ARRAYS = {
 for name, data in ARRAYS.items():
     add(f"npy {name}", "array", "a.npy", data)
     add(f"npz {name}", "array", "a.npz", zipped({"a.npy": data}))
+for suffix in ("npy", "npz"):
+    add(f"{suffix} that is a pipe", "array", f"a.{suffix}", fifo)
+    add(f"{suffix} that is an endless device", "array", f"a.{suffix}", symlink("/dev/zero"))
+add("npy of no images", "array", "a.npy", npy((0, 3, 8, 8)))
+add("npy of images of no pixels", "array", "a.npy", npy((2, 3, 0, 8)))
+add("npy of rows of pixels", "array", "a.npy", npy((2, 8, 8, 3), data=bytes(384)), ACCEPTED)
+add("npz in capitals", "array", "a.NPZ", zipped({"a.npy": GOOD_NPY}), ACCEPTED)
 add("npz of two arrays", "array", "a.npz", zipped({"a.npy": GOOD_NPY, "b.npy": GOOD_NPY}))
 add("npz of nothing", "array", "a.npz", zipped({}))
 add("npz that is no zip", "array", "a.npz", GOOD_NPY)
@@ -383,6 +491,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 for name, changes in CHANGES.items():
     text = info(**changes).replace(b"Infinity", b"1e400")
     add(f"dataset {name}", "dataset", "dataset.json", text)
+
+add("dataset that is a pipe", "dataset", "dataset.json", fifo)
 
 RESULT: dict[str, Any] = {
     "format": "facebench-result/1", "model": "a", "adapter": "vae", "path": "runs/a",

@@ -75,7 +75,7 @@ def test_tables_of_what_is_there() -> None:
 
 
 BAD_INPUT = [
-    (["data", "prepare", "nowhere", "out"], "There is no file or folder nowhere."),
+    (["data", "prepare", "nowhere", "out"], "There is no file or folder nowhere: check the path."),
     (["data", "prepare", "empty", "out"], "empty holds no pictures"),
     (["data", "prepare", "pictures", "out"], "bad.jpg cannot be decoded"),
     (["train", "pca", "--data", "nowhere", "--out", "run"], "There is no data set nowhere"),

@@ -45,7 +45,11 @@ def test_olivetti_comes_from_scikit_learn(tmp_path: Path, monkeypatch: pytest.Mo
     assert "Credit AT&T" in answer.output
     assert "6 to train on and 4 held out" in answer.output
     dataset = open_dataset(tmp_path / "out")
-    np.testing.assert_array_equal(dataset.images[3, 1], np.rint(faces[3] * 255))
+    names = (tmp_path / "out" / "files.txt").read_text().split()
+    np.testing.assert_array_equal(
+        dataset.images[names.index("003.png"), 1], np.rint(faces[3] * 255)
+    )
+    assert names != sorted(names) and dataset.info["order"] == {"seed": 0}
     assert asked[0]["shuffle"] is False
     download("olivetti", tmp_path / "again", size=32)
     assert len(asked) == 1  # the second time it is in the cache
@@ -71,6 +75,7 @@ def test_celeba_comes_from_torchvision_and_is_cropped(
     monkeypatch.setattr("torchvision.datasets.CelebA", fetch)
     dataset = download("celeba", tmp_path / "out", size=16)
     assert len(dataset) == 10 and dataset.info["crop"] == "celeba"
+    assert dataset.info["order"] == "names"
 
 
 @pytest.mark.parametrize("error", [OSError("no network\nand more"), RuntimeError("quota")])
@@ -105,7 +110,8 @@ def test_stats_count_copies_leaks_and_grey_images(tmp_path: Path) -> None:
     for name in ("001.png", "005.png"):
         (tmp_path / "pictures" / name).write_bytes(first)
     Image.new("L", (8, 8), 100).save(tmp_path / "pictures" / "002.png")
-    rows = describe(prepare(tmp_path / "pictures", tmp_path / "out", size=8, holdout=1))
+    dataset = prepare(tmp_path / "pictures", tmp_path / "out", size=8, holdout=1, in_order=True)
+    rows = describe(dataset)
     assert rows["images"] == "6 of 8×8"
     assert (rows["train"], rows["holdout"], rows["copies"]) == ("5", "1", "2")
     assert rows["training images held out too"] == "2"

@@ -136,3 +136,11 @@ def test_a_tree_digest_sees_names_and_contents_but_not_its_place(tmp_path: Path)
     changes = ({"a": "1", "b/c": "3"}, {"a": "1", "b/d": "2"}, {"a": "1"}, {"a": "2", "b/c": "1"})
     others = {digest(f"other{i}", change) for i, change in enumerate(changes)}
     assert len(others | {first}) == 5
+
+
+def test_names_that_are_no_utf8_go_through_json_and_back(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    write_json(tmp_path / "a.json", {"path": name})
+    assert read_json(tmp_path / "a.json") == {"path": name}
+    write_text(tmp_path / "a.md", name)
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == "caf\\udce9"

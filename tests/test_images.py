@@ -1,3 +1,4 @@
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facebench.data.order import random_order
+from facebench.data.prepare import prepare
+from facebench.engine.extract import _sized
 from facebench.errors import BadInput
 from facebench.images import ImageFilesSampler
 
+ORDER = random_order(5)
 BATCH = np.random.default_rng(1).integers(0, 256, (5, 3, 6, 7), dtype=np.uint8)
 
 
@@ -41,18 +46,20 @@ def as_npy(path: Path) -> Path:
 def test_every_kind_gives_the_same_pictures(make: Callable[[Path], Path], tmp_path: Path) -> None:
     sampler = ImageFilesSampler(make(tmp_path / "fakes"))
     assert len(sampler) == 5
-    np.testing.assert_array_equal(sampler.sample(range(5)), BATCH)
-    np.testing.assert_array_equal(sampler.sample([4, 1, 4]), BATCH[[4, 1, 4]])
+    np.testing.assert_array_equal(sampler.sample(range(5)), BATCH[ORDER])
+    np.testing.assert_array_equal(sampler.sample([4, 1, 4]), BATCH[ORDER[[4, 1, 4]]])
 
 
 def test_an_npy_of_rows_of_pixels_is_turned(tmp_path: Path) -> None:
     np.save(tmp_path / "nhwc.npy", BATCH.transpose(0, 2, 3, 1))
-    np.testing.assert_array_equal(ImageFilesSampler(tmp_path / "nhwc.npy").sample([2]), BATCH[2:3])
+    drawn = ImageFilesSampler(tmp_path / "nhwc.npy").sample([2])
+    np.testing.assert_array_equal(drawn, BATCH[ORDER[[2]]])
 
 
 def test_an_npz_of_channels_first_is_kept(tmp_path: Path) -> None:
     np.savez(tmp_path / "nchw.npz", images=BATCH)
-    np.testing.assert_array_equal(ImageFilesSampler(tmp_path / "nchw.npz").sample([2]), BATCH[2:3])
+    drawn = ImageFilesSampler(tmp_path / "nchw.npz").sample([2])
+    np.testing.assert_array_equal(drawn, BATCH[ORDER[[2]]])
 
 
 def test_mixed_sizes_are_refused(tmp_path: Path) -> None:
@@ -64,7 +71,7 @@ def test_mixed_sizes_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("make", [as_folder, as_npz])
 def test_too_few_pictures_say_their_number(make: Callable[[Path], Path], tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"holds 5 pictures, and number 8 .* --num 5"):
+    with pytest.raises(BadInput, match=r"holds 5 pictures, and seed 7 .*, 4: ask for fewer"):
         ImageFilesSampler(make(tmp_path / "fakes")).sample([3, 7])
 
 
@@ -76,7 +83,7 @@ def test_a_negative_seed_is_no_picture(tmp_path: Path) -> None:
 def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:
     folder = as_folder(tmp_path / "fakes")
     (folder / "3.png").write_bytes(b"")
-    with pytest.raises(BadInput, match=r"fakes: 3\.png is not a picture"):
+    with pytest.raises(BadInput, match=r"fakes: 3\.png is not a picture.*take it out"):
         ImageFilesSampler(folder).sample(range(5))
 
 
@@ -151,7 +158,7 @@ def test_numbers_of_a_stated_range_are_pictures(
     np.save(tmp_path / "a.npy", values if layout == "NCHW" else values.transpose(0, 2, 3, 1))
     for given in ("", layout):
         sampler = ImageFilesSampler(tmp_path / "a.npy", range=name, layout=given)
-        np.testing.assert_array_equal(sampler.sample([4, 0]), BATCH[[4, 0]])
+        np.testing.assert_array_equal(sampler.sample([4, 0]), BATCH[ORDER[[4, 0]]])
     wrong = "sigmoid" if name == "tanh" else "tanh"
     with pytest.raises(BadInput, match=f"range={name} does"):
         ImageFilesSampler(tmp_path / "a.npy", range=wrong)
@@ -164,3 +171,76 @@ def test_ranges_are_for_arrays(pictures: Path) -> None:
 
 def test_folders_may_be_nested(pictures: Path) -> None:
     assert len(ImageFilesSampler(pictures)) == 5
+
+
+def test_the_first_seeds_are_a_random_sample_of_sorted_pictures(tmp_path: Path) -> None:
+    grey = np.arange(250, dtype=np.uint8)
+    np.save(tmp_path / "sorted.npy", np.broadcast_to(grey[:, None, None, None], (250, 3, 4, 4)))
+    first = ImageFilesSampler(tmp_path / "sorted.npy").sample(range(50))[:, 0, 0, 0]
+    assert abs(first.mean() - grey.mean()) < 30  # 24.5 by name; the standard error is 9
+    assert len(set(first.tolist())) == 50
+
+
+def test_a_range_is_judged_by_pictures_from_all_over(tmp_path: Path) -> None:
+    dark_first = np.repeat([-1.0, 0.5], [20, 200]).astype(np.float32)
+    np.save(tmp_path / "a.npy", -np.broadcast_to(dark_first[:, None, None, None], (220, 3, 4, 4)))
+    assert len(ImageFilesSampler(tmp_path / "a.npy", range="tanh")) == 220
+
+
+def test_what_is_left_out_is_told_on_standard_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = as_folder(tmp_path / "fakes")
+    ImageFilesSampler(folder)
+    assert capsys.readouterr().err == ""
+    (folder / ".hidden").touch()
+    (folder / "Thumbs.db").touch()
+    (folder / "notes.txt").touch()
+    (folder / "a.heic").touch()
+    ImageFilesSampler(folder)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "2 other files (a.heic [cannot be decoded: convert it to PNG], notes.txt)" in line
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_too_few_pictures_never_ask_for_a_num_that_is_refused(count: int, tmp_path: Path) -> None:
+    np.save(tmp_path / "few.npy", BATCH[:count])
+    with pytest.raises(BadInput, match="or give more pictures") as refused:
+        ImageFilesSampler(tmp_path / "few.npy").sample(range(9))
+    assert f"--num {count}" not in str(refused.value)
+
+
+def test_an_array_of_no_pictures_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "none.npy", BATCH[:0])
+    with pytest.raises(BadInput, match="holds no pictures"):
+        ImageFilesSampler(tmp_path / "none.npy")
+
+
+def test_a_compressed_tar_is_read_in_any_order_without_unpacking_it_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = as_folder(tmp_path / "fakes")
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as archive:
+        archive.add(folder, "fakes")
+    sampler = ImageFilesSampler(tmp_path / "a.tgz")
+    monkeypatch.setattr("gzip.GzipFile.read", None)
+    np.testing.assert_array_equal(sampler.sample(range(5)), BATCH[ORDER])
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        ((32, 32), r"--size 32\."),  # of the reference
+        ((218, 178), r"178×218 .* data prepare PICTURES OUT --size 64,.* images:OUT/images\.npy"),
+        ((2048, 2048), r"data prepare PICTURES OUT --size 64,"),  # as no reference can be
+    ],
+)
+def test_another_size_has_a_way_out_that_can_be_gone(shape: tuple[int, int], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        _sized(np.zeros((1, 3, *shape), np.uint8), 64)
+
+
+def test_pictures_that_are_no_squares_can_be_prepared_and_named(tmp_path: Path) -> None:
+    prepare(as_folder(tmp_path / "theirs"), tmp_path / "out", size=64)
+    images = ImageFilesSampler(tmp_path / "out" / "images.npy").sample(range(5))
+    assert _sized(images, 64).shape == (5, 3, 64, 64)

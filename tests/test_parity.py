@@ -21,6 +21,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.data import DataLoader
 from torchvision.transforms import ToTensor
 
+from facebench.data.order import random_order
 from facebench.data.prepare import prepare
 from facebench.data.source import open_images
 from facebench.features import create
@@ -72,6 +73,12 @@ def pictures(path: Path, indices: range) -> np.ndarray:
     return ImageFilesSampler(path).sample(indices)
 
 
+def by_name(folder: Path) -> np.ndarray:
+    """All pictures in the order in which other programs read them."""
+    sampler = ImageFilesSampler(folder)
+    return sampler.sample(np.argsort(random_order(len(sampler))).tolist())
+
+
 def held_out(shared: Path, count: int, folder: Path) -> np.ndarray:
     """Crop and resize the last `count` pictures of CelebA."""
     files = open_images(shared / CELEBA)
@@ -79,7 +86,9 @@ def held_out(shared: Path, count: int, folder: Path) -> np.ndarray:
     originals.mkdir()
     for name in files.names[-count:]:
         (originals / name).write_bytes(files.read(name))
-    return prepare(originals, folder / "prepared", crop="celeba", size=64, holdout=0).images
+    return prepare(
+        originals, folder / "prepared", crop="celeba", size=64, holdout=0, in_order=True
+    ).images
 
 
 def write_pngs(images: np.ndarray, folder: Path) -> Path:
@@ -119,7 +128,7 @@ def compare(files: Callable[[int], Files], network_file: Path) -> Compare:
 
     @cache
     def features(folder: Path, layer: str, resize: Any) -> FeatureSet:
-        images = pictures(folder, range(len(list(folder.iterdir()))))
+        images = by_name(folder)
         record = create(f"inception@{layer}", weights, "cpu", resize).extract(images, 32)
         return FeatureSet(record["features"], record.get("logits"))
 

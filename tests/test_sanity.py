@@ -27,7 +27,7 @@ def faces(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     originals.mkdir()
     for name in files.names[: COUNT * 5 // 2]:
         (originals / name).write_bytes(files.read(name))
-    prepare(originals, folder / "faces", crop="celeba", size=64, holdout=COUNT)
+    prepare(originals, folder / "faces", crop="celeba", size=64, holdout=COUNT, in_order=True)
     return folder / "faces"
 
 

@@ -10,6 +10,7 @@ from facebench.data.dataset import Dataset, open_dataset
 from facebench.errors import BadInput
 from facebench.options import seed_option
 from facebench.progress import bar
+from facebench.tree import printable
 
 _FOLDER = click.Path(path_type=Path)
 _OUT = click.Path(path_type=Path, file_okay=False)
@@ -49,18 +50,33 @@ _holdout_option = click.option(
 @_size_option
 @_holdout_option
 @click.option("--skip-unreadable", is_flag=True, help="Leave out what cannot be decoded.")
+@seed_option("Seed of the random order.")
+@click.option(
+    "--in-order",
+    is_flag=True,
+    help="Keep the order of the names: for data whose official split goes by it, as CelebA's does.",
+)
 def prepare(
-    source: Path, out: Path, crop: str, size: int, holdout: int | None, skip_unreadable: bool
+    source: Path,
+    out: Path,
+    crop: str,
+    size: int,
+    holdout: int | None,
+    skip_unreadable: bool,
+    seed: int,
+    in_order: bool,
 ) -> None:
-    """Crop and resize the pictures of SRC, a folder, zip or tar, into the data set OUT.
+    """Crop and resize the pictures of SRC into the data set OUT.
 
-    Pictures are taken in the order of their names. CelebA presets are given in the coordinates of
-    its aligned 178×218 pictures and scale to sources of that shape. The filter is Pillow's
-    Lanczos. Grey is repeated, transparency laid over white, 16 bits become 8.
+    SRC is a folder, a zip or a tar of pictures, or one .npy or .npz array of them (uint8). They
+    are put in random order, so that those held out are a random sample; OUT/files.txt says which
+    was which. CelebA presets are given in the coordinates of its aligned 178×218 pictures and
+    scale to sources of that shape. The filter is Pillow's Lanczos. Grey is repeated, transparency
+    laid over white, 16 bits become 8.
 
     \b
     Examples:
-      facebench data prepare img_align_celeba.zip faces64 --crop celeba --holdout 1000
+      facebench data prepare img_align_celeba.zip faces64 --crop celeba --in-order --holdout 1000
       facebench data prepare lfw-deepfunneled.tgz lfw64
       facebench data prepare photos/ photos128 --size 128 --skip-unreadable
     """
@@ -73,6 +89,8 @@ def prepare(
         size=size,
         holdout=holdout,
         skip_unreadable=skip_unreadable,
+        seed=seed,
+        in_order=in_order,
         track=bar,
     )
     _report(dataset, out)
@@ -129,18 +147,22 @@ def download(name: str, out: Path, size: int, holdout: int | None) -> None:
 @data.command()
 @click.argument("folder", type=_OUT, metavar="DIR")
 def stats(folder: Path) -> None:
-    """Say what the prepared data set DIR holds: counts, colours, copies.
+    """Say what the prepared data set DIR holds: counts, colours, copies, and how its splits differ.
+
+    The last line tells whether train and hold-out differ more than random parts of one set would.
 
     \b
     Example:
       facebench data stats faces64
     """
-    from facebench.data.stats import describe
+    from facebench.data.stats import compare_splits, describe
 
-    rows = describe(open_dataset(folder))
+    dataset = open_dataset(folder)
+    rows = describe(dataset)
     width = max(map(len, rows)) + 2
     for name, value in rows.items():
         click.echo(f"{name:<{width}}{value}")
+    click.echo(compare_splits(dataset))
 
 
 @data.command()
@@ -179,20 +201,23 @@ def sheet(
 
     images = open_dataset(folder).split(split)
     if not len(images):
-        raise BadInput(f"{folder} has no {split} images to show.")
+        raise BadInput(f"{folder} has no {split} images to show: give another --split.")
     count = min(num, len(images))
     chosen = np.random.default_rng(seed).choice(len(images), count, replace=False)
     picture = grid(images.sample(range(count) if first else sorted(chosen.tolist())), gap=2)
     with atomic_path(out) as partial:
         picture.save(partial, "PNG")
-    click.echo(f"{out}: {count} of {len(images)} images")
+    click.echo(f"{printable(str(out))}: {count} of {len(images)} images")
 
 
 def _report(dataset: Dataset, out: Path) -> None:
+    from facebench.data.source import listed
+
     train, holdout = len(dataset.split("train")), len(dataset.split("holdout"))
-    skipped = len(dataset.info["skipped"])
+    skipped, left_out = len(dataset.info["skipped"]), dataset.info.get("left_out", [])
     click.echo(
-        f"{out}: {len(dataset)} images of {dataset.size}×{dataset.size}, "
+        f"{printable(str(out))}: {len(dataset)} images of {dataset.size}×{dataset.size}, "
         f"{train} to train on and {holdout} held out"
         + (f"; {skipped} unreadable files left out" if skipped else "")
+        + (f"; {listed(left_out)} left out" if left_out else "")
     )

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from facebench.errors import BadInput
-from facebench.files import ARRAY_DAMAGE, read_json
+from facebench.files import ARRAY_DAMAGE, file_digest, read_json
 from facebench.sampler import Images
+from facebench.tree import printable
 
 FORMAT = "facebench-dataset/1"
 Split = Literal["train", "holdout", "all"]
@@ -36,8 +37,8 @@ class Dataset:
 
     @property
     def name(self) -> str:
-        """That of its folder."""
-        return self.folder.resolve().name
+        """That of its folder, printable."""
+        return printable(self.folder.resolve().name)
 
     @property
     def digest(self) -> str:
@@ -65,6 +66,15 @@ class Dataset:
         """Which images these are, by content and place: a split's name alone does not tell."""
         return f"{self.digest}[{self.first}:{self.first + len(self)}]"
 
+    def verify(self) -> None:
+        """Read ``images.npy`` and refuse it if it is not the one that ``dataset.json`` is about."""
+        path = self.folder / "images.npy"
+        if file_digest(path) != self.digest:
+            raise BadInput(
+                f"{path} was changed after it was made (its sha256 is not the one in "
+                f"dataset.json): {_again(self.folder)}."
+            )
+
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of indices `seeds`: a data set is a sampler of itself."""
         return np.asarray(self.images[np.asarray(seeds, dtype=np.int64)])
@@ -83,15 +93,22 @@ def open_dataset(folder: Path) -> Dataset:
     return Dataset(folder, _open_images(folder / "images.npy", info), info)
 
 
+def _again(folder: Path) -> str:
+    return f"remove {folder} and prepare the data set again"
+
+
 def _read_info(path: Path) -> dict[str, Any]:
-    info = read_json(path)
+    try:
+        info = read_json(path)
+    except BadInput as error:
+        raise BadInput(f"{str(error).rstrip('.')}: {_again(path.parent)}.") from error
     if not isinstance(info, dict) or info.get("format") != FORMAT:
-        raise BadInput(f"{path} is not of the format {FORMAT}.")
+        raise BadInput(f"{path} is not of the format {FORMAT}: {_again(path.parent)}.")
     wrong = [key for key, kind in _INFO.items() if not isinstance(info.get(key), kind)]
     if not wrong and not all(_is_span(span, info["count"]) for span in info["splits"].values()):
         wrong = ["splits"]
     if wrong:
-        raise BadInput(f"{path} is damaged at {wrong[0]!r}: prepare the data set again.")
+        raise BadInput(f"{path} is damaged at {wrong[0]!r}: {_again(path.parent)}.")
     return info
 
 
@@ -104,14 +121,16 @@ def _is_span(span: Any, count: int) -> bool:
 
 
 def _open_images(path: Path, info: dict[str, Any]) -> np.ndarray:
+    if path.exists() and not path.is_file():  # a pipe, which may never end
+        raise BadInput(f"{path} is damaged (it is no file): {_again(path.parent)}.")
     try:
         images = np.lib.format.open_memmap(path, mode="r")  # never a pickle, nor a zip
     except ARRAY_DAMAGE as error:
-        raise BadInput(f"{path} is damaged ({error}): prepare the data set again.") from error
+        raise BadInput(f"{path} is damaged ({error}): {_again(path.parent)}.") from error
     expected = (info["count"], 3, info["size"], info["size"])
     if images.dtype != np.uint8 or images.shape != expected:
         raise BadInput(
             f"{path} holds {images.dtype} {images.shape} where its dataset.json says "
-            f"uint8 {expected}: prepare the data set again."
+            f"uint8 {expected}: {_again(path.parent)}."
         )
     return images

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from facebench.errors import BadInput
 
 _REFUSED = Image.DecompressionBombError, Warning
-_FORMATS = "AVIF BMP DIB GIF JPEG JPEG2000 MPO PNG PPM TGA TIFF WEBP".split()
+FORMATS = "AVIF BMP DIB GIF JPEG JPEG2000 MPO PNG PPM TGA TIFF WEBP".split()
 """Pixels all of them. Pillow knows others by their content, whatever the suffix: for EPS, a
 program, it starts Ghostscript."""
 
@@ -46,7 +46,15 @@ def decode(name: str, data: bytes) -> Image.Image:
 def _formats() -> list[str]:
     """Return which of the formats this Pillow was built with."""
     Image.init()
-    return [name for name in _FORMATS if name in Image.OPEN]
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """Return what the names of such files end with, in lower case, by Pillow's own list."""
+    Image.init()
+    known = Image.registered_extensions().items()
+    return frozenset(suffix for suffix, name in known if name in FORMATS)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

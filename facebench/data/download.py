@@ -31,6 +31,8 @@ class Download:
     fetch: Callable[[Path], Path]
     """Download into a folder; return the folder of its pictures."""
     crop: str = "none"
+    in_order: bool = False
+    """Whether the official split goes by the names."""
 
 
 def download(
@@ -53,7 +55,15 @@ def download(
             f"{row.title} could not be downloaded ({_first_line(error)}): try again later, or "
             "fetch it by hand and use facebench data prepare."
         ) from error
-    return prepare(pictures, out, crop=row.crop, size=size, holdout=holdout, track=track)
+    return prepare(
+        pictures,
+        out,
+        crop=row.crop,
+        size=size,
+        holdout=holdout,
+        in_order=row.in_order,
+        track=track,
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -109,5 +119,6 @@ DOWNLOADS = {
         "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
         _fetch_celeba,
         crop="celeba",
+        in_order=True,  # its test set is the last tenth, of people who are nowhere else
     ),
 }

@@ -1,24 +1,30 @@
 """From picture files, or from the face renderer, to a prepared data set."""
 
 import csv
+import errno
+import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
 
 from facebench.data.crop import PRESETS, crop_box
 from facebench.data.dataset import FORMAT, Dataset, open_dataset
-from facebench.data.decode import Unreadable, decode, to_array
-from facebench.data.source import open_images
+from facebench.data.decode import Unreadable, to_array
+from facebench.data.order import random_order
+from facebench.data.pictures import Pictures, open_pictures
 from facebench.errors import BadInput
-from facebench.files import atomic_folder, file_digest, write_json
+from facebench.files import atomic_folder, file_digest, write_json, write_text
 from facebench.progress import Track, silent
+from facebench.tree import printable, shown
 
 FILTER = "pillow-lanczos"
 """The one resize filter: antialiased, on 8-bit RGB, straight from the fractional crop box."""
+_BY_NAME = "names"
 
 
 def prepare(
@@ -29,32 +35,49 @@ def prepare(
     size: int = 64,
     holdout: int | None = None,
     skip_unreadable: bool = False,
+    seed: int = 0,
+    in_order: bool = False,
     track: Track = silent,
 ) -> Dataset:
     """Crop and resize every picture of `source` into the prepared data set `out`.
 
+    The images are put in random order, so that those held out, and the first so many of a split,
+    are a random sample of all; ``files.txt`` says which picture each one was.
+
     Args:
-        source: a folder, zip or tar of pictures, taken in the order of their names.
+        source: a folder, zip or tar of pictures, or a npy or npz array of them.
         out: the folder to make; one already made in the same way is kept as it is.
         crop: one of :data:`facebench.data.crop.PRESETS`.
         size: height and width in pixels.
         holdout: how many images, the last ones, generators must not train on; a tenth by default.
         skip_unreadable: leave out (and count) what cannot be decoded instead of refusing.
+        seed: of the random order.
+        in_order: keep the order of the names (of an array, its own) instead, for data whose
+            official split goes by it.
         track: progress display.
     """
     if crop not in PRESETS:
         raise BadInput(f"There is no crop {crop!r}; there are: {', '.join(PRESETS)}.")
-    files = open_images(source)
+    pictures = open_pictures(source)
+    count = len(pictures.names)
+    order = range(count) if in_order else random_order(count, seed).tolist()
     recipe = {
-        "source": {"name": source.resolve().name, "digest": files.digest()},
+        "source": {"name": printable(source.resolve().name), "digest": pictures.digest()},
         "crop": crop,
         "size": size,
         "filter": FILTER,
-        "holdout": _holdout(holdout, len(files.names)),
+        "order": _BY_NAME if in_order else {"seed": seed},
     }
+    _holdout(holdout, count)  # refused now rather than after an hour
+    used: list[str] = []
     skipped: list[str] | None = [] if skip_unreadable else None
-    images = _decoded(track(files, "Preparing", len(files.names)), crop, size, skipped)
-    return _write(out, recipe, images, len(files.names), lambda _: {"skipped": skipped or []})
+
+    def write_names(folder: Path) -> dict[str, Any]:
+        write_text(folder / "files.txt", "".join(f"{name}\n" for name in used))
+        return {"skipped": sorted(skipped or []), "left_out": list(pictures.left_out)}
+
+    images = _decoded(pictures, track(order, "Preparing", count), crop, size, used, skipped)
+    return _write(out, recipe, holdout, images, count, write_names)
 
 
 def synthesize(
@@ -78,8 +101,8 @@ def synthesize(
         "crop": "none",
         "size": size,
         "filter": "none",
-        "holdout": _holdout(holdout, num),
     }
+    _holdout(holdout, num)
 
     def write_factors(folder: Path) -> dict[str, Any]:
         rows = [{"seed": each} | asdict(factors(each)) for each in seeds]
@@ -90,30 +113,43 @@ def synthesize(
         return {"skipped": []}
 
     images = (render([each], size)[0] for each in track(seeds, "Rendering", num))
-    return _write(out, recipe, images, num, write_factors)
+    return _write(out, recipe, holdout, images, num, write_factors)
 
 
 def _holdout(holdout: int | None, count: int) -> int:
+    """Return how many of `count` images are held out, or refuse to hold out so many."""
+    if count < 1:
+        raise BadInput("There are 0 images: give at least one that can be read.")
     holdout = count // 10 if holdout is None else holdout
     if not 0 <= holdout < count:
-        raise BadInput(f"--holdout {holdout} leaves nothing to train on: there are {count} images.")
+        raise BadInput(
+            f"--holdout {holdout} is not possible, as there are {count} images and one at least is "
+            f"to train on: give --holdout from 0 to {count - 1}."
+        )
     return holdout
 
 
 def _decoded(
-    files: Iterable[tuple[str, bytes]], crop: str, size: int, skipped: list[str] | None
+    pictures: Pictures,
+    order: Iterable[int],
+    crop: str,
+    size: int,
+    used: list[str],
+    skipped: list[str] | None,
 ) -> Iterator[np.ndarray]:
-    """Yield each file's pixels; what cannot be decoded goes to `skipped`, or is an error."""
-    for name, data in files:
+    """Yield each picture's pixels; what cannot be decoded goes to `skipped`, or is an error."""
+    for index in order:
+        name = pictures.names[index]
         try:
-            image = decode(name, data)
+            image = pictures.load(index)
         except Unreadable as error:
             if skipped is None:
                 way_out = "--skip-unreadable leaves such files out"
                 raise Unreadable(f"{str(error).rstrip('.')}; {way_out}.") from error
             skipped.append(name)
             continue
-        yield to_array(_cropped(name, image, crop, size))
+        used.append(name)
+        yield to_array(_cropped(shown(name), image, crop, size))
 
 
 def _cropped(name: str, image: Image.Image, crop: str, size: int) -> Image.Image:
@@ -127,47 +163,79 @@ def _cropped(name: str, image: Image.Image, crop: str, size: int) -> Image.Image
 def _write(
     out: Path,
     recipe: dict[str, Any],
+    holdout: int | None,
     images: Iterable[np.ndarray],
     at_most: int,
     finish: Callable[[Path], dict[str, Any]],
 ) -> Dataset:
     """Write a data set whole or not at all; one already made by the same recipe is kept."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        return _existing(out, recipe)
-    with atomic_folder(out) as folder:
-        count = _write_images(folder / "images.npy", images, at_most, recipe["size"])
-        last = count - recipe["holdout"]
-        if last < 1:
-            raise BadInput(f"Only {count} images are readable, too few to hold out the rest.")
+        return _existing(out, recipe, holdout)
+    size = recipe["size"]
+    with _room_for(out, at_most, size), atomic_folder(out) as folder:
+        count = _write_images(folder / "images.npy", images, at_most, size)
+        last = count - _holdout(holdout, count)
         info = {
             "format": FORMAT,
             "count": count,
             "splits": {"train": [0, last], "holdout": [last, count]},
             "digest": file_digest(folder / "images.npy"),
+            "holdout": count - last,
         }
         write_json(folder / "dataset.json", info | recipe | finish(folder))
     return open_dataset(out)
 
 
-def _existing(out: Path, recipe: dict[str, Any]) -> Dataset:
+def _existing(out: Path, recipe: dict[str, Any], holdout: int | None) -> Dataset:
     if out.is_dir() and (out / "dataset.json").is_file():
         dataset = open_dataset(out)
-        if all(dataset.info.get(key) == value for key, value in recipe.items()):
+        there = {"order": _BY_NAME} | dataset.info  # as it was before there was another
+        wanted = recipe | {"holdout": len(dataset) // 10 if holdout is None else holdout}
+        if all(there.get(key) == value for key, value in wanted.items()):
+            dataset.verify()
             return dataset
     raise BadInput(f"{out} exists and was made otherwise: name another folder, or remove it.")
 
 
+@contextmanager
+def _room_for(out: Path, count: int, size: int) -> Iterator[None]:
+    """Say in a sentence that the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise BadInput(
+            f"{out} cannot be written ({error.strerror}): make room for {count} images of "
+            f"{size}×{size}, {-(-count * 3 * size * size >> 20)} MiB, or name a folder elsewhere."
+        ) from error
+
+
 def _write_images(path: Path, images: Iterable[np.ndarray], at_most: int, size: int) -> int:
     """Write images straight to disk, for a data set may be larger than memory; return how many."""
-    shape = (3, size, size)
-    array = np.lib.format.open_memmap(path, "w+", np.uint8, (at_most, *shape))
-    count = 0
-    for image in images:
-        array[count] = image
-        count += 1
-    array.flush()
-    if count < at_most:
-        partial = path.with_suffix(".partial")
-        np.lib.format.open_memmap(partial, "w+", np.uint8, (count, *shape))[:] = array[:count]
-        partial.replace(path)
+    with path.open("wb") as stream:
+        _write_header(stream, at_most, size)
+        _reserve(stream, stream.tell() + at_most * 3 * size * size)
+        count = 0
+        for image in images:
+            stream.write(np.ascontiguousarray(image).data)
+            count += 1
+        stream.truncate()
+        stream.seek(0)
+        _write_header(stream, count, size)  # of equal length: NumPy leaves room for the number
     return count
+
+
+def _write_header(stream: IO[bytes], count: int, size: int) -> None:
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, 3, size, size)}
+    np.lib.format.write_array_header_1_0(stream, header)
+
+
+def _reserve(stream: IO[bytes], length: int) -> None:
+    """Take the room now: a full disk is told at once, not after an hour."""
+    stream.flush()
+    try:
+        os.posix_fallocate(stream.fileno(), 0, length)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system can
+            raise

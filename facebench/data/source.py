@@ -1,30 +1,21 @@
 """Picture files in a folder, a zip or a tar, read by name in sorted order."""
 
-import lzma
+import mimetypes
 import tarfile
-import weakref
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from facebench.data.archive import DAMAGE, Header, Members, check_size, open_tar, open_zip
+from facebench.data.decode import suffixes
 from facebench.errors import BadInput
+from facebench.tree import name_bytes, printable, shown, tree
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-LARGEST_FILE = 256 << 20
-"""Bytes; a larger member of an archive is taken for a decompression bomb."""
-_LARGEST_HEADER = 1 << 20  # bytes of what a tar says of its next member
-_LARGEST_RATIO = 50  # of a tar's content to its compressed size
-
-
-_DAMAGE = (
-    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-    *(EOFError, OSError, ValueError, RuntimeError, MemoryError),
-)
-"""What the readers of archives raise over broken ones."""
+_SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}
+"""What systems leave in people's folders, besides files whose names begin with a dot."""
+_NAMED = 3  # files in a message
 
 
 @dataclass(frozen=True)
@@ -34,6 +25,8 @@ class ImageFiles:
     path: Path
     names: tuple[str, ...]
     read: Callable[[str], bytes]
+    left_out: tuple[str, ...] = ()
+    """All else that lies there but what systems leave: printable names, in brackets why not."""
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         """Yield every file's name and bytes."""
@@ -43,132 +36,117 @@ class ImageFiles:
         """Return a sha256 over names and contents: equal for a folder and a zip of it."""
         total = sha256()
         for name, data in self:
-            total.update(f"{PurePosixPath(name).name}\0{sha256(data).hexdigest()}\n".encode())
+            last = name_bytes(PurePosixPath(name).name)
+            total.update(last + f"\0{sha256(data).hexdigest()}\n".encode())
         return total.hexdigest()
 
 
 def open_images(path: Path) -> ImageFiles:
     """Open the folder, zip or tar at `path`, or raise :class:`BadInput`."""
+    found = _opener(path)(path)
+    names, left_out = _sorted_out(found.names, found.odd)
+    if not names:
+        but = f", only {listed(left_out)}" if left_out else ""
+        raise BadInput(
+            f"{path} holds no pictures ({', '.join(sorted(suffixes()))}){but}: give files so "
+            "named, or one .npy or .npz array of all."
+        )
+    return ImageFiles(path, names, found.read, left_out)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return a count and the first of `names`, for a message.
+
+    >>> listed(["a.heic", "b.txt", "c.txt", "d.txt"])
+    '4 other files (a.heic, b.txt, c.txt, …)'
+    """
+    first = ", ".join(map(shown, names[:_NAMED])) + (", …" if len(names) > _NAMED else "")
+    return f"{len(names)} other file{'s' if len(names) > 1 else ''} ({first})"
+
+
+def check_kind(path: Path) -> None:
+    """Refuse what is not there, and what may never end."""
     if not path.exists():
-        raise BadInput(f"There is no file or folder {path}.")
-    files = _opener(path)(path)
-    if not files.names:
-        raise BadInput(f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
-    return files
+        raise BadInput(f"There is no file or folder {path}: check the path.")
+    if not (path.is_dir() or path.is_file()):
+        raise BadInput(f"{path} is a pipe, a socket or a device: save it to a file and name that.")
 
 
-def _opener(path: Path) -> Callable[[Path], ImageFiles]:
+def _opener(path: Path) -> Callable[[Path], Members]:
+    check_kind(path)
     if path.is_dir():
         return _folder
     if zipfile.is_zipfile(path):
-        return _zip
+        return open_zip
     if _is_tar(path):
-        return _tar
-    raise BadInput(f"{path} is not a folder, a zip or a tar of pictures.")
+        return open_tar
+    raise BadInput(
+        f"{path} is not a folder, a zip or a tar of pictures, nor a .npy or .npz array of them: "
+        "unpack another kind of archive, and name the folder that the pictures lie in."
+    )
 
 
 def _is_tar(path: Path) -> bool:
     try:
-        tarfile.open(path, tarinfo=_Header).close()
+        tarfile.open(path, tarinfo=Header).close()
         return True
     except tarfile.TarError:
         return False
-    except _DAMAGE as error:  # of its compression
-        raise BadInput(f"{path} is damaged: {error}.") from error
+    except DAMAGE as error:  # of its compression
+        raise BadInput(f"{path} is damaged ({error}): fetch it again, or pack it anew.") from error
 
 
-class _Header(tarfile.TarInfo):
-    """A member's header, which is read at once whatever size it claims: a bomb is none."""
+def _sorted_out(
+    names: Iterable[str], odd: Iterable[tuple[str, str]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the pictures' names in order, and all others, those with a reason first."""
+    others = [(name, why) for name, why in odd if not _is_of_the_system(name)]
+    pictures = []
+    for name in names:
+        why = _why_not(name)
+        if _is_of_the_system(name):
+            continue
+        if why is None:
+            pictures.append(name)
+        else:
+            others.append((name, why))
+    others.sort(key=lambda row: (not row[1], row[0]))
+    told = (f"{plain(name)} [{why}]" if why else plain(name) for name, why in others)
+    return tuple(sorted(pictures)), tuple(told)
 
-    def _proc_member(self, archive: tarfile.TarFile) -> Any:
-        if not self.isfile() and self.size > _LARGEST_HEADER:
-            raise tarfile.HeaderError(f"a header of {self.size} bytes")
-        return super()._proc_member(archive)  # type: ignore[misc]
+
+def plain(name: str) -> str:
+    """Return a file's name below its source, printable."""
+    return printable(str(PurePosixPath(name)))
 
 
-def _is_picture(name: str) -> bool:
+def _is_of_the_system(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return any(p.lower() in _SYSTEM or (p.startswith(".") and p != "..") for p in parts)
+
+
+def _why_not(name: str) -> str | None:
+    """Return why a file is none of the pictures, or None if it is one."""
     path = PurePosixPath(name)
-    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-    return path.suffix.lower() in SUFFIXES and not hidden
+    if ".." in path.parts:
+        return "points outside"
+    if path.suffix.lower() in suffixes():
+        return None
+    kind = mimetypes.guess_type(f"a{path.suffix.lower()}")[0] or ""
+    return "cannot be decoded: convert it to PNG" if kind.startswith("image/") else ""
 
 
-def _folder(path: Path) -> ImageFiles:
-    found = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
-
-    def read(name: str) -> bytes:
-        _check_size(path, name, (path / name).stat().st_size)
-        return (path / name).read_bytes()
-
-    return ImageFiles(path, tuple(sorted(filter(_is_picture, found))), read)
-
-
-def _zip(path: Path) -> ImageFiles:
-    try:
-        archive = zipfile.ZipFile(path)
-    except _DAMAGE as error:
-        raise BadInput(f"{path} is damaged: {error}.") from error
+def _folder(path: Path) -> Members:
+    found = tree(path)
 
     def read(name: str) -> bytes:
-        _check_size(path, name, archive.getinfo(name).file_size)
         try:
-            return archive.read(name)
-        except _DAMAGE as error:
-            raise BadInput(f"{path}: {name} cannot be unpacked ({error}).") from error
+            check_size(path, name, (path / name).stat().st_size)
+            return (path / name).read_bytes()
+        except OSError as error:
+            raise BadInput(
+                f"{path}: {shown(name)} cannot be read ({error.strerror}): make it readable, or "
+                "take it out."
+            ) from error
 
-    return ImageFiles(path, tuple(sorted(filter(_is_picture, archive.namelist()))), read)
-
-
-def _tar(path: Path) -> ImageFiles:
-    archive = tarfile.open(path, tarinfo=_Header)
-    try:
-        members = {m.name: m for m in _members(path, archive) if m.isfile() and _is_picture(m.name)}
-        _read_to_end(path, archive)
-    except BadInput:
-        archive.close()
-        raise
-    except _DAMAGE as error:
-        archive.close()
-        raise BadInput(f"{path} is damaged: {error}.") from error
-
-    def read(name: str) -> bytes:
-        _check_size(path, name, members[name].size)
-        stream = archive.extractfile(members[name])
-        assert stream is not None, "only regular files were listed"
-        return stream.read()
-
-    files = ImageFiles(path, tuple(sorted(members)), read)
-    weakref.finalize(files, archive.close)
-    return files
-
-
-def _read_to_end(path: Path, archive: tarfile.TarFile) -> None:
-    """Reach the checksum that a compressed tar ends with."""
-    left = _most(path)
-    while block := archive.fileobj.read(1 << 20):
-        left -= len(block)
-        if left < 0:
-            raise _bomb(path)
-
-
-def _most(path: Path) -> int:
-    """Return how many bytes a tar may unpack to: pictures are not compressed a second time."""
-    return LARGEST_FILE + _LARGEST_RATIO * path.stat().st_size
-
-
-def _bomb(path: Path) -> BadInput:
-    return BadInput(f"{path} unpacks to more than {_most(path) >> 20} MiB: it is a bomb.")
-
-
-def _members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the members, but not of a bomb."""
-    total = 0
-    for member in archive:
-        total += member.size
-        if total > _most(path):
-            raise _bomb(path)
-        yield member
-
-
-def _check_size(path: Path, name: str, size: int) -> None:
-    if size > LARGEST_FILE:
-        raise BadInput(f"{path}: {name} has {size >> 20} MiB, too large for a picture.")
+    return Members(found.files, tuple(found.odd.items()), read)

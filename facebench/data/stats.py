@@ -4,10 +4,16 @@ from collections import Counter
 from hashlib import sha256
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from facebench.data.dataset import Dataset
 
-BLOCK = 1024
+_BLOCK = 1024 * 64 * 64  # pixels of images that are looked at together
+NOISE = 0.01
+"""The p-value from which train and hold-out are said to differ: once in a hundred by chance."""
+_CELLS = 4  # of a thumbnail, each way
+_COMPONENTS = 10  # of thumbnails and contrast, which carry most of their variance
+_PERMUTATIONS = 999
 
 
 def describe(dataset: Dataset) -> dict[str, str]:
@@ -31,7 +37,8 @@ def describe(dataset: Dataset) -> dict[str, str]:
 
 
 def _blocks(images: np.ndarray) -> list[slice]:
-    return [slice(start, start + BLOCK) for start in range(0, len(images), BLOCK)]
+    step = max(1, _BLOCK // images[0, 0].size)
+    return [slice(start, start + step) for start in range(0, len(images), step)]
 
 
 def _colours(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -62,3 +69,60 @@ def _shared(keys: list[bytes], splits: dict[str, tuple[int, ...]]) -> int:
 
 def _three(values: np.ndarray) -> str:
     return ", ".join(f"{value:.1f}" for value in values)
+
+
+def compare_splits(dataset: Dataset) -> str:
+    """Say in a line whether train and hold-out look like random parts of one set.
+
+    Hotelling's test by permutation, on the leading principal components of 4×4 thumbnails and of
+    contrast: one statistic for all, so that nothing is found for having looked at much.
+    """
+    train, holdout = (dataset.split(name).images for name in ("train", "holdout"))
+    if min(len(train), len(holdout)) < 2:
+        return f"train and hold-out cannot be compared: {len(train)} and {len(holdout)} images"
+    p = _p_value(_looks(train), _looks(holdout))
+    if p > NOISE:
+        return f"train and hold-out look alike (p = {p:.3f})"
+    return f"train and hold-out differ beyond noise (p = {p:.3f}): {_why(dataset)}"
+
+
+def _why(dataset: Dataset) -> str:
+    order = dataset.info.get("order")
+    if order == "names":
+        return "prepare again without --in-order, unless this is an official split"
+    if order is None and "digest" in dataset.info.get("source", {}):  # by an older version
+        return "prepare again into another folder, which draws them in random order"
+    return f"in random order that is chance, once in {1 / NOISE:.0f} data sets"
+
+
+def _looks(images: UInt8[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n d"]:
+    """Return what a glance sees of each image: a thumbnail's colours, and contrast."""
+    edges = np.linspace(0, images.shape[-1], _CELLS + 1).astype(int)
+    sizes = np.diff(edges)
+    rows = []
+    for part in _blocks(images):
+        block = images[part].astype(np.float32)
+        sums = np.add.reduceat(np.add.reduceat(block, edges[:-1], 2), edges[:-1], 3)
+        colours = (sums / np.outer(sizes, sizes)).reshape(len(block), -1)
+        rows.append(np.column_stack([colours, block.mean(1).std((1, 2))]))
+    return np.concatenate(rows)
+
+
+def _p_value(train: Float[np.ndarray, "n d"], holdout: Float[np.ndarray, "m d"]) -> float:
+    """Return the share of random splits that differ as much as this one, itself among them."""
+    white = _whitened(np.concatenate([train, holdout]))
+    rng = np.random.Generator(np.random.Philox(key=0))
+    draws = (rng.permutation(len(white))[: len(holdout)] for _ in range(_PERMUTATIONS))
+    found = np.square(white[len(train) :].mean(0)).sum()
+    as_far = sum(np.square(white[draw].mean(0)).sum() >= found * (1 - 1e-9) for draw in draws)
+    return float(1 + as_far) / (1 + _PERMUTATIONS)
+
+
+def _whitened(looks: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
+    """Return the leading principal components of standardised columns, each of variance one."""
+    centred = looks - looks.mean(0)
+    deviation = centred.std(0)
+    standard = centred / np.where(deviation > 0, deviation, 1)
+    variances, axes = np.linalg.eigh(standard.T @ standard / len(standard))
+    kept = np.flatnonzero(variances > 1e-9 * max(variances[-1], 1e-9))[-_COMPONENTS:]
+    return standard @ axes[:, kept] / np.sqrt(variances[kept])

@@ -91,6 +91,7 @@ def evaluate(
     out = Path(out).expanduser() if out else None
     chosen = parse_entries(models)
     dataset = open_dataset(Path(reference).expanduser())
+    dataset.verify()
     if not isinstance(weights, WeightSource):
         weights = WeightSource(weights or {}, track=track)
     setting = make_setting(

@@ -181,12 +181,18 @@ def _split(seeds: range, length: int) -> list[range]:
 def _sized(images: Images, size: int) -> Images:
     """Return `images` if they are of the size wanted: the first batch tells."""
     height, width = images.shape[2:]
-    if (height, width) != (size, size):
+    if (height, width) == (size, size):
+        return images
+    reference = f"its images are {width}×{height} and the reference is {size}×{size}"
+    if height == width and 8 <= width <= 1024:
         raise BadInput(
-            f"its images are {width}×{height} and the reference is {size}×{size}: give a "
-            f"reference of that size, made with facebench data prepare --size {width}."
+            f"{reference}: give a reference of that size, made with facebench data prepare --size "
+            f"{width}."
         )
-    return images
+    raise BadInput(  # which no reference can be
+        f"{reference}: make pictures of them and run facebench data prepare PICTURES OUT --size "
+        f"{size}, with the reference's --crop, then name images:OUT/images.npy."
+    )
 
 
 def _joined(parts: list[np.ndarray], seeds: range) -> Images:

@@ -8,7 +8,9 @@ from facebench.errors import BadInput
 
 def train_images(data: Path) -> Dataset:
     """Return the training split of the prepared data set at `data`."""
-    dataset = open_dataset(data).split("train")
+    whole = open_dataset(data)
+    whole.verify()
+    dataset = whole.split("train")
     if len(dataset) < 2:
         raise BadInput(f"{data} has {len(dataset)} training images; at least 2 are needed.")
     return dataset

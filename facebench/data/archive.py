@@ -1,0 +1,178 @@
+"""Zips and tars: what they hold, read in any order; links, devices and bombs in them are not."""
+
+import io
+import lzma
+import stat
+import tarfile
+import tempfile
+import weakref
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from facebench.errors import BadInput
+from facebench.tree import shown
+
+LARGEST_FILE = 256 << 20
+"""Bytes; a larger member of an archive is taken for a decompression bomb."""
+_LARGEST_HEADER = 1 << 20  # bytes of what a tar says of its next member
+_LARGEST_RATIO = 50  # of an archive's content to its size: pictures are compressed already
+_BLOCK = 4096  # bytes that a file takes at least, or millions of none would be small
+_LINK = "a link, which is not followed in an archive"
+
+DAMAGE = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, ValueError, RuntimeError, MemoryError),
+)
+"""What the readers of archives raise over broken ones."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a folder or an archive holds, and how to read a file of it."""
+
+    names: tuple[str, ...]
+    """Of files."""
+    odd: tuple[tuple[str, str], ...]
+    """Names of all else, and what it is."""
+    read: Callable[[str], bytes]
+
+
+class Header(tarfile.TarInfo):
+    """A member's header, which is read at once whatever size it claims: a bomb is none."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if not self.isfile() and self.size > _LARGEST_HEADER:
+            raise tarfile.HeaderError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
+def check_size(path: Path, name: str, size: int) -> None:
+    """Refuse a file that is too large for a picture."""
+    if size > LARGEST_FILE:
+        raise BadInput(
+            f"{path}: {shown(name)} has {size >> 20} MiB, too large for a picture: take it out."
+        )
+
+
+def open_zip(path: Path) -> Members:
+    """Open a zip."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    links = [m.filename for m in members if stat.S_ISLNK(m.external_attr >> 16)]
+    files = {m.filename: m for m in members if not stat.S_ISLNK(m.external_attr >> 16)}
+    if sum(member.file_size for member in members) > _most(path):
+        raise _bomb(path)
+
+    def read(name: str) -> bytes:
+        check_size(path, name, files[name].file_size)
+        try:
+            return archive.read(name)
+        except DAMAGE as error:
+            raise BadInput(
+                f"{path}: {shown(name)} cannot be unpacked ({shown(str(error))}): fetch it again, "
+                "or unpack it by other means and name the folder."
+            ) from error
+
+    odd = [(name, _LINK) for name in links]
+    return Members(tuple(files), (*odd, *_repeated(m.filename for m in members)), read)
+
+
+def _repeated(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the names that a later member takes over, as it would when all is unpacked."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield name, f"{count - 1} times replaced by a later file of that name"
+
+
+def open_tar(path: Path) -> Members:
+    """Open a tar; a compressed one is unpacked once, into a file without a name.
+
+    Else each picture would be reached through all that come before it.
+    """
+    with ExitStack() as opened:
+        try:
+            stream = opened.enter_context(_unpacked(path) or path.open("rb"))
+            archive = tarfile.open(fileobj=stream, mode="r:", tarinfo=Header)
+            members = list(_members(path, archive))
+        except DAMAGE as error:
+            raise _damaged(path, error) from error
+        files = {member.name: member for member in members if member.isfile()}
+
+        def read(name: str) -> bytes:
+            check_size(path, name, files[name].size)
+            content = archive.extractfile(files[name])
+            assert content is not None, "only regular files were listed"
+            return content.read()
+
+        weakref.finalize(read, opened.pop_all().close)
+    odd = [(m.name, _kind(m)) for m in members if not (m.isfile() or m.isdir())]
+    return Members(tuple(files), (*odd, *_repeated(m.name for m in members if m.isfile())), read)
+
+
+def _unpacked(path: Path) -> IO[bytes] | None:
+    """Return what a compressed tar holds, read to the checksum it ends with; None for another."""
+    with tarfile.open(path, tarinfo=Header) as archive, ExitStack() as opened:
+        packed: Any = archive.fileobj
+        if isinstance(packed, io.BufferedReader):
+            return None
+        packed.seek(0)
+        plain, left = opened.enter_context(tempfile.TemporaryFile(buffering=0)), _most(path)
+        while block := packed.read(1 << 20):
+            left -= len(block)
+            if left < 0:
+                raise _bomb(path)
+            _put(path, block, plain)
+        plain.seek(0)
+        opened.pop_all()
+    return plain
+
+
+def _put(path: Path, block: bytes, plain: IO[bytes]) -> None:
+    try:
+        while block:
+            block = block[plain.write(block) :]
+    except OSError as error:
+        raise BadInput(
+            f"There is no room in {tempfile.gettempdir()} to unpack {path} ({error.strerror}): set "
+            "TMPDIR to a folder that has some, or unpack it yourself and name the folder."
+        ) from error
+
+
+def _members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the members, but not of a bomb."""
+    total = 0
+    while (member := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
+        total += max(member.size, _BLOCK)
+        if total > _most(path):
+            raise _bomb(path)
+        yield member
+
+
+def _kind(member: tarfile.TarInfo) -> str:
+    return _LINK if member.issym() or member.islnk() else "a pipe or a device"
+
+
+def _most(path: Path) -> int:
+    """Return how many bytes an archive may unpack to."""
+    return LARGEST_FILE + _LARGEST_RATIO * path.stat().st_size
+
+
+def _bomb(path: Path) -> BadInput:
+    return BadInput(
+        f"{path} unpacks to more than {_most(path) >> 20} MiB, as no pictures do: if it is no "
+        "bomb, unpack it yourself and name the folder."
+    )
+
+
+def _damaged(path: Path, error: BaseException) -> BadInput:
+    return BadInput(f"{path} is damaged ({shown(str(error))}): fetch it again, or pack it anew.")
