@@ -168,3 +168,21 @@ def test_what_an_extractor_reads_and_imports_is_part_of_its_name(
         (tmp_path / "users_helper.py").write_text(f"def one():\n    return {helper}\n")
         found.append(subprocess.check_output([sys.executable, "-c", code], text=True))
     assert len(set(found[:3])) == 3 and found[2] == found[3]
+
+
+@pytest.mark.parametrize("stem", ["nets", "random", "numpy"])
+def test_a_file_makes_an_extractor_whatever_it_is_called(stem: str, tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    source = "def make(device):\n    return lambda images: images.float().mean((2, 3))\n"
+    (tmp_path / "code" / f"{stem}.py").write_text(source)
+    extractor = load(f"code/{stem}.py:make")
+    assert extractor.name == f"{stem}:make"
+    np.testing.assert_allclose(extractor.extract(IMAGES, 2)["features"], IMAGES.mean((2, 3)))
+    before = extractor.weights
+    (tmp_path / "code" / f"{stem}.py").write_text(source + "# edited\n")
+    assert load(f"code/{stem}.py:make").weights != before
+
+
+def test_a_builder_of_other_arguments_is_told_so(write: Callable[[str], str]) -> None:
+    with pytest.raises(BadInput, match="make"):
+        load(f"{write('def make(): return abs')}:make")

@@ -121,6 +121,30 @@ def test_a_forking_model_leaves_no_process(name: str) -> None:
     assert not family.members(*who)
 
 
+def test_a_process_that_was_ended_is_not_killed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = Sandbox(hostile("good"), Limits())
+    assert len(list(sandbox.draw(SEEDS))) == len(SEEDS)
+    sandbox.close()
+
+    def refuse(*_: int) -> None:
+        raise AssertionError("its number may be another's by now")
+
+    for name in ("killpg", "kill"):
+        monkeypatch.setattr(os, name, refuse)
+    sandbox.close()
+    with pytest.raises(RowFailed, match="SIGKILL"):
+        list(sandbox.draw(SEEDS))
+
+
+def test_a_process_draws_as_often_as_it_is_asked() -> None:
+    with contextlib.closing(Sandbox(hostile("good"), Limits())) as sandbox:
+        for seeds in ([[1, 2]], [[3], [4, 5, 6]], []):
+            for drawn, each in zip(sandbox.draw(seeds), seeds, strict=True):
+                np.testing.assert_array_equal(drawn, hostile_samplers.good(each))
+        assert str(HERE / "hostile_samplers.py") in sandbox.files
+        assert not sandbox.knows_all_files
+
+
 def test_an_abandoned_source_ends_its_process() -> None:
     before = children()
     batches = ModelSource(hostile("good")).batches(SEEDS * 50)

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from facebench.errors import BadInput
@@ -154,7 +155,7 @@ def save(model: VAE, path: Path) -> None:
     """Write the weights of encoder and decoder atomically."""
     weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_path(path) as partial:
-        save_file(weights, partial)
+        partial.write_bytes(to_bytes(weights))  # save_file's errors are no OSError
 
 
 def load(path: Path) -> VAE:

@@ -61,7 +61,7 @@ def _weight_files(
     metavar="NAME[@LAYER]",
     help="Network whose features are compared: inception, random (needs no download), "
     "one of torch-fidelity's (vgg16, clip-vit-b-32, dinov2-vit-l-14, ...), "
-    "or your own as MODULE:FUNCTION.",
+    "or your own as MODULE:FUNCTION or FILE.py:FUNCTION.",
 )
 @click.option(
     "--metrics",

@@ -49,6 +49,6 @@ def create(
     if network not in networks():
         raise BadInput(
             f"There is no extractor {name!r}; there are: random, inception, "
-            f"{', '.join(networks())}, or your own as MODULE:FUNCTION."
+            f"{', '.join(networks())}, or your own as MODULE:FUNCTION or FILE.py:FUNCTION."
         )
     return FidelityFeatures(network, layer, weights, device, precision)

@@ -1,4 +1,4 @@
-"""A user's own network, named on the command line as ``MODULE:FUNCTION``.
+"""A user's own network, named on the command line as ``MODULE:FUNCTION`` or ``FILE.py:FUNCTION``.
 
 ``FUNCTION(device)`` returns what maps images, ``uint8`` (n, 3, h, w) on that device, to features,
 real numbers (n, d); each image's features must depend on that image alone. A torch module is moved
@@ -7,9 +7,11 @@ to the device and set to evaluation. Resizing and normalising are its business::
     def make(device):                       # my_module.py, used as my_module:make
         return lambda images: images.float().mean((2, 3))
 
-The module is looked for among installed ones, then in the current folder.
+The module is looked for among installed ones, then in the current folder; of a file, features are
+called by its name without folder and suffix.
 """
 
+import os
 import re
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +25,7 @@ from facebench.dependencies import Reads, noting
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Record, in_batches, state_digest
-from facebench.usercode import import_function, sources_digest
+from facebench.usercode import call, import_function, sources_digest
 
 _SIDE = 64
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)  # safe in keys of CSV and JSON
@@ -34,19 +36,18 @@ class CustomFeatures:
 
     layer = ""
 
-    def __init__(self, name: str, device: str, precision: Precision = "fp32"):
-        """Import the module of `name`, "module:function", and call the function with `device`."""
-        if not _NAME.fullmatch(name):
-            raise BadInput(f"{name!r} names no extractor of yours: give MODULE:FUNCTION.")
-        with noting(_READS.setdefault(name, Reads())) as reads:
-            network = import_function(name)(device)
+    def __init__(self, code: str, device: str, precision: Precision = "fp32"):
+        """Import the module or file of `code`, and call the function with `device`."""
+        name = _name(code)
+        with noting(_READS.setdefault(code, Reads())) as reads:
+            network = call(code, import_function(code), device)
         if not callable(network):
             raise BadInput(f"{name} returned {network!r}, where a network to call is needed.")
         self.name = name
         self.notes: tuple[str, ...] = (f"{name} is the user's own extractor",)
         self.arithmetic: Precision = precision
         self._device = device
-        self.weights = {name: _digest(name, reads)}
+        self.weights = {name: _digest(code, reads)}
         if isinstance(network, nn.Module):
             network = network.to(device).eval()
             self.weights[f"{name} weights"] = state_digest(network)
@@ -78,11 +79,26 @@ class CustomFeatures:
         return sha256(self.extract(images, 2)["features"].tobytes()).hexdigest()
 
 
-def _digest(name: str, reads: Reads) -> str:
+def _name(code: str) -> str:
+    """Return what features are called by: names of files go into keys and column names."""
+    home, _, function = code.rpartition(":")
+    name = f"{Path(home).stem if home.endswith('.py') else home}:{function}"
+    if not _NAME.fullmatch(name):
+        raise BadInput(
+            f"{code!r} names no extractor of yours: give MODULE:FUNCTION or FILE.py:FUNCTION, of "
+            "letters, digits and underscores."
+        )
+    return name
+
+
+def _digest(code: str, reads: Reads) -> str:
     """Return a digest of the module's sources and of all that it read and loaded."""
-    files = [Path(file).read_bytes() for file in sorted(reads.files())]
-    sources = sources_digest(name.partition(":")[0]).encode()
-    return sha256(b"\0".join([sources, *files])).hexdigest()
+    home = code.rpartition(":")[0]
+    is_file = home.endswith(".py")
+    named = {os.path.abspath(Path(home).expanduser())} if is_file else set()
+    files = [Path(file).read_bytes() for file in sorted(reads.files() | named)]
+    sources = "" if is_file else sources_digest(home)
+    return sha256(b"\0".join([sources.encode(), *files])).hexdigest()
 
 
 _READS: dict[str, Reads] = {}

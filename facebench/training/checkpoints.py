@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from facebench.errors import BadInput
 from facebench.files import atomic_path
@@ -55,7 +55,8 @@ class Checkpoints:
         about = {"step": str(step), "losses": json.dumps(losses or {}), **numbers}
         target = self.folder / f"step-{step:06d}.safetensors"
         with atomic_path(target) as partial:
-            save_file({name: np.asarray(a, order="C") for name, a in state.items()}, partial, about)
+            arrays = {name: np.asarray(a, order="C") for name, a in state.items()}
+            partial.write_bytes(save(arrays, about))  # save_file's errors are no OSError
         self._prune()
         return _open(target)
 
