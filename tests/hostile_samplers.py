@@ -58,7 +58,7 @@ def _poisoned(value: float) -> Callable[[np.ndarray], Any]:
 _NO_NUMBERS = "NaN or infinite"
 _SHAPE = "the output has the shape"
 _RANGE = "does not fit range=uint8"
-_OTHER_TYPE = "real numbers are needed"
+_OTHER_TYPE = "real numbers are needed|not one tensor of images"
 
 _answering("nan", _NO_NUMBERS, _poisoned(np.nan))
 _answering("infinite", _NO_NUMBERS, _poisoned(np.inf))
@@ -90,7 +90,7 @@ _answering("nothing", _OTHER_TYPE, lambda x: None)
 _answering("text", _OTHER_TYPE, lambda x: "images")
 _answering("text_of_right_shape", _OTHER_TYPE, lambda x: x.astype(str))
 _answering("objects", _OTHER_TYPE, lambda x: np.full(x.shape, object()))
-_answering("a_dictionary", _OTHER_TYPE, lambda x: {"images": x})
+_answering("a_dictionary_of_two", "2 outputs", lambda x: {"a": x, "b": x})
 _answering("a_generator", _OTHER_TYPE, lambda x: (each for each in x))
 _answering("a_function", _OTHER_TYPE, lambda x: good)
 _answering("ragged", "ValueError", lambda x: [x[0], x[1, :, :3]])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.errors import BadInput
-from facebench.files import read_json, write_json
+from facebench.files import file_digest, read_json, write_json
 from facebench.training import require_power_of_two
 from facebench_dcgan import DCGANSampler
 
@@ -87,7 +87,8 @@ def dataset(folder: Path) -> Dataset:
     np.save(
         data / "images.npy", np.random.default_rng(0).integers(0, 256, (12, 3, 16, 16), np.uint8)
     )
-    about = {"format": "facebench-dataset/1", "count": 12, "size": 16, "digest": "d1ce"}
+    digest = file_digest(data / "images.npy")
+    about = {"format": "facebench-dataset/1", "count": 12, "size": 16, "digest": digest}
     made = {"crop": "none", "filter": "lanczos", "source": "noise"}
     write_json(
         data / "dataset.json", about | made | {"splits": {"train": [0, 8], "holdout": [8, 12]}}
@@ -134,7 +135,8 @@ def test_a_run_records_its_options_its_log_and_its_samples(
     folder: Path, trained: dict[str, list[str]], backend: str
 ) -> None:
     run = folder / backend
-    expected = {"adapter": "dcgan", "data": "d1ce[0:8]", "size": 16, "held_back": 0}
+    data = f"{file_digest(folder / 'faces16' / 'images.npy')}[0:8]"
+    expected = {"adapter": "dcgan", "data": data, "size": 16, "held_back": 0}
     expected |= {"backend": backend}
     assert read_json(run / "config.json") == expected | OPTIONS | OTHERS
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -183,7 +185,7 @@ def test_files_that_are_no_safe_generator_are_refused(
     code, flat, noise = sampled[0]
     assert "code.keras has a layer 'Lambda', which may carry code" in code
     assert "flat.keras maps (None, 8) to (None, 3)" in flat
-    assert "noise.keras is not a DCGAN's generator that can be read" in noise
+    assert "noise.keras is not a DCGAN's generator: it is text" in noise
 
 
 def test_a_run_without_a_model_says_that_it_has_not_finished(tmp_path: Path) -> None:

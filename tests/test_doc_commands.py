@@ -135,6 +135,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
         ("celeba_gan_2000_64x64.zip", (64, 64)), ("celeba_vae_2000_64x64.zip", (64, 64)),
     ):  # fmt: skip
         pictures(place / name, size)
+    with zipfile.ZipFile(place / "their_samples.zip") as theirs:
+        theirs.extractall(place / "theirs")
     for each in (shared / "generators").iterdir():
         (place / each.name).symlink_to(each)
     (place / "decoder.h5").symlink_to(shared / "generators" / "keras_decoder64_normal27/decoder.h5")
@@ -223,14 +225,16 @@ def _module(command: str) -> list[str]:
 
 
 def test_the_python_of_the_readme_runs(ran: dict[str, int], place: Path) -> None:
-    sampler, example = (text for language, text in blocks(PAGES[0]) if language == "python")
+    sampler, example, own = (text for language, text in blocks(PAGES[0]) if language == "python")
     example = example.replace("num=1000", 'num=20, extractor="random", metrics=["fid"]')
     example = example.replace('metrics["fid"]', 'metrics["fd_random"]')
+    own = own.replace("num=1000", 'num=20, extractor="random"')
+    own = own.replace("facebench.evaluate", "assert not facebench.evaluate").rstrip() + ".failures"
     load = 'facebench.load("vae", "runs/vae").sample([0, 1, 2])'
     assert load in PAGES[0].read_text("utf-8")
     network = "def load_my_network(path):\n    return lambda z: z[:, :48].reshape(-1, 3, 4, 4) / 9"
     first = "print(MySampler('').sample([1]).shape)"
-    code = "\n".join([sampler, network, first, example, f"print({load}.shape)"])
+    code = "\n".join([sampler, network, first, example, own, f"print({load}.shape)"])
     answer = subprocess.run(
         [sys.executable, "-c", code],
         cwd=place,

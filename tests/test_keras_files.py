@@ -38,7 +38,7 @@ def written(
 
 
 def values(path: Path, z: np.ndarray, **options: str) -> np.ndarray:
-    return load("keras", path, {"range": "-1..1"} | options)._values(z)  # type: ignore[attr-defined]
+    return load("keras", path, {"range": "-1..1"} | options)._network(z)  # type: ignore[attr-defined]
 
 
 def assert_answers(path: Path, folder: Path, name: str, **options: str) -> None:

@@ -117,8 +117,6 @@ def test_numbers_may_be_of_numpy_and_paths_have_a_tilde(
 @pytest.mark.parametrize(
     ("models", "says"),
     [
-        ([], "There is no model to evaluate"),
-        ({}, "There is no model to evaluate"),
         ([by_seed, by_seed], "Two models are called 'by_seed'"),
         (Waves, r"Waves is a class: give an object of it, Waves\(…\)"),
         (3, "int, which is no sampler: give an object with sample"),
@@ -129,6 +127,12 @@ def test_numbers_may_be_of_numpy_and_paths_have_a_tilde(
 def test_what_is_no_model_is_said_so(models: Any, says: str) -> None:
     with pytest.raises(BadInput, match=says):
         parse_entries(models)
+
+
+@pytest.mark.parametrize("models", [[], {}])
+def test_no_model_at_all_is_said(models: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match="There is no model to evaluate"):
+        facebench.evaluate(models, **options)
 
 
 def test_a_torch_module_is_told_what_to_be_wrapped_in() -> None:

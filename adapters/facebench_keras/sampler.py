@@ -32,13 +32,7 @@ _PCA_FILES = {"mean": "mean.json", "values": "eigenValues.json", "vectors": "eig
 
 
 class KerasSampler(NetworkSampler):
-    """A generator or decoder that Keras saved.
-
-    Attributes:
-        files: what the images depend on besides the path that was given and all that is in it.
-    """
-
-    files: tuple[Path, ...]
+    """A generator or decoder that Keras saved."""
 
     def __init__(
         self,
@@ -53,13 +47,13 @@ class KerasSampler(NetworkSampler):
         model = model_file(path)
         with reading(model, "a Keras model"):
             network, known, beside = _load(model, part)
-        self.files = () if path.is_dir() else beside
         shape = latent_shape(size, known, model)
         self._pca = _LatentPCA(path) if latent == "pca" else None
         if self._pca and self._pca.dim != shape[-1]:
             raise BadInput(f"{path}: its PCA has {self._pca.dim} latents, the model {shape[-1]}.")
         plain = "normal" if self._pca else latent
-        super().__init__(network, shape, Pixels(range, layout), plain)
+        files = () if path.is_dir() else beside
+        super().__init__(network, shape, Pixels(range, layout), plain, files=files)
 
     def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
         """Return the latents of `seeds`."""

@@ -34,6 +34,7 @@ def open_function(
     size: str = "",
     range: str = "uint8",
     layout: str = "NCHW",
+    output: str = "",
 ) -> SeedsSampler | NetworkSampler:
     """Return the sampler of a function of the user's own.
 
@@ -46,6 +47,7 @@ def open_function(
         size: of one latent.
         range: of the output.
         layout: of the output.
+        output: which of several, where the function gives a dictionary or more.
     """
     if not code:
         raise BadInput(
@@ -53,7 +55,8 @@ def open_function(
         )
     if takes not in ("latents", "seeds"):
         raise BadInput(f"There is no takes={takes!r}; there are: latents, seeds.")
-    function = _with_path(import_function(code), None if code == str(path) else path, code)
+    given = None if code == str(path) else path
+    function = _with_path(import_function(code), given, code, output)
     pixels = Pixels(range, layout)
     if takes == "seeds":
         return SeedsSampler(function, pixels)
@@ -62,7 +65,7 @@ def open_function(
 
 
 def _with_path(
-    function: Callable[..., Any], path: Path | None, code: str
+    function: Callable[..., Any], path: Path | None, code: str, wanted: str
 ) -> Callable[[Any], np.ndarray]:
     if path is not None and takes(function, 1) and not takes(function, 2):
         raise BadInput(f"{code} takes one argument, so {path} is not for it: leave out @{path}.")
@@ -74,7 +77,7 @@ def _with_path(
         return (
             np.stack([*map(as_array, output)])
             if isinstance(output, list)
-            else as_array(images_of(output))
+            else as_array(images_of(output, wanted))
         )
 
     return run

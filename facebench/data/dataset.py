@@ -66,6 +66,10 @@ class Dataset:
         """Which images these are, by content and place: a split's name alone does not tell."""
         return f"{self.digest}[{self.first}:{self.first + len(self)}]"
 
+    def by_content(self) -> "Dataset":
+        """Return it under the digest of the images that are there, whatever was written of them."""
+        return replace(self, info=self.info | {"digest": file_digest(self.folder / "images.npy")})
+
     def verify(self) -> None:
         """Read ``images.npy`` and refuse it if it is not the one that ``dataset.json`` is about."""
         path = self.folder / "images.npy"

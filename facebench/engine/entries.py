@@ -43,8 +43,6 @@ def parse_entries(models: Models) -> list[Model | ObjectRow]:
     """Return the rows that `models` means, or raise BadInput."""
     rows = list(_rows(models))
     names = [row.name for row in rows]
-    if not rows:
-        raise BadInput('There is no model to evaluate: give "NAME", {"NAME": sampler} or a list.')
     for name in names:
         if names.count(name) > 1:
             raise BadInput(f"Two models are called {name!r}: name them, as in {{'a': …, 'b': …}}.")

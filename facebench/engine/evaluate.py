@@ -13,7 +13,7 @@ from facebench.engine.reference import look_at_reference, see_reference
 from facebench.engine.row import look_at, score
 from facebench.engine.sanity import sanity_rows
 from facebench.engine.setting import Setting, make_setting
-from facebench.errors import as_failure, concerns_all
+from facebench.errors import BadInput, as_failure, concerns_all
 from facebench.features.arithmetic import Precision
 from facebench.limits import Limits
 from facebench.modes import DEFAULT
@@ -90,8 +90,7 @@ def evaluate(
     """
     out = Path(out).expanduser() if out else None
     chosen = parse_entries(models)
-    dataset = open_dataset(Path(reference).expanduser())
-    dataset.verify()
+    dataset = open_dataset(Path(reference).expanduser()).by_content()
     if not isinstance(weights, WeightSource):
         weights = WeightSource(weights or {}, track=track)
     setting = make_setting(
@@ -111,6 +110,8 @@ def evaluate(
         limits=limits or Limits(),
     )
     entries: list[Entry] = [*chosen, *(sanity_rows(setting) if sanity else [])]
+    if not entries:
+        raise BadInput('There is no model to evaluate: give "NAME", {"NAME": sampler} or a list.')
     if out:
         require_writable(out)
         for entry in entries:

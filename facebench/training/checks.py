@@ -8,9 +8,7 @@ from facebench.errors import BadInput
 
 def train_images(data: Path) -> Dataset:
     """Return the training split of the prepared data set at `data`."""
-    whole = open_dataset(data)
-    whole.verify()
-    dataset = whole.split("train")
+    dataset = open_dataset(data).by_content().split("train")
     if len(dataset) < 2:
         raise BadInput(f"{data} has {len(dataset)} training images; at least 2 are needed.")
     return dataset
