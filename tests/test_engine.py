@@ -297,7 +297,7 @@ class _Counting:
         self.drawn: list[int] = []
 
     def keys(self, parts):  # type: ignore[no-untyped-def]
-        return ["counting"] * len(parts)
+        return [{"source": "counting"}] * len(parts)
 
     def close(self) -> None:
         pass

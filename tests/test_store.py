@@ -139,7 +139,7 @@ class _Source:
     """Images that are nothing but their seed, drawn in this process."""
 
     def keys(self, parts):  # type: ignore[no-untyped-def]
-        return ["source"] * len(parts)
+        return [{"source": "source"}] * len(parts)
 
     def close(self) -> None:
         pass
@@ -175,7 +175,7 @@ from facebench.store import FeatureStore
 
 class Source:
     def keys(self, parts):
-        return ["source"] * len(parts)
+        return [{"source": "source"}] * len(parts)
     def close(self):
         pass
     def batches(self, seeds):

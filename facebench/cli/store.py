@@ -140,6 +140,7 @@ def _sets(records: Sequence[StoredFile]) -> list[_Set]:
     for file in records:
         key = _key(file)
         images = len(range(*key.pop("seeds", (0,))))
+        key.pop("shown", None)  # which is of these seeds, too
         sets.setdefault(str(key), _Set(key["source"], key["network"])).add(file, images)
     return sorted(sets.values(), key=lambda each: each.written, reverse=True)
 

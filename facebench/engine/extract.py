@@ -17,7 +17,7 @@ import numpy as np
 
 from facebench.engine.meter import Meter
 from facebench.engine.ranks import ALONE, Ranks
-from facebench.engine.sources import ImageSource
+from facebench.engine.sources import ImageSource, Key
 from facebench.engine.versions import versions
 from facebench.errors import BadInput, RowFailed, RunFailed
 from facebench.features.extractor import Extractor, Record
@@ -144,7 +144,7 @@ def _chunks(
     meter: Meter,
 ) -> list[_Chunk]:
     """Return the chunks with their keys, which the leader finds for all ranks."""
-    parts, found = _split(seeds, CHUNK), list[str]()
+    parts, found = _split(seeds, CHUNK), list[Key]()
     with ranks.together():
         if ranks.leads:
             with meter.phase("waiting for images"):
@@ -154,16 +154,15 @@ def _chunks(
 
 
 def _chunk(
-    source: str, part: range, extractors: Sequence[Extractor], device: str, is_first: bool
+    source: Key, part: range, extractors: Sequence[Extractor], device: str, is_first: bool
 ) -> _Chunk:
     shown = [*extractors, Preview()] if is_first else extractors
     return _Chunk(part, shown, [_key(source, part, extractor, device) for extractor in shown])
 
 
-def _key(source: str, seeds: range, extractor: Extractor, device: str) -> str:
+def _key(source: Key, seeds: range, extractor: Extractor, device: str) -> str:
     """Name everything that a record depends on, as JSON, for ``facebench store`` to read."""
-    parts = {
-        "source": source,
+    parts = source | {
         "seeds": [seeds.start, seeds.stop],
         "network": extractor.name,
         "weights": extractor.weights,

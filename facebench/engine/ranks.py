@@ -58,12 +58,12 @@ class Ranks:
             return list(numbers)
         return self._broadcast(torch.tensor(numbers, dtype=torch.int64), LEADER).tolist()
 
-    def told(self, lines: Sequence[str]) -> list[str]:
-        """Return the leader's `lines`."""
+    def told(self, records: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+        """Return the leader's `records`."""
         if self.size == 1:
-            return list(lines)
-        text = self._broadcast(_tensor(json.dumps(lines).encode()), LEADER)
-        found: list[str] = json.loads(bytes(text.tolist()))
+            return list(records)
+        text = self._broadcast(_tensor(json.dumps(records).encode()), LEADER)
+        found: list[dict[str, str]] = json.loads(bytes(text.tolist()))
         return found
 
     @contextmanager

@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 
 from facebench.data.dataset import Dataset
 from facebench.engine.setting import Setting
-from facebench.engine.sources import DatasetSource, ImageSource, Seeds
+from facebench.engine.sources import DatasetSource, ImageSource, Key, Seeds
 from facebench.errors import BadInput
 from facebench.result import SANITY
 from facebench.sampler import Images, to_uint8
@@ -78,9 +78,9 @@ class _Disguised:
     kind: str
     training: Dataset
 
-    def keys(self, parts: Sequence[range]) -> list[str]:
+    def keys(self, parts: Sequence[range]) -> list[Key]:
         key = f"{self.kind} {_BLUR} {_NOISE} {_QUALITY} {_COLLAPSED} {self.training.key}"
-        return [key] * len(parts)
+        return [{"source": key}] * len(parts)
 
     def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         draw = _DISGUISES[self.kind](self.training)

@@ -5,6 +5,7 @@ and torch's Triton do not even live in one process), and draws the next images w
 looks at the last. :mod:`facebench.isolation` has its limits.
 """
 
+import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -26,14 +27,16 @@ from facebench.sampler import Images, Sampler, checked
 from facebench.spec import Model
 
 Seeds = Sequence[int]
+Key = dict[str, str]
+"""What images depend on besides their seeds, for the feature store."""
 
 
 @runtime_checkable
 class ImageSource(Protocol):
     """Images by seed."""
 
-    def keys(self, parts: Sequence[range]) -> list[str]:
-        """Return what the images of each part depend on besides their seeds, for the store."""
+    def keys(self, parts: Sequence[range]) -> list[Key]:
+        """Return the key of the images of each part."""
         ...
 
     def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
@@ -51,9 +54,9 @@ class DatasetSource:
 
     dataset: Dataset
 
-    def keys(self, parts: Sequence[range]) -> list[str]:
+    def keys(self, parts: Sequence[range]) -> list[Key]:
         """Return the images that the indices count in."""
-        return [self.dataset.key] * len(parts)
+        return [{"source": self.dataset.key}] * len(parts)
 
     def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         """Yield the images of each sequence of indices."""
@@ -111,25 +114,24 @@ class ModelSource(SamplerSource):
         self.model, self._limits = model, limits
         self._sandbox: Sandbox | None = None
         self._known: Identity | None = None
-        self._keys: list[str] = []
+        self._keys: list[Key] = []
 
-    def keys(self, parts: Sequence[range]) -> list[str]:
+    def keys(self, parts: Sequence[range]) -> list[Key]:
         """Return which adapter's code, model and files they are, and what else shows."""
         self._known = self._identities.find(self._named)
         if self._known and not self._known.holds():
             self._known = None
-        shown = [""] * len(parts)
-        if not (self._known and self._known.complete):
-            shown = self._shown(parts)
+        shown = list[Key]() if self._known and self._known.complete else self._shown(parts)
         assert self._known is not None, "it was opened"
-        origin = registry.origin(self.model.adapter)
-        self._keys = [f"{origin} {self._known.name} {each}".strip() for each in shown]
+        named = {"source": f"{registry.origin(self.model.adapter)} {self._known.name}"}
+        self._keys = [named | each for each in shown or [{}] * len(parts)]
         return self._keys
 
     @property
     def digest(self) -> str:
         """The sha256 of all that the keys tell."""
-        return sha256("\n".join(dict.fromkeys(self._keys)).encode()).hexdigest()
+        distinct = dict.fromkeys(json.dumps(key) for key in self._keys)
+        return sha256("\n".join(distinct).encode()).hexdigest()
 
     @property
     def note(self) -> str:
@@ -166,8 +168,8 @@ class ModelSource(SamplerSource):
             self._sandbox.close()
             self._sandbox = None
 
-    def _shown(self, parts: Sequence[range]) -> list[str]:
-        """Return a digest of the last and first image of each part, where more may be behind them.
+    def _shown(self, parts: Sequence[range]) -> list[Key]:
+        """Return a digest of the last and first image of each part, or nothing where all is known.
 
         Only what has been drawn from shows what it reads, so the first part is drawn from in any
         case.
@@ -176,10 +178,10 @@ class ModelSource(SamplerSource):
         drawn = self.draw_apart(pairs[:1])
         self.learn()
         if self._known and self._known.complete:
-            return [""] * len(parts)
+            return []
         drawn += self.draw_apart(pairs[1:])
         self.learn()
-        return [sha256(images.tobytes()).hexdigest() for images in drawn]
+        return [{"shown": sha256(images.tobytes()).hexdigest()} for images in drawn]
 
     @property
     def _identities(self) -> Identities:
@@ -206,9 +208,9 @@ class ObjectSource(SamplerSource):
         self._open = open_sampler
         self._drawn = sha256()
 
-    def keys(self, parts: Sequence[range]) -> list[str]:
+    def keys(self, parts: Sequence[range]) -> list[Key]:
         """Return nothing that would tell one object from another."""
-        return ["object"] * len(parts)
+        return [{"source": "object"}] * len(parts)
 
     @property
     def digest(self) -> str:
