@@ -77,7 +77,9 @@ def test_a_broken_contract_is_no_score(batch_size: int, tiny_folder: Path) -> No
         )  # fmt: skip
         assert not found.results and found.failures.keys() == models.keys()
         for error in found.failures.values():
-            with pytest.raises(RowFailed, match=r"another one in another batch, by up to \d+ grey"):
+            with pytest.raises(
+                RowFailed, match=r"changes with the batch that it is drawn in, by up to \d+ grey"
+            ):
                 raise error
 
 

@@ -92,7 +92,7 @@ def test_the_contract_is_checked_in_this_process_too(options: dict[str, Any]) ->
     models["dies"] = lambda seeds: 1 / 0
     found = facebench.evaluate(models, **options)
     assert [result.model for result in found.results] == ["good"]
-    says = {"bad": "another one in another batch", "shape": "is the contract", "dies": "ZeroDivi"}
+    says = {"bad": "changes with the batch", "shape": "is the contract", "dies": "ZeroDivi"}
     for name, text in says.items():
         with pytest.raises(RowFailed, match=text):
             raise found.failures[name]

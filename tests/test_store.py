@@ -139,7 +139,7 @@ class _Source:
     """Images that are nothing but their seed, drawn in this process."""
 
     def keys(self, parts):  # type: ignore[no-untyped-def]
-        return [{"source": "source"}] * len(parts)
+        return [{"source": "source", "shown": str(part)} for part in parts]
 
     def close(self) -> None:
         pass

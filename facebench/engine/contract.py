@@ -59,8 +59,8 @@ class Witnesses:
         distance = np.abs(image.astype(np.int16) - before)
         if np.sqrt(np.square(distance, dtype=np.float64).mean()) > ROUNDING:
             raise RowFailed(
-                f"the image of seed {seed} is another one in another batch, by up to "
-                f"{distance.max()} grey levels, so that its score would depend on the batch size: "
+                f"the image of seed {seed} changes with the batch that it is drawn in, by up to "
+                f"{distance.max()} grey levels, and so would its score: "
                 "each image must depend on its own seed alone (a network set to evaluation, a "
                 "random generator per seed), see facebench check; or draw the images yourself and "
                 "score them as images:FOLDER"
