@@ -41,7 +41,7 @@ class Reads:
         loaded = [module for name, module in list(sys.modules.items()) if name not in self._before]
         sources = (getattr(module, "__file__", None) for module in loaded)
         found = self._read | {os.path.abspath(file) for file in sources if isinstance(file, str)}
-        return {n for n in found - self._written if _counts(n) and os.path.isfile(n)}
+        return {n for n in found - self._written if counts(n) and os.path.isfile(n)}
 
 
 _listening: list[Reads] = []
@@ -69,7 +69,7 @@ def _hook() -> None:
     sys.addaudithook(hear)
 
 
-def _counts(name: str) -> bool:
+def counts(name: str) -> bool:
     """Return whether a file is not of Python's, of an installed package's, or the system's own."""
     path = Path(name)
     if path.suffix in _COMPILED or {"site-packages", "dist-packages"} & set(path.parts):

@@ -8,7 +8,7 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -102,11 +102,20 @@ def file_digest(path: Path, progress: Callable[[int], object] = lambda _: None) 
 def tree_digest(path: Path) -> str:
     """Return the sha256 of a file, or of a folder's names and contents in sorted order.
 
-    Links to folders are followed as :func:`facebench.tree.tree` does.
+    Links to folders are followed as :func:`facebench.tree.tree` does; where they lead to what is in
+    the tree already, it is their targets that count.
     """
     if path.is_file():
         return file_digest(path)
-    digest = sha256()
-    for name in tree(path).files:
+    digest, found = sha256(), tree(path)
+    for name in found.files:
         digest.update(name_bytes(name) + f"\0{file_digest(path / name)}\n".encode())
+    for name in sorted(found.odd):
+        target = os.readlink(path / name) if (path / name).is_symlink() else ""
+        digest.update(name_bytes(name) + b"\0-> " + name_bytes(target) + b"\n")
     return digest.hexdigest()
+
+
+def file_digests(names: Iterable[str]) -> dict[str, str]:
+    """Return the sha256 of each file that is there, by its name."""
+    return {name: file_digest(Path(name)) for name in sorted(names) if Path(name).is_file()}

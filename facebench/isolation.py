@@ -33,6 +33,8 @@ from facebench.testing import Finding
 AHEAD = 4
 """Batches that are drawn ahead while the engine looks at one."""
 
+MOST_FILES = 1_000_000
+"""Names of files that a process may tell in all: one that tells on and on is ended."""
 _POLL = 0.1  # seconds
 _GRACE = 0.5  # seconds for the last frames to be read after the process has ended
 
@@ -55,12 +57,13 @@ class Sandbox:
         self._counts: deque[int] = deque()
         self._frames: queue.Queue[Any] = queue.Queue(AHEAD)
         self._over: str | None = None
+        self._room = MOST_FILES
         self._opened = False
         self._family = uuid.uuid4().hex
         self._ending = threading.Lock()
         self._process, answers = _start(self._family)
         self._output = Output(self._process)
-        named = (model.adapter, str(model.path), dict(model.options), model.code)
+        named = (model.adapter, str(model.path), model.texts, model.code)
         _send(self._process, {"model": named})
         self._reader = threading.Thread(target=self._read, args=(answers,), daemon=True)
         self._reader.start()
@@ -107,7 +110,8 @@ class Sandbox:
                     return found
                 case {"kind": "opened"} if not self._opened:  # each frame gets time anew
                     self._opened = True
-                case {"kind": "files", "files": list(files), "all": bool(known)}:
+                case {"kind": "files", "files": list(files), "all": bool(known)} if self._room > 0:
+                    self._room -= max(len(files), 1)
                     self.files.update(map(str, files))
                     self.knows_all_files = known
                 case {"kind": "done"}:
@@ -176,7 +180,11 @@ class Sandbox:
             if self._process.returncode is not None:
                 return True
             flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-            return os.waitid(os.P_PID, self._process.pid, flags) is not None
+            try:
+                return os.waitid(os.P_PID, self._process.pid, flags) is not None
+            except ChildProcessError:  # whoever started us has the kernel forget its children
+                self._process.poll()
+                return True
 
     def _end(self) -> None:
         """Kill all of the process, then wait for it: from then on its number may be another's."""

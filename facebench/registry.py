@@ -44,7 +44,7 @@ def load(
             `code`.
     """
     factory: Callable[..., Sampler] = find("adapters", adapter)
-    given = {name: _as_text(value) for name, value in (options or {}).items()}
+    given = {name: as_text(value) for name, value in (options or {}).items()}
     known = _keywords(factory)
     if code and "code" not in known:
         if code == str(path):
@@ -57,10 +57,10 @@ def load(
     return factory(Path(path).expanduser(), **given, **({"code": code} if code else {}))
 
 
-def _as_text(option: object) -> str:
+def as_text(option: object) -> str:
     """Return an option as on the command line.
 
-    >>> _as_text(100), _as_text((100, 1, 1))
+    >>> as_text(100), as_text((100, 1, 1))
     ('100', '100x1x1')
     """
     return "x".join(map(str, option)) if isinstance(option, list | tuple) else str(option)

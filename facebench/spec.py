@@ -55,8 +55,13 @@ class Model:
         """
         is_code_alone = self.code == str(self.path)
         target = f"{self.code}@{self.path}" if self.code and not is_code_alone else str(self.path)
-        options = ", ".join(f"{key}={value}" for key, value in self.options.items())
+        options = ", ".join(f"{key}={value}" for key, value in self.texts.items())
         return f"{target} ({options})" if options else target
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The options as on the command line."""
+        return {name: registry.as_text(value) for name, value in self.options.items()}
 
     def digest(self) -> str:
         """Return the sha256 of what was named: files, options, and the code's name.
@@ -66,7 +71,7 @@ class Model:
         files = "" if self.code == str(self.path) else tree_digest(self.path)
         if not self.code and not self.options:
             return files
-        parts = (files, self.code, *sorted((k, str(v)) for k, v in self.options.items()))
+        parts = (files, self.code, *sorted(self.texts.items()))
         return sha256(repr(parts).encode()).hexdigest()
 
     def open(self) -> "Sampler":

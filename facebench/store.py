@@ -39,6 +39,10 @@ _TYPES = {
 # What a damaged header makes numpy and json raise.
 _DAMAGE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 
+MODELS = "models"
+"""The folder, among the records, of what is known of models."""
+TEMPORARY = ".object-"
+"""How the folders of stores begin that last no longer than a row."""
 DAY = 86400.0
 """In seconds. A hidden file of this age is no longer being written: its writer was killed."""
 
@@ -110,8 +114,13 @@ class FeatureStore:
 
     def leftovers(self) -> list[StoredFile]:
         """Return the files that writers left unfinished: hidden ones more than a day old."""
-        hidden = _files(self.folder.glob("*/.*.safetensors"))
+        patterns = ("*/.*.safetensors", f"{TEMPORARY}*/*/*")
+        hidden = [file for pattern in patterns for file in _files(self.folder.glob(pattern))]
         return [file for file in hidden if file.written < time.time() - DAY]
+
+    def models(self) -> list[StoredFile]:
+        """Return what is known of models, see :mod:`facebench.engine.identity`."""
+        return list(_files(self.folder.glob(f"{MODELS}/[!.]*.json")))
 
     def is_whole(self, path: Path) -> bool:
         """Whether the record at `path` is as it was written, and where its key belongs."""

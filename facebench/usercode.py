@@ -207,7 +207,7 @@ def _sources(package: str) -> list[Path]:
     if package == "__main__":  # it has no spec
         script = getattr(sys.modules[package], "__file__", None)
         return [Path(script)] if script else []
-    found = find_spec(package) or PathFinder.find_spec(package, [str(Path.cwd())])
+    found = spec_of(package) or PathFinder.find_spec(package, [str(Path.cwd())])
     if found is None:
         return []
     homes = found.submodule_search_locations  # of a package, with __init__.py or without

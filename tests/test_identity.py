@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from facebench.engine import evaluate
 from facebench.engine.identity import Identities, identify
 from facebench.engine.sources import ModelSource
 from facebench.engine.versions import FEATURE_CODE, code_digest
+from facebench.files import tree_digest
 from facebench.spec import parse_model
 
 SIZE, NUM = 32, 12
@@ -323,14 +325,50 @@ def test_more_images_of_the_same_model_draw_only_what_is_missing(place: Path) ->
     assert keys[0] == keys[1]
 
 
+def test_a_file_that_is_read_late_is_another_score_too(place: Path) -> None:
+    source = OWN_FILE.replace(
+        '    return paint(seeds, json.load(open("brightness.json")))',
+        '    value = json.load(open("brightness.json"))\n'
+        '    late = json.load(open("late.json")) if 3 in seeds else 1.0\n'
+        "    images = paint(seeds, value)\n"
+        "    factor = np.where(np.isin(seeds, (3,)), late, 1.0)[:, None, None, None]\n"
+        "    return (images * factor).astype(np.uint8)",
+    ).replace("import json", "import json\nimport numpy as np")
+    _write(mine__py=source, paint__py=PAINT, brightness__json="1.0", late__json="1.0")(place)
+    spec = "python+takes=seeds:mine:draw"
+    first, _ = score(spec)
+    (place / "late.json").write_text("0.1")
+    changed, drawn = score(spec)
+    assert (changed != first, drawn) == (True, NUM)
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_trusted(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    written = (tmp_path / "a").stat().st_mtime
+    assert identify("model", [str(tmp_path / "a")], True, written).holds()
+    assert not identify("model", [str(tmp_path / "a")], True, written - 1).holds()
+
+
+def test_a_link_that_leads_elsewhere_is_another_model(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / "m" / name).mkdir(parents=True)
+        (tmp_path / "m" / name / "w").write_text(name)
+    (tmp_path / "m" / "unet").symlink_to("one")
+    before = tree_digest(tmp_path / "m")
+    (tmp_path / "m" / "unet").unlink()
+    (tmp_path / "m" / "unet").symlink_to("two")
+    assert tree_digest(tmp_path / "m") != before
+
+
 def test_an_identity_is_of_names_and_contents(tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     a.write_text("1"), b.write_text("1")
-    named = identify("model", [str(a)], True)
-    assert named == identify("model", [str(a)], True)
-    assert len({named.name, *(identify("model", [str(f)], True).name for f in (a, b))}) == 2
+    now = time.time() + 1
+    named = identify("model", [str(a)], True, now)
+    assert named == identify("model", [str(a)], True, now)
+    assert len({named.name, *(identify("model", [str(f)], True, now).name for f in (a, b))}) == 2
     kept = Identities(tmp_path / "models")
-    kept.keep("model", named.grown([str(b)]))
+    kept.keep("model", named.grown([str(b)], now))
     found = kept.find("model")
     assert found and found.name == named.name and found.holds()
     b.write_text("2")
@@ -342,7 +380,7 @@ def test_an_identity_is_of_names_and_contents(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "facebench-model/1"}', "{"])
 def test_a_damaged_record_of_a_model_is_none(text: str, tmp_path: Path) -> None:
     kept = Identities(tmp_path)
-    kept.keep("model", identify("model", [], True))
+    kept.keep("model", identify("model", [], True, 0.0))
     next(tmp_path.glob("*.json")).write_text(text)
     assert kept.find("model") is None
 

@@ -136,6 +136,22 @@ def test_a_process_that_was_ended_is_not_killed_again(monkeypatch: pytest.Monkey
         list(sandbox.draw(SEEDS))
 
 
+def test_a_death_is_told_where_the_kernel_forgets_children(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        f"sys.path.append({str(HERE)!r})\n"
+        "from facebench.isolation import Sandbox\n"
+        "from facebench.limits import Limits\n"
+        "from facebench.spec import parse_model\n"
+        "model = parse_model('a=python+takes=seeds:hostile_samplers:segfaults')\n"
+        "list(Sandbox(model, Limits()).draw([[0]]))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "RowFailed: its process died" in ended.stderr
+    assert "ChildProcessError" not in ended.stderr
+
+
 def test_a_process_draws_as_often_as_it_is_asked() -> None:
     with contextlib.closing(Sandbox(hostile("good"), Limits())) as sandbox:
         for seeds in ([[1, 2]], [[3], [4, 5, 6]], []):

@@ -156,3 +156,11 @@ def test_it_is_named_as_what_it_is(made: str, form: str, says: str) -> None:
 def test_and_opened_by_what_the_sentence_says(made: str, form: str) -> None:
     MAKE[made](Path("m"))
     assert parse_model(f"a={form.format('m')}").open().sample([0]).shape == (1, 3, 4, 4)
+
+
+def test_safetensors_are_none_of_pickle_whatever_the_length_of_their_header(place: Path) -> None:
+    for begins in (b"\x80\x02", b"\x80\x04"):
+        path, filler = place / "w.safetensors", 0
+        while not path.is_file() or path.read_bytes()[:2] != begins:
+            save_file(NETWORK.state_dict(), path, {"a": "x" * (filler := filler + 8)})
+        assert parse_model("a=torch+size=6:nets:net@w.safetensors").open().sample([1]).any()

@@ -161,6 +161,18 @@ def test_options_may_be_numbers(tmp_path: Path) -> None:
         os.chdir(here)
 
 
+def test_options_of_a_model_may_be_numpys_numbers(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    body = "np.tanh(z).repeat(1024, 1).reshape(-1, 3, 32, 32)"
+    source = f"import numpy as np\ndef f(z):\n    return {body}\n"
+    Path("mine.py").write_text(source)
+    given = {"size": np.int64(3), "range": "tanh"}
+    model = Model("a", "python", Path("mine:f"), given, "mine:f")
+    assert scores(model, options)
+
+
 CELLS = [
     "import numpy as np, facebench\nfrom facebench.sampler import LatentSampler, to_uint8",
     "class Mine(LatentSampler):\n"

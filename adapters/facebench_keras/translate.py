@@ -1,7 +1,7 @@
 """Architectures as older Keras wrote them, in the words of Keras 3: data to data, nothing is built.
 
 Tables say what was renamed, what means nothing to a trained network, and what Keras 3 writes in
-another form. What remains unknown to a layer of Keras 3 is refused, never dropped.
+another form. What remains unknown to a layer of Keras 3 is refused, unless it is switched off.
 """
 
 import inspect

@@ -45,9 +45,9 @@ _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
         Kind("a web page, as a failed download leaves one", "download the file itself", False),
     ),
     (rb"(\x80\x02)?\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", CHECKPOINT),  # before PyTorch 1.6
+    (rb".{7}\0\{", SAFETENSORS),  # before pickles: the length of its header may begin as theirs
     (rb"\x80[\x02-\x05]", PICKLE),
     (rb"\x89HDF\r\n\x1a\n", KERAS),
-    (rb".{7}\0\{", SAFETENSORS),
     (rb"\x93NUMPY", Kind("one .npy array", "open it with images:{path}")),
     (rb"....TFL3", Kind("a TFLite model", "have it saved by Keras, and open it with keras:")),
     (rb"\x08[\x01-\x1f][\x12\x1a\x22\x3a\x42]", ONNX),

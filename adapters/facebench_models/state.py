@@ -52,6 +52,10 @@ def give_weights(network: nn.Module, path: Path, key: str, extra: bool) -> None:
         network.load_state_dict({name: there.get(prefix + name, own[name]) for name in own})
 
 
+_WRAPPERS = 8
+"""Keys that are tried: what wraps a part of a module stands amid many names."""
+
+
 def _on_cpu(network: nn.Module) -> None:
     """Give a module that was built without memory some."""
     kept = network.state_dict()
@@ -71,7 +75,7 @@ def _prefix(network: nn.Module, there: Tensors, path: Path, key: str) -> tuple[s
     ]
     unnamed = [] if key else _unnamed(network, there)
     if len(asked) == 1 and not unnamed:
-        return asked[0], [prefix for prefix in fitting if prefix not in asked]
+        return asked[0], [prefix for prefix in fitting if not asked[0].startswith(prefix)]
     if fitting:
         where = f"no weights for the module at key={key}" if key and not asked else None
         raise BadInput(_several(path, there, asked or fitting, unnamed, where))
@@ -85,9 +89,10 @@ def _unwrapped(network: nn.Module, there: Tensors) -> Tensors:
     """
     if any(_fits(network, there, prefix) for prefix in _prefixes(network, there)):
         return there
-    foreign = _keys(there) - _keys(network.state_dict())
+    own = _keys(network.state_dict())
+    amid = Counter(key for name in there for key in {*name.split(".")[:-1]} - own)
     found = []
-    for key in foreign:
+    for key, _ in amid.most_common(_WRAPPERS):
         names = {name: ".".join(k for k in name.split(".") if k != key) for name in there}
         shorter = {short: there[name] for name, short in names.items()}
         fits = any(_fits(network, shorter, prefix) for prefix in _prefixes(network, shorter))

@@ -110,8 +110,11 @@ def prune(days: float | None, everything: bool) -> None:
     age = 0 if everything else math.inf if days is None else days * DAY
     kept = _store()
     records, leftovers = kept.records(), kept.leftovers()
-    old = [file for file in records if time.time() - file.written >= age]
-    freed = remove([*old, *leftovers])
+    old, models = (
+        [file for file in files if time.time() - file.written >= age]
+        for files in (records, kept.models())
+    )
+    freed = remove([*old, *models, *leftovers])
     click.echo(
         f"{_count(old, 'record')} and {_count(leftovers, 'unfinished file')} removed, "
         f"{decimal(freed)} freed; {_count(records[len(old) :], 'record')} left"

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -125,7 +125,8 @@ def _unpacked(path: Path) -> IO[bytes] | None:
         if isinstance(packed, io.BufferedReader):
             return None
         packed.seek(0)
-        plain, left = opened.enter_context(tempfile.TemporaryFile(buffering=0)), _most(path)
+        with _room_for(path):
+            plain, left = opened.enter_context(tempfile.TemporaryFile(buffering=0)), _most(path)
         while block := packed.read(1 << 20):
             left -= len(block)
             if left < 0:
@@ -137,13 +138,19 @@ def _unpacked(path: Path) -> IO[bytes] | None:
 
 
 def _put(path: Path, block: bytes, plain: IO[bytes]) -> None:
-    try:
+    with _room_for(path):
         while block:
             block = block[plain.write(block) :]
+
+
+@contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise BadInput(
-            f"There is no room in {tempfile.gettempdir()} to unpack {path} ({error.strerror}): set "
-            "TMPDIR to a folder that has some, or unpack it yourself and name the folder."
+            f"There is no room to unpack {path} ({error.strerror}): set TMPDIR to a folder that "
+            "has some, or unpack it yourself and name the folder."
         ) from error
 
 

@@ -6,13 +6,14 @@ it does not, the first and the last image of every chunk are drawn again, and th
 """
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 from facebench.errors import BadInput
-from facebench.files import file_digest, read_json, write_json
+from facebench.files import file_digests, read_json, write_json
 
 FORMAT = "facebench-model/1"
 
@@ -32,18 +33,28 @@ class Identity:
 
     def holds(self) -> bool:
         """Return whether all files are as they were."""
-        return self.files == _digests(self.files)
+        return self.files == file_digests(self.files)
 
-    def grown(self, files: Iterable[str]) -> "Identity":
+    def grown(self, files: Iterable[str], since: float) -> "Identity":
         """Return it with more files, which turned out to be read."""
-        return replace(self, files=_digests(files) | self.files)
+        return replace(self, files=_settled(files, since) | self.files)
 
 
-def identify(named: str, files: Iterable[str], complete: bool) -> Identity:
-    """Return the identity of a model of the digest `named` that depends on `files`."""
-    digests = _digests(files)
+def identify(named: str, files: Iterable[str], complete: bool, since: float) -> Identity:
+    """Return the identity of a model of the digest `named` that depends on `files`.
+
+    Read they were after the time `since`, in seconds since the epoch.
+    """
+    digests = _settled(files, since)
     name = sha256(json.dumps([named, sorted(digests.items())]).encode()).hexdigest()
     return Identity(name, digests, complete)
+
+
+def _settled(files: Iterable[str], since: float) -> dict[str, str]:
+    """Return the files' digests, but of none that was changed while it may have been read."""
+    times = {name: os.stat(name).st_mtime for name in files if os.path.isfile(name)}
+    digests = file_digests(times)
+    return {n: d if times[n] <= since else f"changed at {times[n]}" for n, d in digests.items()}
 
 
 @dataclass(frozen=True)
@@ -68,8 +79,3 @@ class Identities:
 
     def _path(self, named: str) -> Path:
         return self.folder / f"{sha256(named.encode()).hexdigest()}.json"
-
-
-def _digests(files: Iterable[str]) -> dict[str, str]:
-    """Return the digest of each file that is there."""
-    return {name: file_digest(Path(name)) for name in sorted(files) if Path(name).is_file()}

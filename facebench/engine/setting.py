@@ -30,7 +30,7 @@ from facebench.paths import cache_folder
 from facebench.progress import Track, silent
 from facebench.result import Protocol
 from facebench.sampler import Images
-from facebench.store import FeatureStore
+from facebench.store import TEMPORARY, FeatureStore
 from facebench.torchrun import local_gpu
 from facebench.weights import WeightSource
 
@@ -215,7 +215,7 @@ def _store(source: ImageSource) -> Iterator[FeatureStore]:
         yield FeatureStore(kept)
         return
     kept.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept, prefix=".object-") as folder:
+    with tempfile.TemporaryDirectory(dir=kept, prefix=TEMPORARY) as folder:
         yield FeatureStore(Path(folder))
 
 

@@ -7,6 +7,7 @@ looks at the last. :mod:`facebench.isolation` has its limits.
 
 import json
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from typing import Protocol, runtime_checkable
 
 from facebench import registry
 from facebench.data.dataset import Dataset
+from facebench.dependencies import counts
 from facebench.engine.contract import Witnesses, apart
 from facebench.engine.identity import Identities, Identity, identify
 from facebench.errors import as_failure
@@ -25,6 +27,7 @@ from facebench.limits import DEFAULT, Limits
 from facebench.paths import cache_folder
 from facebench.sampler import Images, Sampler, checked
 from facebench.spec import Model
+from facebench.store import MODELS
 
 Seeds = Sequence[int]
 Key = dict[str, str]
@@ -74,8 +77,7 @@ class SamplerSource(ABC):
 
     def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         """Yield a batch per sequence of seeds, or raise :class:`RowFailed` or BadInput."""
-        if not self._witnesses:
-            self.draw_apart(apart([seed for each in seeds for seed in each]))
+        self.draw_apart(apart([seed for each in seeds for seed in each]))
         before: Images | None = None
         for images, each in zip(self.draw(seeds), seeds, strict=False):
             self._witnesses.compare(each, images)
@@ -114,13 +116,16 @@ class ModelSource(SamplerSource):
         self.model, self._limits = model, limits
         self._sandbox: Sandbox | None = None
         self._known: Identity | None = None
+        self._before: set[str] = set()
+        self._opened, self._names = 0.0, False
         self._keys: list[Key] = []
 
     def keys(self, parts: Sequence[range]) -> list[Key]:
         """Return which adapter's code, model and files they are, and what else shows."""
+        self._names = True  # of several ranks, the leader alone
         self._known = self._identities.find(self._named)
-        if self._known and not self._known.holds():
-            self._known = None
+        if self._known and not self._known.holds():  # even what was read late is part of the name
+            self._before, self._known = set(self._known.files), None
         shown = list[Key]() if self._known and self._known.complete else self._shown(parts)
         assert self._known is not None, "it was opened"
         named = {"source": f"{registry.origin(self.model.adapter)} {self._known.name}"}
@@ -141,6 +146,7 @@ class ModelSource(SamplerSource):
     def draw(self, batches: Sequence[Seeds]) -> Iterator[Images]:
         """Yield the images of each batch, from the process."""
         if self._sandbox is None:
+            self._opened = time.time()
             self._sandbox = Sandbox(self.model, self._limits)
         drawn = self._sandbox.draw(batches)
         is_whole = False
@@ -152,14 +158,16 @@ class ModelSource(SamplerSource):
                 self.close()
 
     def learn(self) -> None:
-        """Keep the names of the files that turned out to be read."""
-        known, sandbox = self._known, self._sandbox
-        if sandbox is None:
+        """Keep the names of the files that turned out to be read, where keys were asked for."""
+        sandbox, opened = self._sandbox, self._opened
+        if sandbox is None or not self._names:
             return
-        files = {file for file in sandbox.files if not self._is_named(file)}
-        if known is None:
-            known = identify(self._named, files, sandbox.knows_all_files)
-        self._known = replace(known.grown(files - known.files.keys()), note=self.note)
+        files = {file for file in sandbox.files if counts(file) and not self._is_named(file)}
+        known = self._known or identify(
+            self._named, files | self._before, sandbox.knows_all_files, opened
+        )
+        new = files - known.files.keys()
+        self._known = replace(known.grown(new, opened), note=self.note)
         self._identities.keep(self._named, self._known)
 
     def close(self) -> None:
@@ -185,7 +193,7 @@ class ModelSource(SamplerSource):
 
     @property
     def _identities(self) -> Identities:
-        return Identities(cache_folder() / "features" / "models")
+        return Identities(cache_folder() / "features" / MODELS)
 
     @cached_property
     def _named(self) -> str:

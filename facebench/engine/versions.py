@@ -12,7 +12,7 @@ _PACKAGES = (
     *("torch", "torchvision", "torch-fidelity", "lpips"),
     # draw and decode images, where installed
     *("numpy", "scipy", "pillow", "keras", "tensorflow", "onnxruntime", "scikit-learn"),
-    "diffusers",
+    *("diffusers", "jax", "jaxlib", "tensorflow-cpu", "tensorflow-gpu", "onnxruntime-gpu"),
 )
 
 FEATURE_CODE = (

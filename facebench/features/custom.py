@@ -25,6 +25,7 @@ from facebench.dependencies import Reads, noting
 from facebench.errors import BadInput
 from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Record, in_batches, state_digest
+from facebench.files import file_digests
 from facebench.usercode import call, import_function, sources_digest
 
 _SIDE = 64
@@ -96,9 +97,9 @@ def _digest(code: str, reads: Reads) -> str:
     home = code.rpartition(":")[0]
     is_file = home.endswith(".py")
     named = {os.path.abspath(Path(home).expanduser())} if is_file else set()
-    files = [Path(file).read_bytes() for file in sorted(reads.files() | named)]
     sources = "" if is_file else sources_digest(home)
-    return sha256(b"\0".join([sources.encode(), *files])).hexdigest()
+    digests = [sources, *file_digests(reads.files() | named).values()]
+    return sha256("\0".join(digests).encode()).hexdigest()
 
 
 _READS: dict[str, Reads] = {}
