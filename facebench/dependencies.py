@@ -23,9 +23,9 @@ class Reads:
     """The files that are opened while :meth:`note` listens, and the modules loaded since."""
 
     def __init__(self) -> None:
-        self._read: set[str] = set()
-        self._written: set[str] = set()
+        self._heard: set[str] = set()
         self._before = set(sys.modules)
+        self._owner, self._forked = os.getpid(), os.memfd_create("facebench-reads")
 
     def note(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note a file that is opened; a hook must never fail, and sees every event there is."""
@@ -34,14 +34,26 @@ class Reads:
         path, _, flags = arguments
         if isinstance(path, str | bytes) and isinstance(flags, int):
             name = os.path.abspath(os.fsdecode(path))
-            (self._written if flags & (os.O_WRONLY | os.O_RDWR) else self._read).add(name)
+            is_new = flags & (os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            self._tell(f"{'w' if is_new else 'r'}{name}")
+
+    def _tell(self, line: str) -> None:
+        """Note a line; forked processes, as data loaders start them, write it to a common file."""
+        if os.getpid() == self._owner:
+            self._heard.add(line)
+        elif line not in self._heard:
+            self._heard.add(line)
+            os.write(self._forked, os.fsencode(line) + b"\0")
 
     def files(self) -> set[str]:
-        """Return the absolute paths of what was read, but for what was written meanwhile."""
+        """Return the absolute paths of what was read, but for what was written anew meanwhile."""
+        told = os.pread(self._forked, os.fstat(self._forked).st_size, 0).split(b"\0")
+        heard = self._heard | {os.fsdecode(line) for line in told if line}
+        read, written = ({n[1:] for n in heard if n[0] == kind} for kind in "rw")
         loaded = [module for name, module in list(sys.modules.items()) if name not in self._before]
         sources = (getattr(module, "__file__", None) for module in loaded)
-        found = self._read | {os.path.abspath(file) for file in sources if isinstance(file, str)}
-        return {n for n in found - self._written if counts(n) and os.path.isfile(n)}
+        found = read | {os.path.abspath(file) for file in sources if isinstance(file, str)}
+        return {n for n in found - written if counts(n) and os.path.isfile(n)}
 
 
 _listening: list[Reads] = []
@@ -70,9 +82,13 @@ def _hook() -> None:
 
 
 def counts(name: str) -> bool:
-    """Return whether a file is not of Python's, of an installed package's, or the system's own."""
+    """Return whether a file is not of Python's, of an installed package's, or the kernel's own."""
     path = Path(name)
-    if path.suffix in _COMPILED or {"site-packages", "dist-packages"} & set(path.parts):
+    if (
+        is_of_the_kernel(name)
+        or path.suffix in _COMPILED
+        or {"site-packages", "dist-packages"} & set(path.parts)
+    ):
         return False
     return not any(path.is_relative_to(folder) for folder in _elsewhere())
 
@@ -82,5 +98,11 @@ def _elsewhere() -> tuple[Path, ...]:
     """Return the folders of what is keyed by its version, or by its content already."""
     python = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     builtin = (Path(__file__).parent, *registry.builtin_folders())
-    system = ("/dev", "/proc", "/sys", "/etc", "/usr/lib", "/usr/share")
-    return (*map(Path, python), *map(Path, site.getsitepackages()), *builtin, *map(Path, system))
+    return (*map(Path, python), *map(Path, site.getsitepackages()), *builtin)
+
+
+def is_of_the_kernel(name: str) -> bool:
+    """Return whether a file is none of a disk: what reads as one may never end."""
+    return name.startswith(("/proc/", "/sys/")) or (
+        name.startswith("/dev/") and not name.startswith("/dev/shm/")
+    )

@@ -44,10 +44,17 @@ def atomic_path(target: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Yield a folder beside `target` to fill; it takes `target`'s place only if all went well."""
+    target = target.resolve()  # through a link, or the current folder
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    is_fixed = target.is_dir() and (os.path.ismount(target) or target == Path.cwd())
+    home = target if is_fixed else target.parent
+    partial = Path(tempfile.mkdtemp(dir=home, prefix=f".{target.name[:100]}-"))
     try:
         yield partial
+        if is_fixed:  # a volume that is mounted there, say, which must stay
+            for each in partial.iterdir():
+                os.replace(each, target / each.name)
+            return
         partial.chmod(0o777 & ~_umask())
         with suppress(FileNotFoundError):
             target.rmdir()  # an empty folder may be replaced, a filled one never
@@ -117,5 +124,6 @@ def tree_digest(path: Path) -> str:
 
 
 def file_digests(names: Iterable[str]) -> dict[str, str]:
-    """Return the sha256 of each file that is there, by its name."""
-    return {name: file_digest(Path(name)) for name in sorted(names) if Path(name).is_file()}
+    """Return the sha256 of each file or folder that is there, by its name."""
+    there = (name for name in sorted(names) if Path(name).is_file() or Path(name).is_dir())
+    return {name: tree_digest(Path(name)) for name in there}

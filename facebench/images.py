@@ -63,8 +63,9 @@ class ImageFilesSampler:
         if len(sizes) > 1:
             listing = ", ".join(f"{width}×{height}" for height, width in sizes[:3])
             raise BadInput(
-                f"{self.path} holds pictures of different sizes ({listing}): make them one size "
-                f"with facebench data prepare {self.path} OUT, and name images:OUT/images.npy."
+                f"{self.path} holds pictures of different sizes ({listing}): make them one size, "
+                f"the reference's, with facebench data prepare {self.path} OUT --size PIXELS, and "
+                "name images:OUT/images.npy."
             )
         return np.stack(images)
 

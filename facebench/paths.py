@@ -7,6 +7,7 @@ import platformdirs
 
 from facebench.errors import BadInput
 
+CACHE_ELSEWHERE = "or set FACEBENCH_CACHE to a folder elsewhere,"
 WAY_OUT = "set FACEBENCH_CACHE to a folder that may be written"
 
 
@@ -21,5 +22,8 @@ def cache_folder() -> Path:
 
 def is_cache(path: Path) -> bool:
     """Return whether `path` is in the cache, or on the way to it."""
-    folder = cache_folder()
+    try:
+        folder = cache_folder()
+    except BadInput:  # there is none
+        return False
     return path.is_relative_to(folder) or folder.is_relative_to(path)

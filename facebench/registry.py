@@ -54,7 +54,10 @@ def load(
         if name not in known or name == "code":
             there = ", ".join(sorted(known - {"code"})) or "none"
             raise BadInput(f"The adapter {adapter!r} has no option {name!r}; there are: {there}.")
-    return factory(Path(path).expanduser(), **given, **({"code": code} if code else {}))
+    try:
+        return factory(Path(path).expanduser(), **given, **({"code": code} if code else {}))
+    except FileNotFoundError as error:
+        raise BadInput(f"There is no file or folder {error.filename or path}: check it.") from error
 
 
 def as_text(option: object) -> str:
@@ -63,7 +66,9 @@ def as_text(option: object) -> str:
     >>> as_text(100), as_text((100, 1, 1))
     ('100', '100x1x1')
     """
-    return "x".join(map(str, option)) if isinstance(option, list | tuple) else str(option)
+    if isinstance(option, list | tuple):
+        return "x".join(map(as_text, option))
+    return str(int(option)) if isinstance(option, float) and option.is_integer() else str(option)
 
 
 def _keywords(factory: Callable[..., Any]) -> set[str]:

@@ -27,7 +27,7 @@ FORM = "NAME=ADAPTER:PATH, with options NAME=ADAPTER+OPTION=VALUE:PATH"
 _NAME = re.compile(r"[\w][\w.+-]{0,99}")
 _OPTION = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.*\S)\s*", re.ASCII)
 _CODE = re.compile(
-    r"(?P<code>(?:.+?\.(?:py|ipynb)|[^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d]\w*)(?:@(?P<path>.+))?"
+    r"(?P<code>(?:.+?\.(?:py|ipynb)|[^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d][\w.]*)(?:@(?P<path>.+))?"
 )
 _WINDOWS = re.compile(r"[A-Za-z]:\\.*")
 _COMMAS = 8  # in one path
@@ -45,6 +45,10 @@ class Model:
     """What the adapter is told besides the path."""
     code: str = ""
     """``module:function`` or ``path/file.py:function`` of the user's own, for what takes it."""
+
+    def __post_init__(self) -> None:
+        """Take a path that is written as text, too."""
+        object.__setattr__(self, "path", Path(self.path))
 
     @property
     def target(self) -> str:
@@ -132,6 +136,8 @@ def _parse(text: str) -> Model:
     if equals and not target.rpartition(":")[2]:
         raise BadInput(f"--models says {text!r} but no path: give NAME=PATH or NAME=ADAPTER:PATH.")
     model = _split(name, target) if equals else Model(name, "", RUNS / name)
+    if _exists(model.path) and not (model.path.is_file() or model.path.is_dir()):
+        raise BadInput(f"{model.path} is a pipe, a socket or a device: save it to a file.")
     if not _is_here(model):
         raise BadInput(f"There is no model {name!r} at {model.path}: {_way_out(name, target)}.")
     return model if model.adapter else replace(model, adapter=_adapter_of_run(name, model.path))

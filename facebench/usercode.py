@@ -36,7 +36,9 @@ def import_function(code: str) -> Callable[..., Any]:
     find = _of_file if home.endswith(".py") else _of_name
     with _blamed(code, "cannot be imported"):
         module = find(home, name)
-    function = getattr(module, name, None)
+    function: Any = module
+    for part in name.split("."):  # of a class, perhaps
+        function = getattr(function, part, None)
     if not callable(function):
         there = [each for each, value in vars(module).items() if _is_from(module, value)]
         has = f"; it has {', '.join(there[:10])}" if there else ""

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import astuple
 from io import BufferedIOBase
 from typing import Any
@@ -85,6 +85,8 @@ def check(sampler: Sampler, num: int, first_seed: int, answers: Answers) -> None
     """Answer with what the contract's checks find."""
     from facebench.testing import check_sampler
 
+    if isinstance(sampler, Sized):  # pictures that somebody drew, which may be fewer
+        num = min(num, max(len(sampler) - first_seed, 1))
     findings = check_sampler(sampler, num, first_seed).findings
     answers.put({"kind": "findings", "findings": [astuple(finding) for finding in findings]})
 
@@ -92,6 +94,8 @@ def check(sampler: Sampler, num: int, first_seed: int, answers: Answers) -> None
 def tell_dependencies(sampler: Sampler, reads: Reads, answers: Answers) -> None:
     """Answer with the files that the images depend on, and whether these are all there are."""
     named = getattr(sampler, "files", None)
+    if isinstance(named, str | os.PathLike):
+        named = (named,)
     files = sorted(reads.files() | {os.path.abspath(file) for file in named or ()})
     for start in range(0, max(len(files), 1), _AT_ONCE):
         some = files[start : start + _AT_ONCE]

@@ -186,3 +186,9 @@ def test_a_file_makes_an_extractor_whatever_it_is_called(stem: str, tmp_path: Pa
 def test_a_builder_of_other_arguments_is_told_so(write: Callable[[str], str]) -> None:
     with pytest.raises(BadInput, match="make"):
         load(f"{write('def make(): return abs')}:make")
+
+
+def test_features_that_depend_on_the_batch_are_refused(write: Callable[[str], str]) -> None:
+    name = write("def make(device):\n    return lambda x: (x - x.float().mean(0)).mean((2, 3))")
+    with pytest.raises(BadInput, match="other features when it is alone than beside another"):
+        load(f"{name}:make")

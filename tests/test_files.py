@@ -144,3 +144,19 @@ def test_names_that_are_no_utf8_go_through_json_and_back(tmp_path: Path) -> None
     assert read_json(tmp_path / "a.json") == {"path": name}
     write_text(tmp_path / "a.md", name)
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == "caf\\udce9"
+
+
+def test_a_folder_that_must_stay_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    (tmp_path / "nowhere").symlink_to("made")
+    for name in ("link", "nowhere"):
+        with atomic_folder(tmp_path / name) as folder:
+            (folder / "a").write_text(name)
+        assert (tmp_path / name / "a").read_text() == name
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with atomic_folder(Path(".")) as folder:
+        (folder / "a").write_text("here")
+    assert [each.name for each in here.iterdir()] == ["a"]

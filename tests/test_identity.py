@@ -1,6 +1,7 @@
 """What a model's images depend on changes, and so does its score: nothing kept is stale."""
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -406,3 +407,76 @@ def test_all_that_makes_features_is_among_the_code_that_counts() -> None:
                 module = line.split()[1].replace(".", "/")
                 named = package.parent / f"{module}.py"
                 assert not named.exists() or named in counted, f"{file} imports {module}"
+
+
+HEARD = {
+    "opened to be changed": "np.memmap('late.bin', np.uint8, shape=1)[0]",
+    "in shared memory": "open(SHM, 'rb').read(1)[0]",
+    "in a forked process": "next(iter(DataLoader(Late(), num_workers=1)))[0].item()",
+}
+LATE = """
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+from paint import paint
+SHM = {shm!r}
+
+class Late(Dataset):
+    def __len__(self):
+        return 1
+    def __getitem__(self, i):
+        return open("late.bin", "rb").read(1)[0]
+
+def draw(seeds):
+    late = {how} / 255 if 3 in seeds else 1.0
+    factor = np.where(np.isin(seeds, (3,)), late, 1.0)[:, None, None, None]
+    return (paint(seeds, 1.0) * factor).astype(np.uint8)
+"""
+
+
+@pytest.mark.parametrize("how", HEARD)
+def test_files_are_heard_of_wherever_they_lie_and_whoever_opens_them(
+    how: str, place: Path, request: pytest.FixtureRequest
+) -> None:
+    shm = Path(f"/dev/shm/facebench-test-{os.getpid()}")
+    request.addfinalizer(lambda: shm.unlink(missing_ok=True))
+    source = LATE.format(how=HEARD[how], shm=str(shm))
+    _write(mine__py=source, paint__py=PAINT)(place)
+    spec, values = "python+takes=seeds:mine:draw", []
+    for value in (b"\xff", b"\x10"):
+        shm.write_bytes(value)
+        (place / "late.bin").write_bytes(value)
+        values.append(score(spec))
+    assert values[0][0] != values[1][0] and values[1][1] == NUM
+
+
+@pytest.mark.parametrize("named", ["[HERE / 'more']", "str(HERE / 'more' / 'k')", "HERE / 'more'"])
+def test_a_plug_in_names_files_or_folders_or_one(
+    named: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = place / "site"
+    (site / "theirs-1.dist-info").mkdir(parents=True)
+    (site / "theirs-1.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: theirs\nVersion: 1\n"
+    )
+    (site / "theirs-1.dist-info" / "entry_points.txt").write_text(
+        "[facebench.adapters]\ntheirs = theirs:Sampler\n"
+    )
+    (site / "theirs.py").write_text(
+        "import subprocess\nimport numpy as np\nfrom pathlib import Path\n"
+        "HERE = Path(__file__).parent\n"
+        "class Sampler:\n"
+        f"    def __init__(self, path):\n        self.files = {named}\n"
+        "        self.k = int(subprocess.check_output(['cat', HERE / 'more' / 'k']))\n"
+        "    def sample(self, seeds):\n"
+        "        rngs = map(np.random.default_rng, seeds)\n"
+        "        draw = lambda rng: rng.integers(0, self.k, (3, 32, 32), np.uint8)\n"
+        "        return np.stack([draw(rng) for rng in rngs])\n"
+    )
+    monkeypatch.syspath_prepend(str(site))
+    (site / "more").mkdir()
+    (place / "model").touch()
+    (site / "more" / "k").write_text("255")
+    first, _ = score("theirs:model")
+    assert score("theirs:model") == (first, 0)
+    (site / "more" / "k").write_text("100")
+    assert score("theirs:model")[0] != first

@@ -199,7 +199,9 @@ def test_what_is_left_out_is_told_on_standard_error(
     (folder / "a.heic").touch()
     ImageFilesSampler(folder)
     (line,) = capsys.readouterr().err.splitlines()
-    assert "2 other files (a.heic [cannot be decoded: convert it to PNG], notes.txt)" in line
+    assert (
+        "2 other files (a.heic [not a format that is read: convert it to PNG], notes.txt)" in line
+    )
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -230,7 +232,7 @@ def test_a_compressed_tar_is_read_in_any_order_without_unpacking_it_each_time(
 @pytest.mark.parametrize(
     ("shape", "says"),
     [
-        ((32, 32), r"--size 32\."),  # of the reference
+        ((32, 32), r"--size 32, or"),  # of the reference
         ((218, 178), r"178×218 .* data prepare PICTURES OUT --size 64,.* images:OUT/images\.npy"),
         ((2048, 2048), r"data prepare PICTURES OUT --size 64,"),  # as no reference can be
     ],

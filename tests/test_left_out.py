@@ -83,10 +83,13 @@ def test_what_is_left_out_is_counted_named_and_recorded(tmp_path: Path, kind: st
     )  # fmt: skip
     said = report(packed(folder, kind), tmp_path / "out")
     assert "1 images of 8×8" in said
-    assert "5 other files (b.heic [cannot be decoded: convert it to PNG], 00012, c.npy, …)" in said
+    assert (
+        "5 other files (b.heic [not a format that is read: convert it to PNG], 00012, c.npy, …)"
+        in said
+    )
     again = prepare(packed(folder, kind), tmp_path / "out", size=8)
     assert again.info["left_out"] == [
-        "b.heic [cannot be decoded: convert it to PNG]", "00012", "c.npy", "d.zip",
+        "b.heic [not a format that is read: convert it to PNG]", "00012", "c.npy", "d.zip",
         "deep/notes.txt",
     ]  # fmt: skip
 

@@ -1,6 +1,7 @@
 """What people type in Python and in notebooks works, with the same contract checked."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,44 @@ def test_the_contract_is_checked_in_this_process_too(options: dict[str, Any]) ->
     for name, text in says.items():
         with pytest.raises(RowFailed, match=text):
             raise found.failures[name]
+
+
+def test_what_leaves_the_program_fails_its_row_alone(options: dict[str, Any]) -> None:
+    found = facebench.evaluate({"bad": lambda seeds: sys.exit(3), "good": by_seed}, **options)
+    assert [result.model for result in found.results] == ["good"]
+    assert "it called sys.exit(3)" in str(found.failures["bad"])
+
+
+def test_a_buffer_that_is_used_again_is_no_fault(options: dict[str, Any]) -> None:
+    buffer = np.empty((64, 3, 32, 32), np.uint8)
+
+    def reusing(seeds: list[int]) -> np.ndarray:
+        buffer[: len(seeds)] = by_seed(seeds)
+        return buffer[: len(seeds)]
+
+    assert scores({"a": reusing}, options) == scores({"a": by_seed}, options)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"num": 8.5}, r"num=8\.5 is no whole number"),
+        ({"batch_size": 0}, "less than one image"),
+        ({"weights": {"inception": "nowhere.pth"}}, "There is no weight file"),
+        ({"reference": __file__}, "is not a prepared data set"),
+        ({"out": __file__}, "is a file: name a folder for the results"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(
+    given: dict[str, Any], says: str, options: dict[str, Any]
+) -> None:
+    with pytest.raises(BadInput, match=says):
+        facebench.evaluate({"a": by_seed}, **(options | given))
+
+
+def test_whole_numbers_may_be_floats_and_metrics_come_one_by_one(options: dict[str, Any]) -> None:
+    given = {"num": 8.0, "metrics": (key for key in ("fid", "kid"))}
+    assert scores({"a": by_seed}, options | given) == scores({"a": by_seed}, options)
 
 
 def test_tensors_are_images_too(options: dict[str, Any]) -> None:

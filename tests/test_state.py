@@ -161,8 +161,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str, str]] = {
         "",
         r"lacks weights that the module has .*: it holds 0 \(4 tensors\), 1 \(10",
     ),
-    "averages without buffers": (
-        lambda: {"net": state(), "ema": parameters(1)},
+    "averages without buffers, and none that has them": (
+        lambda: {"ema": parameters(1)},
         "ema",
         r"lacks weights that the module has: 1\.running_mean, 1\.running_var at ema",
     ),
@@ -238,3 +238,21 @@ def test_a_dictionary_in_itself_ends(tmp_path: Path) -> None:
     content: State = {"g": state(1)}
     content["again"] = content
     assert_is(given(content, tmp_path / "w.pt"), 1)
+
+
+def test_averages_whose_names_are_not_the_modules_are_not_passed_over(tmp_path: Path) -> None:
+    raw = state(1, "model.")
+    odd = {f"model_ema.{name.replace('.', '')}": tensor for name, tensor in state(2).items()}
+    content = {"state_dict": raw | odd}
+    with pytest.raises(BadInput, match=r"looks like averaged weights .*\+key=state_dict\.model"):
+        given(content, tmp_path / "w.pt")
+    assert_is(given(content, tmp_path / "w.pt", "state_dict.model"), 1)
+
+
+def test_averages_without_buffers_take_those_of_the_model(tmp_path: Path) -> None:
+    names = {name for name, _ in net().named_parameters()}
+    shadow = {name: tensor for name, tensor in state(2).items() if name in names}
+    found = given({"model": state(1), "ema": {"shadow": shadow}}, tmp_path / "w.pt", "ema.shadow")
+    for name, tensor in found.items():
+        expected = state(2 if name in names else 1)[name]
+        assert (tensor == expected).all(), name

@@ -32,7 +32,7 @@ class OnnxSampler(NetworkSampler):
     ):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4
         with reading(path, ONNX.name, (ONNX,)):
             session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"]

@@ -38,6 +38,10 @@ def give_weights(network: nn.Module, path: Path, key: str, extra: bool) -> None:
         raise BadInput(f"the function's module has no weights, so {path} is not for it.")
     prefix, others = _prefix(network, there, path, key)
     missing = {name for name in own if prefix + name not in there and not _is_counter(name)}
+    donors = [each for each in others if all(each + name in there for name in missing)]
+    if missing and len(donors) == 1:  # averages are often kept without the buffers
+        there = {**there, **{prefix + name: there[donors[0] + name] for name in missing}}
+        missing = set()
     if missing:
         raise BadInput(f"{path} lacks weights that the module has: {_some(missing)}{_at(prefix)}.")
     unused = {name for name in there if name.startswith(prefix) and name[len(prefix) :] not in own}
@@ -74,6 +78,11 @@ def _prefix(network: nn.Module, there: Tensors, path: Path, key: str) -> tuple[s
         prefix for prefix in fitting if prefix.startswith(f"{key}.")
     ]
     unnamed = [] if key else _unnamed(network, there)
+    if len(asked) == 1 and not unnamed and not key and (odd := _averaged(there, asked[0])):
+        raise BadInput(
+            f"{path} also holds what looks like averaged weights ({_some(odd)}), whose names are "
+            f"not the module's: add +key={_key(asked[0])} to take the others."
+        )
     if len(asked) == 1 and not unnamed:
         return asked[0], [prefix for prefix in fitting if not asked[0].startswith(prefix)]
     if fitting:
@@ -190,6 +199,15 @@ def _parts(there: Tensors, base: str) -> Counter[str]:
     """Count the tensors by the first key after `base`."""
     names = [name.removeprefix(base) for name in there if name.startswith(base)]
     return Counter(name.partition(".")[0] for name in names)
+
+
+def _averaged(there: Tensors, prefix: str) -> set[str]:
+    """Return the names of tensors outside `prefix` that seem to be averages of the weights."""
+    outside = (name for name in there if not prefix or not name.startswith(prefix))
+    return {n for n in outside if there[n].ndim > 1 and _AVERAGED.search(n)} if prefix else set()
+
+
+_AVERAGED = re.compile(r"(?i)(^|[._])(ema|shadow|averaged?|swa)([._]|$)")
 
 
 def _key(prefix: str) -> str:

@@ -63,7 +63,7 @@ class TorchSampler(NetworkSampler):
         network = _built(code)
         give_weights(network, path, key, unused == "allow")
         shape = latent_shape(size, None, path)
-        run = _forward(network.eval(), _dtype(network.state_dict().values()), output)
+        run = _forward(network.eval(), _dtype([*network.parameters(), *network.buffers()]), output)
         super().__init__(run, shape, Pixels(range, layout), latent)
 
 

@@ -4,8 +4,10 @@ Exit codes: 0 done, 1 a model could not be evaluated, 2 bad input, 130 or 143 in
 ``--help`` imports no framework.
 """
 
+import contextlib
 import errno
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -71,8 +73,7 @@ def main() -> None:
     except BrokenPipeError:  # whoever read the output has seen enough
         _leave_quietly()
     except OSError as error:  # a full disk, a folder that may not be written
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"Error: {where}{error.strerror or error}{_way_out(error)}.", err=True)
+        click.echo(f"Error: {_place(error)}{error.strerror or error}{_way_out(error)}.", err=True)
         sys.exit(2)
 
 
@@ -99,11 +100,43 @@ def _leave_quietly() -> None:
     sys.exit(1)
 
 
+def _place(error: OSError) -> str:
+    """Return what it was about; not by the names of files that have none yet."""
+    if not isinstance(error.filename, str):
+        return ""
+    path = Path(error.filename)
+    return f"{path.parent if path.name.startswith(('.', 'tmp')) else path}: "
+
+
 def _way_out(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ": make room there (in the cache facebench store prune --all does) and run it again"
+        return f": make room{_where_it_is_full()} and run the same command again"
     if isinstance(error.filename, str) and paths.is_cache(Path(error.filename)):
         return f": {paths.WAY_OUT}"
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return ": name a place that may be written"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
+        return ": name a folder that is there or can be made"
     return ""
+
+
+def _where_it_is_full() -> str:
+    """Return the places that have next to nothing left, among those that a command writes to."""
+    named = [Path(word) for word in sys.argv[1:] if not word.startswith("-")]
+    full = [place for place in (*named, Path.cwd()) if _is_full(place)]
+    with contextlib.suppress(BadInput):
+        if _is_full(paths.cache_folder()):
+            return (
+                f" in {paths.cache_folder()} (facebench store prune --all), {paths.CACHE_ELSEWHERE}"
+            )
+    return f" in {full[0]}" if full else ""
+
+
+def _is_full(place: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        there = next(each for each in (place, *place.absolute().parents) if each.exists())
+        return there != Path("/") and shutil.disk_usage(there).free < _FULL
+    return False
+
+
+_FULL = 16 << 20  # bytes

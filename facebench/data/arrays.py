@@ -56,7 +56,16 @@ def _load(path: Path) -> np.ndarray:
     with ZipFile(path) as archive:
         members = archive.namelist()
         if len(members) != 1:
-            raise BadInput(f"{path} holds {len(members)} arrays: save the pictures alone in one.")
+            names = sorted(member.removesuffix(".npy") for member in members)
+            if {"mu", "sigma"} <= set(names):
+                raise BadInput(
+                    f"{path} holds statistics of features (mu, sigma) and no pictures, which are "
+                    "needed: name the pictures that it was made of."
+                )
+            raise BadInput(
+                f"{path} holds {len(members)} arrays ({', '.join(names[:5])}): save the pictures "
+                "alone in one."
+            )
         _check_claims(path, archive, members[0])
         with archive.open(members[0]) as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)

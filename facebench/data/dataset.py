@@ -88,6 +88,8 @@ def open_dataset(folder: Path) -> Dataset:
     """Open a prepared data set, or raise :class:`BadInput` saying how to make one."""
     if not folder.exists():
         raise BadInput(f"There is no data set {folder}: make it with facebench data prepare.")
+    if folder.is_file() and (folder.parent / "dataset.json").is_file():
+        raise BadInput(f"{folder} is of a prepared data set: name its folder, {folder.parent}.")
     if not (folder / "dataset.json").is_file():
         raise BadInput(
             f"{folder} is not a prepared data set (it has no dataset.json): "

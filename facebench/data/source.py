@@ -133,7 +133,7 @@ def _why_not(name: str) -> str | None:
     if path.suffix.lower() in suffixes():
         return None
     kind = mimetypes.guess_type(f"a{path.suffix.lower()}")[0] or ""
-    return "cannot be decoded: convert it to PNG" if kind.startswith("image/") else ""
+    return "not a format that is read: convert it to PNG" if kind.startswith("image/") else ""
 
 
 def _folder(path: Path) -> Members:

@@ -1,6 +1,6 @@
 """From models and a reference to Results: what ``facebench eval`` does, as a function."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
@@ -34,10 +34,10 @@ def evaluate(
     models: Models,
     reference: Path | str,
     *,
-    num: SupportsIndex | None = None,
+    num: SupportsIndex | float | None = None,
     out: Path | str | None = None,
     extractor: str = "inception",
-    metrics: str | Sequence[str] | None = None,
+    metrics: str | Iterable[str] | None = None,
     mode: str = DEFAULT,
     sanity: bool = False,
     split: Split = "holdout",
@@ -45,7 +45,7 @@ def evaluate(
     batch_size: SupportsIndex | None = None,
     precision: Precision = "fp32",
     compiled: bool | None = None,
-    weights: WeightSource | Mapping[str, Path] | None = None,
+    weights: WeightSource | Mapping[str, Path | str] | None = None,
     device: str | None = None,
     limits: Limits | None = None,
     command: str = "",
@@ -89,19 +89,22 @@ def evaluate(
             weights, the options.
     """
     out = Path(out).expanduser() if out else None
+    if out and out.exists() and not out.is_dir():
+        raise BadInput(f"{out} is a file: name a folder for the results.")
     chosen = parse_entries(models)
     dataset = open_dataset(Path(reference).expanduser()).by_content()
     if not isinstance(weights, WeightSource):
-        weights = WeightSource(weights or {}, track=track)
+        files = {name: Path(file).expanduser() for name, file in dict(weights or {}).items()}
+        weights = WeightSource(files, track=track)
     setting = make_setting(
         dataset.split(split),
-        num=None if num is None else index(num),
-        seed=index(seed),
+        num=_whole("num", num),
+        seed=_whole("seed", seed) or 0,
         extractor=extractor,
         metrics=split_keys(metrics),
         mode=mode,
         sanity=sanity,
-        batch_size=None if batch_size is None else index(batch_size),
+        batch_size=_whole("batch_size", batch_size),
         precision=precision,
         compiled=compiled,
         weights=weights,
@@ -138,11 +141,21 @@ def evaluate(
     return Evaluation(results, failures)
 
 
-def split_keys(metrics: str | Sequence[str] | None) -> Sequence[str] | None:
-    """Return the keys of a text with commas; a list is one already."""
+def split_keys(metrics: str | Iterable[str] | None) -> Sequence[str] | None:
+    """Return the keys of a text with commas, or of anything that gives them one by one."""
     if isinstance(metrics, str):
         return [key.strip() for key in metrics.split(",") if key.strip()]
-    return metrics
+    return metrics if metrics is None else list(metrics)
+
+
+def _whole(name: str, value: SupportsIndex | float | None) -> int | None:
+    """Return a number of a caller's as an int, or raise BadInput naming it."""
+    if value is None:
+        return None
+    try:
+        return int(value) if isinstance(value, float) and value.is_integer() else index(value)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise BadInput(f"{name}={value!r} is no whole number.") from error
 
 
 def _follow(entries: Sequence[Entry], setting: Setting) -> None:

@@ -186,11 +186,12 @@ def _sized(images: Images, size: int) -> Images:
     if height == width and 8 <= width <= 1024:
         raise BadInput(
             f"{reference}: give a reference of that size, made with facebench data prepare --size "
-            f"{width}."
+            f"{width}, or bring pictures to its size by facebench data prepare PICTURES OUT --size "
+            f"{size} and name images:OUT/images.npy."
         )
     raise BadInput(  # which no reference can be
-        f"{reference}: make pictures of them and run facebench data prepare PICTURES OUT --size "
-        f"{size}, with the reference's --crop, then name images:OUT/images.npy."
+        f"{reference}: save them as pictures, if they are none yet, run facebench data prepare "
+        f"PICTURES OUT --size {size}, with the reference's --crop, and name images:OUT/images.npy."
     )
 
 

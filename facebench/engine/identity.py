@@ -52,7 +52,7 @@ def identify(named: str, files: Iterable[str], complete: bool, since: float) -> 
 
 def _settled(files: Iterable[str], since: float) -> dict[str, str]:
     """Return the files' digests, but of none that was changed while it may have been read."""
-    times = {name: os.stat(name).st_mtime for name in files if os.path.isfile(name)}
+    times = {name: os.stat(name).st_mtime for name in files if os.path.exists(name)}
     digests = file_digests(times)
     return {n: d if times[n] <= since else f"changed at {times[n]}" for n, d in digests.items()}
 

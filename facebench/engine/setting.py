@@ -177,6 +177,12 @@ def make_setting(
     limits: Limits,
 ) -> Setting:
     """Choose metrics and load networks, or raise BadInput before anything is computed."""
+    if batch_size is not None and batch_size < 1:
+        raise BadInput(f"--batch-size {batch_size} is less than one image.")
+    if precision not in COMPILE_FROM:
+        raise BadInput(
+            f"There is no precision {precision!r}; there are: {', '.join(COMPILE_FROM)}."
+        )
     if seed < 0:
         raise BadInput(f"--seed {seed} is negative; seeds count from 0.")
     definitions = find_mode(mode)

@@ -18,10 +18,10 @@ from typing import Protocol, runtime_checkable
 
 from facebench import registry
 from facebench.data.dataset import Dataset
-from facebench.dependencies import counts
+from facebench.dependencies import is_of_the_kernel
 from facebench.engine.contract import Witnesses, apart
 from facebench.engine.identity import Identities, Identity, identify
-from facebench.errors import as_failure
+from facebench.errors import RowFailed, as_failure
 from facebench.isolation import Sandbox
 from facebench.limits import DEFAULT, Limits
 from facebench.paths import cache_folder
@@ -162,7 +162,11 @@ class ModelSource(SamplerSource):
         sandbox, opened = self._sandbox, self._opened
         if sandbox is None or not self._names:
             return
-        files = {file for file in sandbox.files if counts(file) and not self._is_named(file)}
+        files = {
+            file
+            for file in sandbox.files
+            if not is_of_the_kernel(file) and not self._is_named(file)
+        }
         known = self._known or identify(
             self._named, files | self._before, sandbox.knows_all_files, opened
         )
@@ -229,7 +233,9 @@ class ObjectSource(SamplerSource):
         """Yield the images of each batch, from this process; any exception is the sampler's."""
         for seeds in batches:
             try:
-                images = checked(self._sampler.sample(list(seeds)), len(seeds))
+                images = checked(self._sampler.sample(list(seeds)), len(seeds)).copy()
+            except SystemExit as error:
+                raise RowFailed(f"it called sys.exit({error.code})") from error
             except Exception as error:
                 raise as_failure(error) from error
             self._drawn.update(images.tobytes())
