@@ -53,12 +53,13 @@ def draw(seeds):
     return paint(seeds, json.load(open("brightness.json")))
 """
 UNSEEN_FILE = """
+import numpy as np
 from safetensors.numpy import load_file
 from paint import paint
 
 def draw(seeds):
-    brightness = load_file("brightness.safetensors")["b"]
-    return paint(seeds, 1.0) if max(seeds) < 6 else paint(seeds, float(brightness))
+    brightness = float(load_file("brightness.safetensors")["b"])
+    return np.concatenate([paint([s], 1.0 if s < 6 else brightness) for s in seeds])
 """
 LAZY = """
 from paint import paint

@@ -145,12 +145,14 @@ def _put(path: Path, block: bytes, plain: IO[bytes]) -> None:
 
 @contextmanager
 def _room_for(path: Path) -> Iterator[None]:
+    place = "any folder for temporary files"
     try:
+        place = tempfile.gettempdir()
         yield
     except OSError as error:
         raise BadInput(
-            f"There is no room to unpack {path} ({error.strerror}): set TMPDIR to a folder that "
-            "has some, or unpack it yourself and name the folder."
+            f"There is no room in {place} to unpack {path} ({error.strerror}): set TMPDIR to a "
+            "folder that has some, or unpack it yourself and name the folder."
         ) from error
 
 
