@@ -64,7 +64,11 @@ def test_it_draws_what_its_inverse_transformation_makes(
     ("model", "shape", "says"),
     [
         (TruncatedSVD(5), (6, 6, 3), "TruncatedSVD, which keeps no mean to draw around"),
-        (NMF(5, max_iter=2000, tol=0.1, random_state=0), (6, 6, 3), "holds NMF, not PCA or IncrementalPCA"),
+        (
+            NMF(5, max_iter=2000, tol=0.1, random_state=0),
+            (6, 6, 3),
+            "holds NMF, not PCA or IncrementalPCA",
+        ),
         (make_pipeline(MinMaxScaler(), PCA(5)), (6, 6, 3), "Pipeline with the step MinMaxScaler"),
         (make_pipeline(StandardScaler(), TruncatedSVD(5)), (6, 6), "holds TruncatedSVD"),
         (PCA(5), (4, 8), r"rows of 32 numbers, .* that is square: add \+image=HEIGHTxWIDTH"),
