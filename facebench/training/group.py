@@ -1,7 +1,10 @@
 """Several processes that train one model, as torchrun starts them; or a single one."""
 
+import atexit
+import gc
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from facebench.training.options import Plan
 from facebench.training.run import Run
 
 T = TypeVar("T")
+_MOMENT = 0.5  # seconds
 
 
 @dataclass(frozen=True)
@@ -131,11 +135,19 @@ def process_group(device: str, batch_size: int) -> Iterator[Group]:
     if device == "cuda":
         _require_gpu()
         torch.cuda.set_device(local_gpu())
+    # Gloo's threads let go of tensors a moment after their work is done, and abort the process if
+    # Python ends in that moment: they end with the group, which the network's hooks still hold.
+    atexit.register(_let_go)
     distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield Group(distributed.get_rank(), size)
     finally:
         distributed.destroy_process_group()
+
+
+def _let_go() -> None:
+    gc.collect()
+    time.sleep(_MOMENT)
 
 
 def _require_gpu() -> None:
