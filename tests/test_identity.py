@@ -481,3 +481,36 @@ def test_a_plug_in_names_files_or_folders_or_one(
     assert score("theirs:model") == (first, 0)
     (site / "more" / "k").write_text("100")
     assert score("theirs:model")[0] != first
+
+
+KERAS = """
+import json, sys
+import keras
+seed, activation = int(sys.argv[1]), sys.argv[2]
+keras.utils.set_random_seed(seed)
+layers = [keras.layers.Dense(3 * 32 * 32, activation), keras.layers.Reshape((32, 32, 3))]
+network = keras.Sequential([keras.Input((4,)), *layers])
+network.save("g.keras")
+network.save_weights("w.weights.h5")
+open("architecture.json", "w").write(network.to_json())
+"""
+
+
+@pytest.mark.parametrize(
+    ("spec", "change"),
+    [
+        ("keras+range=-1..1:w.weights.h5", ("0", "softsign")),  # the architecture beside it
+        ("dcgan:g.keras", ("1", "tanh")),
+    ],
+)
+def test_a_change_of_what_keras_saved_is_another_score(
+    spec: str, change: tuple[str, str], place: Path, keras_process: Callable[..., list[str]]
+) -> None:
+    keras_process(KERAS, "0", "tanh", backend="tensorflow")
+    first, _ = score(spec)
+    assert score(spec) == (first, 0)
+    weights = (place / "w.weights.h5").read_bytes()
+    keras_process(KERAS, *change, backend="tensorflow")
+    (place / "w.weights.h5").write_bytes(weights)
+    changed, drawn = score(spec)
+    assert (changed != first, drawn) == (True, NUM)
