@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -146,6 +147,8 @@ def process_group(device: str, batch_size: int) -> Iterator[Group]:
 
 
 def _let_go() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # it is ending already
+        signal.signal(number, signal.SIG_IGN)
     gc.collect()
     time.sleep(_MOMENT)
 
