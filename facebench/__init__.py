@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "compare": ("facebench.metrics.paired", "compare"),
     "evaluate": ("facebench.engine", "evaluate"),
-    "load": ("facebench.registry", "load"),
+    "load": ("facebench.plugins.registry", "load"),
     "metrics": ("facebench.metrics", None),
 }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from facebench.errors import BadInput
-from facebench.tree import name_bytes, tree
+from facebench.folders import name_bytes, tree
 
 ARRAY_DAMAGE = (
     *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError, MemoryError),
@@ -109,8 +109,8 @@ def file_digest(path: Path, progress: Callable[[int], object] = lambda _: None) 
 def tree_digest(path: Path) -> str:
     """Return the sha256 of a file, or of a folder's names and contents in sorted order.
 
-    Links to folders are followed as :func:`facebench.tree.tree` does; where they lead to what is in
-    the tree already, it is their targets that count.
+    Links to folders are followed as :func:`facebench.folders.tree` does; where they lead to what is
+    in the tree already, it is their targets that count.
     """
     if path.is_file():
         return file_digest(path)

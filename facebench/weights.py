@@ -1,9 +1,9 @@
 """Network weights: where each file comes from, and that it is the file it should be.
 
 A file is taken from ``--weights NAME=FILE``, else from the folder ``FACEBENCH_WEIGHTS``, else from
-the user's cache, else it is downloaded once into that cache (:mod:`facebench.download`). Its sha256
-must be the manifest's; a file of the user's own with another one is accepted only on trust, and
-every Result says so. ``--offline``, or ``FACEBENCH_OFFLINE=1``, forbids downloads.
+the user's cache, else it is downloaded once into that cache (:mod:`facebench.cache.download`). Its
+sha256 must be the manifest's; a file of the user's own with another one is accepted only on trust,
+and every Result says so. ``--offline``, or ``FACEBENCH_OFFLINE=1``, forbids downloads.
 """
 
 import os
@@ -13,10 +13,10 @@ from http.client import HTTPException
 from pathlib import Path
 from types import MappingProxyType
 
-from facebench.download import download
+from facebench.cache.download import download
+from facebench.cache.paths import cache_folder
 from facebench.errors import BadInput
 from facebench.files import file_digest
-from facebench.paths import cache_folder
 from facebench.progress import Track, silent
 
 

@@ -28,11 +28,11 @@ with _watched:  # so that atheris sees which branches an input takes
     from facebench.data.decode import decode
     from facebench.data.source import open_images
     from facebench.errors import BadInput
-    from facebench.frames import Nonsense, read_header, read_images
-    from facebench.images import ImageFilesSampler
-    from facebench.registry import load
-    from facebench.result import read_result
-    from facebench.spec import parse_models
+    from facebench.plugins.registry import load
+    from facebench.plugins.spec import parse_models
+    from facebench.results.result import read_result
+    from facebench.samplers.image_files import ImageFilesSampler
+    from facebench.sandbox.protocol import Nonsense, read_header, read_images
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="facebench-fuzz-"))
 

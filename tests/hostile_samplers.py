@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from facebench.frames import write_frame
+from facebench.sandbox.protocol import write_frame
 
 Seeds = Sequence[int]
 IN_PROCESS: dict[str, str] = {}

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from facebench.engine import evaluate
-from facebench.engine.memory import choose_batch_size
+from facebench.engine.batch_size import choose_batch_size
 from facebench.errors import BadInput
 from facebench.features import create
-from facebench.features.arithmetic import Precision, arithmetic
 from facebench.features.compiled import Compiled
+from facebench.numerics.precision import Precision, arithmetic
 from facebench.weights import WeightSource
 
 
@@ -121,7 +121,7 @@ def test_every_extractor_knows_its_arithmetic() -> None:
 def test_the_batch_size_follows_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def with_memory(gibibytes: float) -> int:
         memory = int(gibibytes * 2**30)
-        monkeypatch.setattr("facebench.engine.memory.machine_memory", lambda: memory)
+        monkeypatch.setattr("facebench.engine.batch_size.machine_memory", lambda: memory)
         return choose_batch_size("cpu")
 
     assert [with_memory(gib) for gib in (0.1, 4, 8, 24, 256)] == [1, 8, 16, 32, 32]

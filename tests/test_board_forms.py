@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator, ValidationError
 from PIL import Image
 
-from facebench import registry
 from facebench.cli import cli
 from facebench.errors import BadInput
-from facebench.exhibits import Exhibits, Plane, exhibits_folder, write_exhibits
 from facebench.files import write_json
 from facebench.metrics import paired
-from facebench.result import SANITY, Protocol, Result, Value, keep_earlier, write_result
+from facebench.plugins import registry
+from facebench.results.result import SANITY, Protocol, Result, Value, keep_earlier, write_result
+from facebench.results.visuals import Exhibits, Plane, exhibits_folder, write_exhibits
 from facebench_reports import bars, plots, theme, to_csv, to_html, to_json, to_latex, to_markdown
 from facebench_reports.board import boards
 from facebench_reports.columns import Column

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from facebench.cli import cli
-from facebench.exhibits import Exhibits, Plane, Strip, exhibits_folder, write_exhibits
 from facebench.metrics.table import METRICS
-from facebench.result import SANITY, Protocol, Result, Value, write_result
+from facebench.results.result import SANITY, Protocol, Result, Value, write_result
+from facebench.results.visuals import Exhibits, Plane, Strip, exhibits_folder, write_exhibits
 from facebench_reports import to_html
 from facebench_reports.theme import LIGHT
 

@@ -11,7 +11,7 @@ from click.testing import Result as Answer
 
 from facebench.cli import cli
 from facebench.errors import BadInput
-from facebench.result import Protocol, Result, Value, write_result
+from facebench.results.result import Protocol, Result, Value, write_result
 
 PROTOCOL = Protocol(
     *("faces64", "ab" * 32, "holdout", "140", 64, "lanczos", "inception"),

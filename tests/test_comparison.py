@@ -13,9 +13,9 @@ from facebench.metrics import (
     vendi,
 )
 from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.metrics.modes import MODES
 from facebench.metrics.table import METRICS
 from facebench.metrics.uncertainty import Estimate
-from facebench.modes import MODES
 
 
 def feature_set(n: int, seed: int, scale: float = 1.0) -> FeatureSet:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from facebench.spec import parse_models
+from facebench.plugins.spec import parse_models
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"<!-- test: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)

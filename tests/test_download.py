@@ -11,7 +11,7 @@ from PIL import Image
 
 from facebench.cli import cli
 from facebench.data.dataset import open_dataset
-from facebench.data.download import DOWNLOADS, download
+from facebench.data.datasets import DOWNLOADS, download
 from facebench.data.prepare import prepare, synthesize
 from facebench.data.stats import describe
 from facebench.errors import BadInput

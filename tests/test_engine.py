@@ -10,20 +10,20 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from facebench.cache.paths import cache_folder
+from facebench.cache.store import DamagedRecord, FeatureStore
 from facebench.data.dataset import open_dataset
 from facebench.engine import evaluate
 from facebench.engine.choice import choose_metrics
 from facebench.engine.extract import CHUNK, PREVIEW, extract
-from facebench.engine.folder import same_images, with_metrics_of
+from facebench.engine.results_folder import same_images, with_metrics_of
 from facebench.engine.sources import DatasetSource
 from facebench.errors import BadInput, RowFailed
+from facebench.metrics.modes import find_mode
 from facebench.metrics.table import METRICS
-from facebench.modes import find_mode
-from facebench.paths import cache_folder
-from facebench.result import Value, read_result
+from facebench.plugins.spec import Model
+from facebench.results.result import Value, read_result
 from facebench.sampler import Images
-from facebench.spec import Model
-from facebench.store import DamagedRecord, FeatureStore
 from facebench_pca.train import command as train_pca
 
 HOSTILE = """

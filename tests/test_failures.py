@@ -15,9 +15,9 @@ from PIL import Image
 
 from facebench.cli.terminal import plain
 from facebench.engine import evaluate
-from facebench.limits import cgroup_memory
 from facebench.metrics.comparison import Comparison
-from facebench.result import read_result
+from facebench.results.result import read_result
+from facebench.sandbox.limits import cgroup_memory
 
 
 def facebench(

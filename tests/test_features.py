@@ -10,13 +10,13 @@ import torch
 
 from facebench.errors import BadInput
 from facebench.features import create
-from facebench.features.arithmetic import exact_float32
 from facebench.features.extractor import Extractor
-from facebench.features.fidelity import networks
 from facebench.features.lpips import LPIPSFeatures
 from facebench.features.random import RandomFeatures
-from facebench.images import ImageFilesSampler
+from facebench.features.torch_fidelity import networks
 from facebench.metrics import frechet_distance
+from facebench.numerics.precision import exact_float32
+from facebench.samplers.image_files import ImageFilesSampler
 from facebench.weights import WeightSource
 
 BACKENDS: Any = torch.backends  # whose types say less than there is

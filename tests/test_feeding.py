@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from facebench.errors import BadInput
-from facebench.latents import draw
-from facebench.pixels import Pixels
+from facebench.samplers.latents import draw
+from facebench.samplers.pixels import Pixels
 from facebench.testing import check_sampler
 from facebench_models.feeding import images_of
 from facebench_models.network import NetworkSampler

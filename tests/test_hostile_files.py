@@ -15,10 +15,10 @@ from PIL import Image
 from facebench.data.dataset import open_dataset
 from facebench.data.prepare import prepare
 from facebench.errors import BadInput
-from facebench.images import ImageFilesSampler
-from facebench.result import read_result
-from facebench.spec import parse_model
-from facebench.tree import printable
+from facebench.folders import printable
+from facebench.plugins.spec import parse_model
+from facebench.results.result import read_result
+from facebench.samplers.image_files import ImageFilesSampler
 
 NET = """
 from torch import nn

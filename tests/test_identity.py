@@ -23,7 +23,7 @@ from facebench.engine.identity import Identities, identify
 from facebench.engine.sources import ModelSource
 from facebench.engine.versions import FEATURE_CODE, code_digest
 from facebench.files import tree_digest
-from facebench.spec import parse_model
+from facebench.plugins.spec import parse_model
 
 SIZE, NUM = 32, 12
 Make = Callable[[Path], None]
@@ -393,7 +393,7 @@ def test_built_in_code_counts_by_its_content(tmp_path: Path) -> None:
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
     assert code_digest(copy) == code_digest()
     digests = [code_digest(copy)]
-    for file in ("features/random.py", "data/decode.py", "pixels.py"):
+    for file in ("features/random.py", "data/decode.py", "samplers/pixels.py"):
         (copy / file).write_text((copy / file).read_text() + "\n# edited\n")
         digests.append(code_digest(copy))
     assert len(set(digests)) == len(digests)

@@ -10,7 +10,7 @@ from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d
 from facebench.features import Resize, create
 from facebench.features.extractor import Extractor
 from facebench.features.inception import RESIZES, tf1
-from facebench.images import ImageFilesSampler
+from facebench.samplers.image_files import ImageFilesSampler
 from facebench.weights import WeightSource
 
 LAYERS = ("64", "192", "768", "2048")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from facebench.errors import BadInput
-from facebench.registry import load
+from facebench.plugins.registry import load
 
 HERE = Path(__file__).parent
 NAMES = re.findall(r"@model\ndef (\w+)", (HERE / "keras2_models.py").read_text(encoding="utf-8"))

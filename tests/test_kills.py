@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner
 from safetensors import safe_open
 
+from facebench.cache.store import FeatureStore
 from facebench.cli import cli
 from facebench.data.prepare import synthesize
-from facebench.store import FeatureStore
 from facebench_pca.train import command as train_pca
 
 COMMAND = ("-m", "facebench")

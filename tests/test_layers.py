@@ -38,8 +38,44 @@ def test_no_two_adapters_lean_on_each_other() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError
 
 
+LAYERS = (
+    "errors",
+    "folders",
+    "files progress options",
+    "sampler",
+    "testing numerics cache",
+    "weights synth plugins results distributed",
+    "data",
+    "samplers",
+    "sandbox features",
+    "metrics",
+    "engine training",
+    "cli",
+    "__main__",
+)
+"""The rooms and single files of the core, from what stands on nothing to what stands on all."""
+
+
+def _core_imports() -> Iterator[tuple[str, str, Path]]:
+    for path in sorted((ROOT / "facebench").rglob("*.py")):
+        room = path.relative_to(ROOT / "facebench").parts[0].removesuffix(".py")
+        for name in _imports(path):
+            parts = name.split(".")
+            if room != "__init__" and parts[0] == "facebench" and parts[1:2] != ["__version__"]:
+                yield room, parts[1] if len(parts) > 1 else "", path
+
+
+def test_every_file_of_the_core_has_its_layer_and_imports_lower_ones_only() -> None:
+    heights = {room: i for i, layer in enumerate(LAYERS) for room in layer.split()}
+    there = {path.stem for path in (ROOT / "facebench").iterdir() if path.suffix in ("", ".py")}
+    assert there - {"__init__", "__pycache__", "py"} == heights.keys()
+    for room, imported, path in _core_imports():
+        if imported and imported != room:
+            assert heights[imported] < heights[room], f"{path} imports {imported}"
+
+
 def test_reports_read_results_and_know_no_engine() -> None:
-    rooms = "errors|exhibits|files|grid|metrics[.](card|paired|table)|result|verdicts"
+    rooms = "errors|files|data[.]grid|metrics[.](card|paired|paired_text|table)|results"
     allowed = re.compile(rf"facebench[.]({rooms})([.]|$)|facebench(_reports|$)|(?!facebench)")
     for path in (ROOT / "reports").rglob("*.py"):
         assert not [name for name in _imports(path) if not allowed.match(name)], path
@@ -65,7 +101,7 @@ def _loaded(code: str) -> set[str]:
         "from facebench.cli import cli; cli(['compare', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['check', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['weights', '--help'], standalone_mode=False)",
-        "import facebench.worker",
+        "import facebench.sandbox.worker",
         "import facebench.metrics.table",
     ],
 )

@@ -12,9 +12,9 @@ import torchvision
 from facebench.data.order import random_order
 from facebench.errors import BadInput
 from facebench.features.lpips import GROUP, SMALLEST, LPIPSFeatures
-from facebench.images import ImageFilesSampler
 from facebench.metrics import lpips_diversity
-from facebench.metrics.diversity import PairMoments
+from facebench.numerics.pair_moments import PairMoments
+from facebench.samplers.image_files import ImageFilesSampler
 from facebench.weights import WeightSource
 
 

@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from facebench import registry
 from facebench.errors import BadInput
-from facebench.latents import draw
-from facebench.pixels import Pixels
-from facebench.spec import parse_models
+from facebench.plugins import registry
+from facebench.plugins.spec import parse_models
+from facebench.samplers.latents import draw
+from facebench.samplers.pixels import Pixels
 from facebench.testing import check_sampler
 
 NETS = """

@@ -6,8 +6,8 @@ from dataclasses import fields
 import pytest
 
 from facebench.errors import BadInput
+from facebench.metrics.modes import DEFAULT, MODES, Mode, find_mode
 from facebench.metrics.table import METRICS
-from facebench.modes import DEFAULT, MODES, Mode, find_mode
 
 
 def test_modes_are_named_after_their_tools() -> None:
@@ -46,5 +46,5 @@ def test_unknown_modes_are_refused_with_what_there_is() -> None:
 
 
 def test_reading_the_modes_loads_no_torch() -> None:
-    code = "import sys, facebench.modes; sys.exit('torch' in sys.modules)"
+    code = "import sys, facebench.metrics.modes; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

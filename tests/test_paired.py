@@ -15,7 +15,7 @@ from facebench.metrics.paired import (
     rank_intervals,
     ranks,
 )
-from facebench.result import Protocol, Result, Value
+from facebench.results.result import Protocol, Result, Value
 
 GROUPS = 32
 PROTOCOL = Protocol(

@@ -26,10 +26,10 @@ from facebench.data.prepare import prepare
 from facebench.data.source import open_images
 from facebench.features import create
 from facebench.features.inception import pil_bicubic
-from facebench.images import ImageFilesSampler
 from facebench.metrics import frechet_distance
 from facebench.metrics.comparison import Comparison, FeatureSet
-from facebench.modes import MODES
+from facebench.metrics.modes import MODES
+from facebench.samplers.image_files import ImageFilesSampler
 from facebench.weights import WeightSource
 
 SUBSETS = 20

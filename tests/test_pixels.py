@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from facebench.errors import BadInput
-from facebench.latents import CUT, check_distribution, draw, parse_shape
-from facebench.pixels import LAYOUTS, RANGES, Pixels
+from facebench.samplers.latents import CUT, check_distribution, draw, parse_shape
+from facebench.samplers.pixels import LAYOUTS, RANGES, Pixels
 
 RNG = np.random.default_rng(0)
 UNIT = RNG.random((6, 3, 4, 5), np.float32)  # fills [0, 1]

@@ -9,9 +9,16 @@ from PIL import Image
 
 from facebench.cli import cli
 from facebench.errors import BadInput
-from facebench.latents import draw
-from facebench.play import along, between, coordinate, latent_sampler, principal, truncated
 from facebench.sampler import Images, LatentSampler, latents, to_uint8
+from facebench.samplers.latent_walks import (
+    along,
+    between,
+    coordinate,
+    latent_sampler,
+    principal,
+    truncated,
+)
+from facebench.samplers.latents import draw
 from facebench_pca import PCASampler
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from facebench.data.dataset import FORMAT, open_dataset
 from facebench.errors import BadInput
-from facebench.frames import Nonsense, read_header
-from facebench.latents import parse_shape
-from facebench.pixels import Pixels
-from facebench.result import Protocol, Result, Value, read_result, write_result
-from facebench.spec import Model, parse_models
+from facebench.plugins.spec import Model, parse_models
+from facebench.results.result import Protocol, Result, Value, read_result, write_result
+from facebench.samplers.latents import parse_shape
+from facebench.samplers.pixels import Pixels
+from facebench.sandbox.protocol import Nonsense, read_header
 
 # beartype looks at random items of lists and dictionaries while values are built.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import facebench
+from facebench.cache.paths import cache_folder
+from facebench.cache.store import FeatureStore
 from facebench.engine.entries import parse_entries
 from facebench.errors import BadInput, RowFailed
-from facebench.paths import cache_folder
+from facebench.plugins.spec import Model
 from facebench.sampler import LatentSampler, to_uint8
-from facebench.spec import Model
-from facebench.store import FeatureStore
 
 
 class Waves(LatentSampler):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from facebench.cache.store import FeatureStore
 from facebench.data.prepare import synthesize
-from facebench.store import FeatureStore
 
 # Chunks are small, so that there are several of them; every rank has a cache of its own, as on
 # machines that share no files.

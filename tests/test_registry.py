@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from facebench import registry
 from facebench.errors import BadInput
-from facebench.images import ImageFilesSampler
+from facebench.plugins import registry
+from facebench.samplers.image_files import ImageFilesSampler
 
 
 def install(folder: Path, package: str, entry: str, module: str) -> None:

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from facebench import registry
 from facebench.errors import BadInput
 from facebench.metrics.card import facts
 from facebench.metrics.table import METRICS
-from facebench.result import SANITY, Protocol, Result, Value
+from facebench.plugins import registry
+from facebench.results.result import SANITY, Protocol, Result, Value
 from facebench_reports import figures, terminal_table, to_csv, to_html, to_json, to_terminal
 from facebench_reports.board import Board, boards, differences, protocol_id
 

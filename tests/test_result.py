@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from facebench.errors import BadInput
-from facebench.result import Protocol, Result, Value, read_result, read_results, write_result
+from facebench.results.result import (
+    Protocol,
+    Result,
+    Value,
+    read_result,
+    read_results,
+    write_result,
+)
 
 PROTOCOL = Protocol(
     dataset="faces64",

@@ -13,7 +13,7 @@ import pytest
 from facebench.data.dataset import open_dataset
 from facebench.data.prepare import prepare, synthesize
 from facebench.errors import BadInput
-from facebench.images import ImageFilesSampler
+from facebench.samplers.image_files import ImageFilesSampler
 
 ROOM = 1 << 20
 

@@ -11,7 +11,7 @@ from facebench.data.source import open_images
 from facebench.engine import Evaluation, evaluate
 from facebench.engine.sanity import SanityRow
 from facebench.metrics.paired import difference
-from facebench.result import Value
+from facebench.results.result import Value
 from facebench.weights import WeightSource
 
 COUNT = 100

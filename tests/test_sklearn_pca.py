@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from facebench.errors import BadInput
-from facebench.latents import draw
-from facebench.pixels import Pixels
+from facebench.samplers.latents import draw
+from facebench.samplers.pixels import Pixels
 from facebench_models.pca import SklearnPCASampler
 
 Z = draw(range(9), 5, "normal").astype(float)

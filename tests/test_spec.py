@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from facebench import registry
 from facebench.errors import BadInput
-from facebench.spec import Model, parse_models
+from facebench.plugins import registry
+from facebench.plugins.spec import Model, parse_models
 
 
 @pytest.fixture(autouse=True)

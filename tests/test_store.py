@@ -13,12 +13,12 @@ from click.testing import CliRunner, Result
 from safetensors.numpy import load_file, save_file
 
 import facebench
+from facebench.cache.paths import cache_folder
+from facebench.cache.store import DAY, DamagedRecord, FeatureStore, Record
 from facebench.cli import cli
 from facebench.engine.extract import CHUNK, extract
 from facebench.features.random import RandomFeatures
-from facebench.paths import cache_folder
 from facebench.sampler import Images
-from facebench.store import DAY, DamagedRecord, FeatureStore, Record
 
 RECORD: Record = {
     "features": np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -114,7 +114,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from facebench.store import FeatureStore
+from facebench.cache.store import FeatureStore
 
 store, number = FeatureStore(Path(sys.argv[1])), float(sys.argv[2])
 for _ in range(300):
@@ -171,7 +171,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from facebench.engine.extract import extract
-from facebench.store import FeatureStore
+from facebench.cache.store import FeatureStore
 
 class Source:
     def keys(self, parts):

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from facebench.data.dataset import Dataset
+from facebench.data.grid import grid
 from facebench.data.prepare import synthesize
 from facebench.errors import BadInput
-from facebench.grid import grid
 from facebench.training import Plan, Run, plan_options, train_images, trainer_options
 
 

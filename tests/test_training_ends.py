@@ -17,7 +17,7 @@ from facebench.data.prepare import synthesize
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.training.checkpoints import Checkpoints
-from facebench.training.plot import save_chart
+from facebench.training.loss_chart import save_chart
 from facebench_dcgan.growth import Growth, growth
 from facebench_pca.learner import PCALearner
 from facebench_pca.train import command as pca
@@ -124,7 +124,7 @@ def assert_whole(run: Path, model: str, steps: int) -> None:
 @pytest.fixture(autouse=True)
 def _no_mp4(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save the time that they take; test_training_loop makes some."""
-    monkeypatch.setattr("facebench.training.film.find_spec", lambda name: None)
+    monkeypatch.setattr("facebench.training.films.find_spec", lambda name: None)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from PIL import Image
 
 from facebench.data.dataset import Dataset
 from facebench.synth import render
-from facebench.training.film import MOST_FRAMES, save_films
-from facebench.training.plot import Curve, save_chart
-from facebench.training.quality import sliced_wasserstein
+from facebench.training.films import MOST_FRAMES, save_films
+from facebench.training.loss_chart import Curve, save_chart
+from facebench.training.sliced_wasserstein import sliced_wasserstein
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_films_show_every_grid_and_hold_the_last(tmp_path: Path) -> None:
 def test_long_films_are_thinned_and_end_with_the_last_grid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facebench.training.film.find_spec", lambda name: None)
+    monkeypatch.setattr("facebench.training.films.find_spec", lambda name: None)
     (gif,) = save_films(grids(tmp_path, 200, side=8), tmp_path / "film")
     with Image.open(gif) as film:
         assert film.n_frames == MOST_FRAMES  # type: ignore[attr-defined]
@@ -107,7 +107,7 @@ def test_the_score_of_a_dataset_with_itself_is_zero(tiny_dataset: Dataset) -> No
 
 
 def test_training_needs_no_framework() -> None:
-    code = "import sys, facebench.training, facebench.play; print(*sys.modules)"
+    code = "import sys, facebench.training, facebench.samplers.latent_walks; print(*sys.modules)"
     import sys
 
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

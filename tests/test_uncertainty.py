@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
-from facebench.metrics.diversity import PairMoments, diversity_estimate
+from facebench.metrics.diversity import diversity_estimate
 from facebench.metrics.uncertainty import (
     Estimate,
     blocks,
@@ -12,6 +12,7 @@ from facebench.metrics.uncertainty import (
     from_splits,
     from_sums,
 )
+from facebench.numerics.pair_moments import PairMoments
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:

@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from facebench import weights
+from facebench.cache.download import download
+from facebench.cache.paths import cache_folder
 from facebench.cli import cli
-from facebench.download import download
 from facebench.errors import BadInput
-from facebench.paths import cache_folder
 from facebench.weights import MANIFEST, WeightSource
 
 BODY = bytes(range(256)) * 9000  # more than one block
@@ -269,7 +269,7 @@ def test_a_server_that_stalls_or_never_ends_is_left(
     url = f"http://127.0.0.1:{server.server_port}"
     with pytest.raises(OSError, match="timed out"):
         download([f"{url}/stalls/net.pth"], tmp_path / "a", DIGEST, timeout=0.2)
-    monkeypatch.setattr("facebench.download._LARGEST", len(BODY))
+    monkeypatch.setattr("facebench.cache.download._LARGEST", len(BODY))
     with pytest.raises(OSError, match="sends more than"):
         download([f"{url}/endless/net.pth"], tmp_path / "a", DIGEST)
     assert not (tmp_path / "a").exists()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from facebench.distributed.launch import processes_option
+from facebench.distributed.torchrun import processes
 from facebench.errors import BadInput
-from facebench.torchrun import processes, processes_option
 from facebench.training import (
     Plan,
     Run,

@@ -5,7 +5,7 @@ import sys
 from types import ModuleType
 
 from facebench.errors import BadInput
-from facebench.quiet import without_notices
+from facebench_keras.quiet import without_notices
 
 _NOTICES = (  # of TensorFlow's start, which no log level holds back
     "before absl::InitializeLog()",  # the heading of the others

@@ -19,8 +19,8 @@ from jaxtyping import Float32
 
 from facebench.errors import BadInput
 from facebench.files import read_json
-from facebench.pixels import Pixels
 from facebench.sampler import latents
+from facebench.samplers.pixels import Pixels
 from facebench_keras.architecture import load_archive
 from facebench_keras.forms import is_hdf5, model_file
 from facebench_keras.hdf5 import load_full_h5, load_parts

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from facebench.errors import BadInput
-from facebench.pixels import Pixels
+from facebench.plugins.user_code import check_arguments, import_function, takes
 from facebench.sampler import Images
-from facebench.usercode import check_arguments, import_function, takes
+from facebench.samplers.pixels import Pixels
 from facebench_models.feeding import as_array, images_of
 from facebench_models.network import NetworkSampler, latent_shape
 

@@ -14,8 +14,8 @@ import torch
 
 from facebench.errors import BadInput
 from facebench.files import read_json
-from facebench.pixels import Pixels
 from facebench.sampler import Images
+from facebench.samplers.pixels import Pixels
 from facebench_models.network import reading
 
 _PIPELINES = {"DDPMPipeline": "DDPMScheduler", "DDIMPipeline": "DDIMScheduler"}

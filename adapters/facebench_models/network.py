@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from facebench.errors import BadInput, cause
-from facebench.latents import check_distribution, draw, parse_shape
-from facebench.pixels import Pixels
 from facebench.sampler import Images, LatentSampler
+from facebench.samplers.latents import check_distribution, draw, parse_shape
+from facebench.samplers.pixels import Pixels
 from facebench_models.feeding import Network, fed
 from facebench_models.kinds import Kind, kind_of
 
@@ -42,7 +42,7 @@ class NetworkSampler(LatentSampler):
             network: see :data:`Network`.
             shape: of one latent.
             pixels: range and layout of what the network gives.
-            latent: the distribution its latents come from, see :mod:`facebench.latents`.
+            latent: the distribution its latents come from, see :mod:`facebench.samplers.latents`.
             batch: the number of latents the network takes, where it takes one number only and
                 says so; else it is found out.
             files: see the attribute.

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 
 from facebench.errors import BadInput
-from facebench.pixels import Pixels
+from facebench.samplers.pixels import Pixels
 from facebench_models.feeding import images_of
 from facebench_models.kinds import ONNX
 from facebench_models.network import NetworkSampler, latent_shape, reading

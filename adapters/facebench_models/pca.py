@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from facebench.errors import BadInput
-from facebench.pixels import RANGES, Pixels
+from facebench.samplers.pixels import RANGES, Pixels
 from facebench_models.kinds import ARRAYS, PICKLE, SKOPS, kind_of
 from facebench_models.network import NetworkSampler, reading
 

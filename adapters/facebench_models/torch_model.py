@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from facebench.errors import BadInput
-from facebench.pixels import Pixels
-from facebench.usercode import call, import_function
+from facebench.plugins.user_code import call, import_function
+from facebench.samplers.pixels import Pixels
 from facebench_models.exported import open_exported
 from facebench_models.feeding import Network, as_array, images_of
 from facebench_models.kinds import EXPORTED, TORCHSCRIPT

@@ -7,14 +7,14 @@ import click
 import numpy as np
 
 from facebench.data.dataset import Dataset
+from facebench.distributed.launch import processes_option
 from facebench.errors import BadInput
 from facebench.sampler import Images, latents, to_uint8
-from facebench.torchrun import processes_option
 from facebench.training import Plan, Run, fit, plan_options, train_images, trainer_options
-from facebench.training.heldback import held_back
+from facebench.training.held_back import held_back
 from facebench.training.loop import CONTROL_SEEDS
+from facebench.training.loss_chart import save_chart
 from facebench.training.options import POSITIVE
-from facebench.training.plot import save_chart
 from facebench_pca.learner import PCALearner
 from facebench_pca.model import Eigenfaces, render
 from facebench_pca.sampler import MODEL_FILE

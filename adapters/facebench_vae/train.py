@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from facebench.torchrun import processes_option
+from facebench.distributed.launch import processes_option
 from facebench.training import (
     Plan,
     Run,

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import click
 
-from facebench import __version__, paths
+from facebench import __version__
+from facebench.cache import paths
 from facebench.cli.group import LazyGroup
 from facebench.cli.terminal import tolerate_any_terminal
 from facebench.errors import BadInput, RowFailed, RunFailed

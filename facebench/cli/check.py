@@ -31,9 +31,9 @@ def check(
       facebench check mine=torchscript+latent=uniform+size=100:generator.pt
       facebench check theirs=images:their_samples.zip --num 100
     """
-    from facebench.isolation import examine
-    from facebench.limits import limits_of
-    from facebench.spec import parse_model
+    from facebench.plugins.spec import parse_model
+    from facebench.sandbox.limits import limits_of
+    from facebench.sandbox.process import examine
 
     limits = limits_of(time_limit, memory_limit)
     named = parse_model(model)

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from facebench.errors import BadInput
-from facebench.result import Result, read_result, read_results
-from facebench.verdicts import Line, as_record, footnotes, line
+from facebench.metrics.paired_text import Line, as_record, footnotes, line
+from facebench.results.result import Result, read_result, read_results
 
 if TYPE_CHECKING:
     from facebench.metrics.paired import Difference

@@ -8,9 +8,9 @@ import click
 from facebench.data.crop import PRESETS
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.errors import BadInput
+from facebench.folders import printable
 from facebench.options import seed_option
 from facebench.progress import bar
-from facebench.tree import printable
 
 _FOLDER = click.Path(path_type=Path)
 _OUT = click.Path(path_type=Path, file_okay=False)
@@ -138,7 +138,7 @@ def download(name: str, out: Path, size: int, holdout: int | None) -> None:
     Example:
       facebench data download olivetti olivetti64
     """
-    from facebench.data.download import DOWNLOADS, download
+    from facebench.data.datasets import DOWNLOADS, download
 
     click.echo(f"{DOWNLOADS[name].title}: {DOWNLOADS[name].terms}", err=True)
     _report(download(name, out, size=size, holdout=holdout, track=bar), out)
@@ -196,8 +196,8 @@ def sheet(
     """
     import numpy as np
 
+    from facebench.data.grid import grid
     from facebench.files import atomic_path
-    from facebench.grid import grid
 
     images = open_dataset(folder).split(split)
     if not len(images):

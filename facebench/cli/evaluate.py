@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
+from facebench.distributed.launch import processes_option
 from facebench.errors import BadInput
+from facebench.metrics.modes import DEFAULT, MODES
 from facebench.metrics.table import METRICS
-from facebench.modes import DEFAULT, MODES
 from facebench.options import limit_options, seed_option
 from facebench.progress import bar
-from facebench.result import Result
-from facebench.torchrun import processes_option
+from facebench.results.result import Result
 
 
 def _weight_files(
@@ -157,7 +157,7 @@ def evaluate(
       facebench eval --models pca --reference faces64 --weights inception=weights.pth
     """
     from facebench.engine import evaluate
-    from facebench.limits import limits_of
+    from facebench.sandbox.limits import limits_of
     from facebench.weights import WeightSource
 
     evaluation = evaluate(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from facebench import registry
+from facebench.plugins import registry
 
 
 class LazyGroup(click.Group):

@@ -10,9 +10,9 @@ import click
 import numpy as np
 from PIL import Image
 
+from facebench.data.grid import grid
 from facebench.errors import BadInput, as_failure
 from facebench.files import atomic_folder, atomic_path
-from facebench.grid import grid
 from facebench.options import seed_option
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def sample(
       facebench sample vae=runs/wide --seeds 0-999 --out faces
       facebench sample dcgan --truncation 0.7 --out typical.png
     """
-    from facebench.play import draw, latent_sampler, truncated
+    from facebench.samplers.latent_walks import draw, latent_sampler, truncated
 
     sampler = _load(model)
     if truncation == 1:
@@ -156,7 +156,7 @@ def interpolate(
       facebench interpolate dcgan --seeds 3,14,15 --out strip.png
       facebench interpolate dcgan --seeds 0-7 --steps 12 --out faces.gif
     """
-    from facebench.play import between, draw, truncated
+    from facebench.samplers.latent_walks import between, draw, truncated
 
     sampler = _load_latent(model)
     if len(seeds) < 2:
@@ -223,7 +223,7 @@ def traverse(
       facebench traverse pca --truncation 0 --out eigenfaces.png
       facebench traverse dcgan --principal --directions 0-4 --seed 7 --out components.png
     """
-    from facebench import play
+    from facebench.samplers import latent_walks as play
 
     sampler = _load_latent(model)
     (z,) = play.truncated(sampler, [seed], truncation)
@@ -241,13 +241,13 @@ def traverse(
 
 
 def _load(text: str) -> Any:
-    from facebench.spec import parse_model
+    from facebench.plugins.spec import parse_model
 
     return parse_model(text).open()
 
 
 def _load_latent(text: str) -> "LatentSampler":
-    from facebench.play import latent_sampler
+    from facebench.samplers.latent_walks import latent_sampler
 
     return latent_sampler(_load(text), text)
 
@@ -265,7 +265,7 @@ def _save(picture: Image.Image, out: Path) -> None:
 
 
 def _save_film(images: "Images", out: Path) -> None:
-    from facebench.training.film import save_gif
+    from facebench.training.films import save_gif
 
     save_gif([grid(image[None]) for image in images], out, last_ms=100)
     click.echo(f"{out}: {len(images)} pictures")

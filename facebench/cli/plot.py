@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from facebench import registry
 from facebench.errors import BadInput
-from facebench.result import read_results
+from facebench.plugins import registry
+from facebench.results.result import read_results
 
 
 @click.command()

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from facebench.paths import cache_folder
+from facebench.cache.paths import cache_folder
+from facebench.cache.store import DAY, FeatureStore, StoredFile, read_key, remove
 from facebench.progress import bar
-from facebench.store import DAY, FeatureStore, StoredFile, read_key, remove
 
 _DIGEST = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
 

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from facebench import registry
+from facebench.plugins import registry
 
 if TYPE_CHECKING:
     from facebench.metrics.table import Metric

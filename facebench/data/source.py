@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from facebench.data.archive import DAMAGE, Header, Members, check_size, open_tar, open_zip
 from facebench.data.decode import suffixes
 from facebench.errors import BadInput
-from facebench.tree import name_bytes, printable, shown, tree
+from facebench.folders import name_bytes, printable, shown, tree
 
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}
 """What systems leave in people's folders, besides files whose names begin with a dot."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from facebench.errors import BadInput
+from facebench.metrics.modes import Mode
 from facebench.metrics.table import METRICS, Metric
-from facebench.modes import Mode
 
 
 def choose_metrics(
@@ -13,9 +13,9 @@ def choose_metrics(
     """Return the rows that `keys` name; by default all that `extractor` and `mode` can serve.
 
     Random features are for doing without downloads, so LPIPS' network is not asked for by default;
-    nor is what needs every training image seen, unless there are sanity rows to show it on.
+    nor is what needs every training image extracted, unless there are sanity rows to show it on.
 
-    >>> from facebench.modes import find_mode
+    >>> from facebench.metrics.modes import find_mode
     >>> [row.key for row in choose_metrics("random", None, find_mode("prdc"))]
     ['precision', 'recall', 'density', 'coverage']
     """

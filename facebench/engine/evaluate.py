@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import SupportsIndex
 
 from facebench.data.dataset import Split, open_dataset
+from facebench.engine.context import Context, make_context
 from facebench.engine.entries import Entry, Models, parse_entries
-from facebench.engine.folder import earlier, keep, require_writable
-from facebench.engine.reference import look_at_reference, see_reference
+from facebench.engine.reference import extract_reference, look_at_reference
+from facebench.engine.results_folder import earlier, keep, require_writable
 from facebench.engine.row import look_at, score
 from facebench.engine.sanity import sanity_rows
-from facebench.engine.setting import Setting, make_setting
 from facebench.errors import BadInput, as_failure, concerns_all
-from facebench.features.arithmetic import Precision
-from facebench.limits import Limits
-from facebench.modes import DEFAULT
+from facebench.metrics.modes import DEFAULT
+from facebench.numerics.precision import Precision
 from facebench.progress import Track, silent
-from facebench.result import Result
+from facebench.results.result import Result
+from facebench.sandbox.limits import Limits
 from facebench.weights import WeightSource
 
 
@@ -70,7 +70,7 @@ def evaluate(
         extractor: see :func:`facebench.features.create`.
         metrics: keys of :data:`facebench.metrics.table.METRICS`, as a list or with commas between
             them; all that fit by default.
-        mode: whose definitions are followed, see :data:`facebench.modes.MODES`.
+        mode: whose definitions are followed, see :data:`facebench.metrics.modes.MODES`.
         sanity: add rows of training images in disguise, whose place is known beforehand.
         split: which images of the reference to compare with.
         seed: the first seed; image *i* is drawn from seed ``seed + i``.
@@ -79,7 +79,7 @@ def evaluate(
         compiled: whether torch compiles Inception first; by default where there are many images.
         weights: where network weights come from; or files by the networks' names.
         device: a torch device; a GPU where there is one by default.
-        limits: of each model's process; see :class:`facebench.limits.Limits` for the default.
+        limits: of each model's process; see :class:`~facebench.sandbox.limits.Limits`.
         command: recorded in the Results, to make them again.
         track: progress display.
         announce: called with each Result as soon as it is known.
@@ -96,7 +96,7 @@ def evaluate(
     if not isinstance(weights, WeightSource):
         files = {name: Path(file).expanduser() for name, file in dict(weights or {}).items()}
         weights = WeightSource(files, track=track)
-    setting = make_setting(
+    context = make_context(
         dataset.split(split),
         num=_whole("num", num),
         seed=_whole("seed", seed) or 0,
@@ -112,25 +112,25 @@ def evaluate(
         track=track,
         limits=limits or Limits(),
     )
-    entries: list[Entry] = [*chosen, *(sanity_rows(setting) if sanity else [])]
+    entries: list[Entry] = [*chosen, *(sanity_rows(context) if sanity else [])]
     if not entries:
         raise BadInput('There is no model to evaluate: give "NAME", {"NAME": sampler} or a list.')
     if out:
         require_writable(out)
         for entry in entries:
-            earlier(entry.name, setting, out)  # refused now rather than after an hour
-    if not setting.ranks.leads:
-        _follow(entries, setting)
+            earlier(entry.name, context, out)  # refused now rather than after an hour
+    if not context.ranks.leads:
+        _follow(entries, context)
         return Evaluation([], {})
-    real = see_reference(setting)
+    real = extract_reference(context)
 
     results: list[Result] = []
     failures: dict[str, Exception] = {}
     for entry in entries:
         try:
-            result, drawn = score(entry, setting, real, command)
+            result, drawn = score(entry, context, real, command)
             if out:
-                result = keep(result, drawn, setting, real, out)
+                result = keep(result, drawn, context, real, out)
         except Exception as error:
             if concerns_all(error):
                 raise
@@ -158,12 +158,12 @@ def _whole(name: str, value: SupportsIndex | float | None) -> int | None:
         raise BadInput(f"{name}={value!r} is no whole number.") from error
 
 
-def _follow(entries: Sequence[Entry], setting: Setting) -> None:
+def _follow(entries: Sequence[Entry], context: Context) -> None:
     """Do a rank's share of what the leader does, whose failures are the leader's to tell."""
-    look_at_reference(setting)
+    look_at_reference(context)
     for entry in entries:
         try:
-            look_at(entry, setting)
+            look_at(entry, context)
         except Exception as error:
             if concerns_all(error):
                 raise

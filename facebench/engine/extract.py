@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
+from facebench.cache.store import FeatureStore
+from facebench.distributed.ranks import ALONE, Ranks
 from facebench.engine.meter import Meter
-from facebench.engine.ranks import ALONE, Ranks
 from facebench.engine.sources import ImageSource, Key
 from facebench.engine.versions import versions
 from facebench.errors import BadInput, RowFailed, RunFailed
 from facebench.features.extractor import Extractor, Record
 from facebench.progress import Track, silent
 from facebench.sampler import Images
-from facebench.store import FeatureStore
 
 CHUNK = 256
 """Images a record: 9 s of Inception on two cores, so that is what a killed run loses."""

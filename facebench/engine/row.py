@@ -3,29 +3,29 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from facebench import registry
+from facebench.engine.context import Context
 from facebench.engine.entries import Entry, ObjectRow
 from facebench.engine.environment import describe_environment
-from facebench.engine.exhibits import Drawn
 from facebench.engine.meter import Meter
 from facebench.engine.reference import Reference
 from facebench.engine.sanity import SanityRow
-from facebench.engine.setting import Setting
 from facebench.engine.sources import ModelSource, ObjectSource, SamplerSource
+from facebench.engine.visuals import Drawn
 from facebench.errors import RowFailed
 from facebench.metrics.table import metric
 from facebench.metrics.uncertainty import Estimate
-from facebench.result import Result, Value
-from facebench.spec import Model
+from facebench.plugins import registry
+from facebench.plugins.spec import Model
+from facebench.results.result import Result, Value
 
 
-def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tuple[Result, Drawn]:
+def score(entry: Entry, context: Context, real: Reference, command: str) -> tuple[Result, Drawn]:
     """Return one row's Result, and the images it is of."""
-    meter = Meter(setting.device)
-    source, seeds = _source(entry, setting)
-    fake = setting.see(source, seeds, entry.name, meter)
+    meter = Meter(context.device)
+    source, seeds = _source(entry, context)
+    fake = context.see(source, seeds, entry.name, meter)
     with meter.phase("metrics"):
-        scores = setting.score(real.seen.features, fake.features, real.training)
+        scores = context.score(real.extracted.features, fake.features, real.training)
     if scores.failed and not scores.values:
         raise RowFailed("no metric could be computed: " + "; ".join(scores.failed.values()))
     remarks = (source.note,) if isinstance(source, SamplerSource) and source.note else ()
@@ -35,14 +35,14 @@ def score(entry: Entry, setting: Setting, real: Reference, command: str) -> tupl
         path=str(entry.path) if isinstance(entry, SanityRow) else entry.target,
         model_digest=entry.digest() if isinstance(entry, SanityRow) else source.digest,
         first_seed=seeds.start,
-        protocol=setting.protocol,
+        protocol=context.protocol,
         metrics={key: recorded(key, e, real.floor.get(key)) for key, e in scores.values.items()},
         failed=scores.failed,
-        notes=(*remarks, *setting.notes, *real.notes),
+        notes=(*remarks, *context.notes, *real.notes),
         seconds=meter.seconds,
         memory=meter.memory,
         images=meter.images,
-        environment=describe_environment(setting) | _code(entry),
+        environment=describe_environment(context) | _code(entry),
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -54,20 +54,20 @@ def _code(entry: Entry) -> dict[str, str]:
     return {"adapter": registry.origin(entry.adapter)} if isinstance(entry, Model) else {}
 
 
-def look_at(entry: Entry, setting: Setting) -> None:
+def look_at(entry: Entry, context: Context) -> None:
     """Do a rank's share of looking at one row's images."""
-    setting.look(*_source(entry, setting), entry.name)
+    context.look(*_source(entry, context), entry.name)
 
 
-def _source(entry: Entry, setting: Setting) -> tuple[Any, range]:
+def _source(entry: Entry, context: Context) -> tuple[Any, range]:
     """Return where an entry's images come from, and which of them are looked at."""
     match entry:
         case SanityRow():
-            return entry.source(), range(len(setting.seeds))
+            return entry.source(), range(len(context.seeds))
         case ObjectRow():
-            return ObjectSource(entry.open), setting.seeds
+            return ObjectSource(entry.open), context.seeds
         case Model():
-            return ModelSource(entry, setting.limits), setting.seeds
+            return ModelSource(entry, context.limits), context.seeds
 
 
 def recorded(key: str, estimate: Estimate, floor: float | None) -> Value:

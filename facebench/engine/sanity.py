@@ -17,10 +17,10 @@ from jaxtyping import UInt8
 from PIL import Image, ImageFilter
 
 from facebench.data.dataset import Dataset
-from facebench.engine.setting import Setting
+from facebench.engine.context import Context
 from facebench.engine.sources import DatasetSource, ImageSource, Key, Seeds
 from facebench.errors import BadInput
-from facebench.result import SANITY
+from facebench.results.result import SANITY
 from facebench.sampler import Images, to_uint8
 
 _BLUR = 1 / 32  # of the image's side: standard deviation of the Gaussian
@@ -60,15 +60,15 @@ class SanityRow:
         return plain if self.kind == "copycat" else _Disguised(self.kind, self.training)
 
 
-def sanity_rows(setting: Setting) -> list[SanityRow]:
+def sanity_rows(context: Context) -> list[SanityRow]:
     """Return a row of each kind, or raise BadInput where there are no images to make them of."""
-    have, need = len(setting.training), len(setting.seeds)
-    if setting.dataset.part != "holdout" or have < need:
+    have, need = len(context.training), len(context.seeds)
+    if context.dataset.part != "holdout" or have < need:
         raise BadInput(
             f"--sanity takes {need} training images and compares them with the holdout split; "
-            f"this is the {setting.dataset.part} split, and there are {have} training images."
+            f"this is the {context.dataset.part} split, and there are {have} training images."
         )
-    return [SanityRow(kind, setting.training) for kind in ("copycat", *_DISGUISES)]
+    return [SanityRow(kind, context.training) for kind in ("copycat", *_DISGUISES)]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 A sampler's process keeps its framework, its memory and its crashes out of the engine (TensorFlow
 and torch's Triton do not even live in one process), and draws the next images while the engine
-looks at the last. :mod:`facebench.isolation` has its limits.
+looks at the last. :mod:`facebench.sandbox.process` has its limits.
 """
 
 import json
@@ -16,18 +16,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from facebench import registry
+from facebench.cache.paths import cache_folder
+from facebench.cache.store import MODELS
 from facebench.data.dataset import Dataset
-from facebench.dependencies import is_of_the_kernel
 from facebench.engine.contract import Witnesses, apart
 from facebench.engine.identity import Identities, Identity, identify
 from facebench.errors import RowFailed, as_failure
-from facebench.isolation import Sandbox
-from facebench.limits import DEFAULT, Limits
-from facebench.paths import cache_folder
+from facebench.plugins import registry
+from facebench.plugins.dependencies import is_of_the_kernel
+from facebench.plugins.spec import Model
 from facebench.sampler import Images, Sampler, checked
-from facebench.spec import Model
-from facebench.store import MODELS
+from facebench.sandbox.limits import DEFAULT, Limits
+from facebench.sandbox.process import Sandbox
 
 Seeds = Sequence[int]
 Key = dict[str, str]

@@ -15,9 +15,10 @@ _PACKAGES = (
     *("diffusers", "jax", "jaxlib", "tensorflow-cpu", "tensorflow-gpu", "onnxruntime-gpu"),
 )
 
+_ROOMS = ("cache", "data", "features", "numerics", "plugins", "samplers", "sandbox")
 FEATURE_CODE = (
-    *("*.py", "data/*.py", "features/*.py"),
-    *("engine/extract.py", "engine/sanity.py", "metrics/arrays.py", "metrics/diversity.py"),
+    *("*.py", *(f"{room}/*.py" for room in _ROOMS)),
+    *("engine/extract.py", "engine/sanity.py"),
 )
 """What of facebench images and features come from: its content counts, for its version stays the
 same while somebody works on it."""

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Literal
 from facebench.errors import BadInput
 
 if TYPE_CHECKING:
-    from facebench.features.arithmetic import Precision
     from facebench.features.extractor import Extractor
+    from facebench.numerics.precision import Precision
     from facebench.weights import WeightSource
 
 Resize = Literal["tf1", "torch", "pil-bicubic"]
@@ -44,7 +44,7 @@ def create(
         from facebench.features.random import RandomFeatures
 
         return RandomFeatures(device, precision)
-    from facebench.features.fidelity import FidelityFeatures, networks
+    from facebench.features.torch_fidelity import FidelityFeatures, networks
 
     if network not in networks():
         raise BadInput(

@@ -21,12 +21,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from facebench.dependencies import Reads, noting
 from facebench.errors import BadInput
-from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Record, in_batches, state_digest
 from facebench.files import file_digests
-from facebench.usercode import call, import_function, sources_digest
+from facebench.numerics.precision import Precision
+from facebench.plugins.dependencies import Reads, noting
+from facebench.plugins.user_code import call, import_function, sources_digest
 
 _SIDE, _TOLERANCE = 64, 0.02  # half precision rounds by less
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)  # safe in keys of CSV and JSON

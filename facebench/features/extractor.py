@@ -9,8 +9,8 @@ import torch
 from jaxtyping import UInt8
 from torch import nn
 
-from facebench.features.arithmetic import Precision, arithmetic
-from facebench.features.heap import kept_memory
+from facebench.numerics.allocator import kept_memory
+from facebench.numerics.precision import Precision, arithmetic
 
 Record = dict[str, np.ndarray]
 """Named arrays, one row per image or, for moments, one row per chunk; rows are concatenated."""

@@ -19,11 +19,11 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from facebench.errors import BadInput
 from facebench.features import Resize
-from facebench.features.algebra import fold_batch_norms, project_before_pooling
-from facebench.features.arithmetic import Precision, arithmetic
 from facebench.features.compiled import Compiled
 from facebench.features.extractor import Record, in_batches
-from facebench.features.fidelity import load_network, trust_notes
+from facebench.features.fusion import fold_batch_norms, project_before_pooling
+from facebench.features.torch_fidelity import load_network, trust_notes
+from facebench.numerics.precision import Precision, arithmetic
 from facebench.weights import WeightSource
 
 SIZE = (299, 299)

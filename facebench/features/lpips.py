@@ -14,11 +14,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from facebench.errors import BadInput
-from facebench.features.arithmetic import exact_float32
 from facebench.features.extractor import Record, batches
-from facebench.features.fidelity import load_state, trust_notes
-from facebench.features.heap import kept_memory
-from facebench.metrics.diversity import PairMoments
+from facebench.features.torch_fidelity import load_state, trust_notes
+from facebench.numerics.allocator import kept_memory
+from facebench.numerics.pair_moments import PairMoments
+from facebench.numerics.precision import exact_float32
 from facebench.weights import WeightFile, WeightSource
 
 SMALLEST = 31
@@ -44,7 +44,7 @@ class LPIPSFeatures:
 
     @kept_memory()
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
-        """Return the :class:`~facebench.metrics.diversity.PairMoments` of every GROUP images."""
+        """Return the rows of :class:`PairMoments`, one for every GROUP images."""
         starts = range(0, len(images), GROUP)
         rows = [self._moments(images[i : i + GROUP], batch_size).arrays() for i in starts]
         return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from facebench.features.arithmetic import Precision
 from facebench.features.extractor import Record, in_batches
+from facebench.numerics.precision import Precision
 
 CHANNELS = (3, 64, 128, 256, 256)
 SIZE = 64

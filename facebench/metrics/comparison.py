@@ -14,9 +14,9 @@ from facebench.metrics.inception import inception_estimate
 from facebench.metrics.kernel import cmmd_estimate, kernel_estimate
 from facebench.metrics.manifold import ManifoldEstimates, manifold_estimates
 from facebench.metrics.memorization import authenticity_estimate
+from facebench.metrics.modes import DEFAULT, MODES, Mode
 from facebench.metrics.uncertainty import Estimate
 from facebench.metrics.vendi_score import vendi_estimate
-from facebench.modes import DEFAULT, MODES, Mode
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,8 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from facebench.errors import BadInput
-from facebench.features.arithmetic import exact_float32
 from facebench.metrics.arrays import Features, Rows, as_pair
+from facebench.numerics.precision import exact_float32
 
 MEMORY = 1 << 30
 """Bytes that the distances may take at a time, unless told otherwise."""

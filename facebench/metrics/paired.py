@@ -21,7 +21,7 @@ from scipy import stats
 
 from facebench.errors import BadInput
 from facebench.metrics.table import METRICS, metric
-from facebench.result import Protocol, Result, Value
+from facebench.results.result import Protocol, Result, Value
 
 Better = Literal["lower", "higher", "reference"]
 Verdict = Literal["first", "second", "none", "unknown"]

@@ -14,8 +14,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
+from facebench.distributed.torchrun import local_gpu, processes
 from facebench.errors import BadInput, RunFailed
-from facebench.torchrun import local_gpu, processes
 from facebench.training.checkpoints import Checkpoints
 from facebench.training.interrupt import interruptible
 from facebench.training.learner import Learner

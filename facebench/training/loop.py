@@ -11,17 +11,17 @@ import click
 import numpy as np
 from rich.progress import Progress
 
-from facebench.grid import grid
+from facebench.data.grid import grid
 from facebench.sampler import Images, latents
 from facebench.training import report
 from facebench.training.checkpoints import Checkpoint, Checkpoints
-from facebench.training.events import Events
 from facebench.training.interrupt import interruptible
 from facebench.training.learner import Diverged, Learner
 from facebench.training.options import Plan
-from facebench.training.progress import progress_bar
-from facebench.training.quality import IMAGES, sliced_wasserstein
+from facebench.training.progress_bar import progress_bar
 from facebench.training.run import Run
+from facebench.training.sliced_wasserstein import IMAGES, sliced_wasserstein
+from facebench.training.tensorboard import Events
 
 CONTROL_SEEDS = range(36)
 SCORE_SEEDS = range(1_000_000, 1_000_000 + IMAGES)

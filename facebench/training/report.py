@@ -12,10 +12,10 @@ import click
 
 from facebench.files import write_text
 from facebench.training.checkpoints import Checkpoints
-from facebench.training.film import save_films
+from facebench.training.films import save_films
 from facebench.training.learner import Learner
+from facebench.training.loss_chart import Curve, save_chart
 from facebench.training.options import Plan
-from facebench.training.plot import Curve, save_chart
 from facebench.training.run import Run
 
 _TITLES = {"dcgan": "DCGAN", "vae": "VAE", "pca": "Eigenfaces"}

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from facebench.data.dataset import Dataset
+from facebench.data.grid import grid
 from facebench.errors import BadInput
 from facebench.files import atomic_path, read_json, write_json, write_text
-from facebench.grid import grid
 from facebench.sampler import Images
-from facebench.training.heldback import held_back, hold_back
+from facebench.training.held_back import held_back, hold_back
 
 
 class Run:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from facebench.result import Result, Value
+from facebench.results.result import Result, Value
 from facebench_reports.columns import Column
 
 _MARGIN = 0.04  # of the span, on either side

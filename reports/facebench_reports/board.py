@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from facebench.errors import BadInput
 from facebench.metrics import paired
-from facebench.result import Protocol, Result, Value
+from facebench.results.result import Protocol, Result, Value
 from facebench_reports import figures
 from facebench_reports.columns import Column, Real, metric_columns
 from facebench_reports.notes import Note, column_notes, row_notes

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from facebench.metrics import paired
 from facebench.metrics.card import DIRECTIONS, facts
 from facebench.metrics.table import METRICS, Metric, metric, title
-from facebench.result import Result, Value
+from facebench.results.result import Result, Value
 from facebench_reports import figures
 
 _SHORT = {"lower": "lower", "higher": "higher", "reference": "as real"}

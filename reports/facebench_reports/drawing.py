@@ -8,9 +8,9 @@ from typing import Any
 import vl_convert
 
 from facebench.errors import BadInput
-from facebench.exhibits import Exhibits, exhibits_folder, read_exhibits
 from facebench.files import atomic_path
-from facebench.result import Result
+from facebench.results.result import Result
+from facebench.results.visuals import Exhibits, exhibits_folder, read_exhibits
 from facebench_reports.board import Board, boards
 from facebench_reports.plots import Draw, Figure
 from facebench_reports.theme import paint, settings

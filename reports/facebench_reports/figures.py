@@ -3,7 +3,7 @@
 import math
 
 from facebench.metrics.table import metric
-from facebench.result import Value
+from facebench.results.result import Value
 
 _MINUS, _TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 _MOST_DECIMALS = 5  # beyond these a number reads better in powers of ten

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from facebench.errors import BadInput
-from facebench.result import Result
+from facebench.results.result import Result
 
 PROJECT = "facebench"
 _BESIDE = ("value", "low", "high", "floor", "reference")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from facebench.result import Result
+from facebench.results.result import Result
 from facebench_reports.columns import Column
 
 _SIGNS = "†‡§¶"

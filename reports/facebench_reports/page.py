@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import facebench
 from facebench.files import write_text
-from facebench.result import Result
+from facebench.results.result import Result
 from facebench_reports import drawing, pairs, plots, protocols, theme
 from facebench_reports.bars import Bar, scale
 from facebench_reports.board import Board, Row, boards, differences

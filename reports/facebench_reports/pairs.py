@@ -8,8 +8,8 @@ from typing import Any
 
 from facebench.errors import BadInput
 from facebench.metrics import paired
-from facebench.result import Result, read_history
-from facebench.verdicts import line
+from facebench.metrics.paired_text import line
+from facebench.results.result import Result, read_history
 from facebench_reports.board import Board
 
 PAIRED = 24

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from facebench.exhibits import Exhibits, Strip, exhibits_folder
-from facebench.result import Protocol
+from facebench.results.result import Protocol
+from facebench.results.visuals import Exhibits, Strip, exhibits_folder
 
 SHOWN = 36  # images on a sample grid
 _WIDTH = 384  # CSS pixels a sheet is shown at, or as near as a whole factor comes

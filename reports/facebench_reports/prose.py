@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facebench.files import write_text
-from facebench.result import Result
+from facebench.results.result import Result
 from facebench_reports import protocols
 from facebench_reports.board import Board, Cell, Row, boards
 from facebench_reports.columns import Column

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from facebench.result import Protocol, Result
+from facebench.results.result import Protocol, Result
 from facebench_reports.board import Board
 from facebench_reports.columns import Column
 
@@ -16,7 +16,7 @@ class Item:
     """One setting of a protocol, for display."""
 
     name: str
-    """The field of :class:`facebench.result.Protocol`."""
+    """The field of :class:`facebench.results.result.Protocol`."""
     label: str
     text: str
 

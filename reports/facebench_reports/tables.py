@@ -35,7 +35,7 @@ from typing import Any
 import pandas as pd
 
 from facebench.files import atomic_path, write_json
-from facebench.result import Protocol, Result, Value, as_record
+from facebench.results.result import Protocol, Result, Value, as_record
 from facebench_reports.board import Board, Row, boards, protocol_id
 from facebench_reports.columns import metric_columns
 

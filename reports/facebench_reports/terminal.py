@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from facebench.result import Result
+from facebench.results.result import Result
 from facebench_reports import protocols
 from facebench_reports.board import Board, Cell, Row, boards
 from facebench_reports.columns import Real

@@ -9,10 +9,10 @@ from jaxtyping import UInt8
 
 from facebench.data.dataset import Dataset
 from facebench.data.prepare import prepare
+from facebench.engine.batch_size import choose_batch_size
 from facebench.engine.extract import CHUNK
-from facebench.engine.memory import choose_batch_size
-from facebench.features.arithmetic import Precision
-from facebench.images import ImageFilesSampler
+from facebench.numerics.precision import Precision
+from facebench.samplers.image_files import ImageFilesSampler
 from facebench.weights import WeightSource
 
 SHARED = Path(os.environ.get("FACEBENCH_SHARED") or Path(__file__).resolve().parents[3] / "shared")

@@ -19,10 +19,10 @@ import torch
 
 from facebench.engine.row import recorded
 from facebench.metrics.comparison import Comparison, FeatureSet
-from facebench.metrics.diversity import PairMoments
 from facebench.metrics.paired import LEVEL, difference
 from facebench.metrics.table import METRICS
 from facebench.metrics.uncertainty import Estimate
+from facebench.numerics.pair_moments import PairMoments
 
 REPETITIONS = 500
 _ROW = 32  # images a row of LPIPS moments

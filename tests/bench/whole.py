@@ -16,8 +16,8 @@ from harness import Case
 from PIL import Image
 
 from facebench.data.prepare import prepare
-from facebench.features.arithmetic import Precision
-from facebench.images import ImageFilesSampler
+from facebench.numerics.precision import Precision
+from facebench.samplers.image_files import ImageFilesSampler
 
 
 def whole(count: int, folder: Path) -> Case:

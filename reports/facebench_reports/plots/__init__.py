@@ -8,7 +8,7 @@ only with a browser) and Bokeh (PNG only with a browser); its own takes .9 MB.
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from facebench.exhibits import Exhibits
+from facebench.results.visuals import Exhibits
 from facebench_reports.board import Board
 from facebench_reports.plots.clouds import features
 from facebench_reports.plots.infinity import extrapolation

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facebench.exhibits import Exhibits
+from facebench.results.visuals import Exhibits
 from facebench_reports import theme
 from facebench_reports.board import Board
 from facebench_reports.plots.parts import (

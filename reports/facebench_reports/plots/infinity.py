@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from facebench.exhibits import Exhibits
-from facebench.result import Result, Value
+from facebench.results.result import Result, Value
+from facebench.results.visuals import Exhibits
 from facebench_reports.board import Board
 from facebench_reports.columns import Column
 from facebench_reports.plots.parts import (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from facebench.result import Result, Value
+from facebench.results.result import Result, Value
 from facebench_reports import theme
 from facebench_reports.board import Board
 

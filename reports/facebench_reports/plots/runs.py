@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from facebench.exhibits import Exhibits
-from facebench.result import Result
+from facebench.results.result import Result
+from facebench.results.visuals import Exhibits
 from facebench_reports import theme
 from facebench_reports.board import Board
 from facebench_reports.plots.parts import (

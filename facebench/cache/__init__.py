@@ -1,0 +1,1 @@
+"""What facebench keeps and can make again: features, weights, downloads."""

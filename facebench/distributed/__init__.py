@@ -1,0 +1,1 @@
+"""Several processes for one command, as torchrun starts them."""

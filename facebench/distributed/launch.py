@@ -1,0 +1,130 @@
+"""Several processes for one command: what torchrun tells those that it starts, and ``--processes``.
+
+The option starts torch's own launcher, the one behind torchrun, with the same command line.
+"""
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import click
+
+from facebench.errors import BadInput
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_OURS = "FACEBENCH_LAUNCH"
+_PATIENCE = 5.0
+"""Seconds that the first process has to give the reason, which most often all share."""
+_LINES = 20
+
+
+def processes_option(alone: str = "") -> Callable[[Command], Command]:
+    """Return a decorator that adds ``--processes``, which runs the command in so many.
+
+    `alone` is why this command takes no more than one.
+    """
+    help_text = "Processes of this machine that share the work, each with a GPU where there are any"
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def spread(*, processes: int, **options: Any) -> Any:
+            if alone and (processes > 1 or _under_torchrun()):
+                raise BadInput(f"{alone}: leave out --processes and torchrun.")
+            if processes == 1 or _started_here():
+                return _after_the_first(lambda: command(**options))
+            return launch(processes)
+
+        decorated: Any = spread
+        option = click.option(
+            "--processes",
+            default=1,
+            show_default=True,
+            type=click.IntRange(1),
+            metavar="INT",
+            help=f"{alone}: one is all there is." if alone else f"{help_text}.",
+        )
+        return option(decorated)
+
+    return decorate
+
+
+def launch(count: int) -> None:
+    """Run this command line in `count` processes; exit as the first of them that fails.
+
+    The first process speaks for all; of another one is told why it failed.
+    """
+    if _under_torchrun():
+        raise BadInput(
+            f"--processes {count} starts processes of its own, and torchrun has started this one: "
+            "leave out the one or the other."
+        )
+    os.environ[_OURS] = uuid4().hex
+    os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // count, 1)))
+    logging.disable()  # torch's launcher tells of every process, in its own words
+    with tempfile.TemporaryDirectory(prefix="facebench-") as logs:
+        code = _code_of(count, Path(logs))
+    if code:
+        sys.exit(code)
+
+
+def _code_of(count: int, logs: Path) -> int:
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        *(1, 1, count),
+        run_id=os.environ[_OURS],
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        logs_specs=DefaultLogsSpecs(str(logs), dict.fromkeys(range(1, count), Std.ALL)),
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "facebench", *sys.argv[1:])
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        _tell(rank, count, failure.exitcode, logs)
+        return failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode
+    except SignalException as error:
+        return 128 + error.sigval
+    return 0
+
+
+def _tell(rank: int, count: int, code: int, logs: Path) -> None:
+    """Say what the first one has not said: why another one failed, or that it was killed."""
+    if code < 0:
+        name = signal.Signals(-code).name
+        click.echo(f"Error: process {rank + 1} of {count} was ended by {name}.", err=True)
+    elif rank:
+        (log,) = logs.glob(f"*/attempt_0/{rank}/stderr.log")
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        said = [line for line in lines if line.startswith("Error: ")] or lines[-_LINES:]
+        click.echo("\n".join([f"Process {rank + 1} of {count} failed:", *said]), err=True)
+
+
+def _after_the_first(command: Callable[[], Any]) -> Any:
+    """Run `command`; where it fails, let the first process fail and say why before this one."""
+    try:
+        return command()
+    except Exception:
+        if int(os.environ.get("RANK", "0")):
+            time.sleep(_PATIENCE)
+        raise
+
+
+def _under_torchrun() -> bool:
+    return "WORLD_SIZE" in os.environ and not _started_here()
+
+
+def _started_here() -> bool:
+    return _OURS in os.environ and os.environ.get("TORCHELASTIC_RUN_ID") == os.environ[_OURS]

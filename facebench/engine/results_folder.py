@@ -1,0 +1,85 @@
+"""The results folder: what an evaluation adds to it, and what of earlier ones stays."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from facebench.data.grid import grid
+from facebench.engine.context import Context
+from facebench.engine.reference import Reference
+from facebench.engine.visuals import Drawn, keep_exhibits
+from facebench.errors import BadInput
+from facebench.files import atomic_path
+from facebench.results.result import Result, keep_earlier, read_result, write_result
+from facebench.sampler import Images
+
+
+def keep(result: Result, drawn: Drawn, context: Context, real: Reference, out: Path) -> Result:
+    """Write a Result, what there is to look at, and its sample grid beside the reference's.
+
+    Return it as written. What is not scored anew goes with it where that was of the same images,
+    else into the history.
+    """
+    before = earlier(result.model, context, out)
+    if before and same_images(before, result):
+        result = with_metrics_of(before, result)
+    elif before:
+        keep_earlier(before, out)
+    data = context.dataset
+    _save_preview(out, f"reference-{data.digest[:12]}-{data.part}", real.extracted.preview)
+    _save_preview(out, result.model, drawn.extracted.preview)
+    write_result(result, out)
+    keep_exhibits(result, drawn, context, real, out)
+    return result
+
+
+def require_writable(out: Path) -> None:
+    """Raise OSError where `out` cannot be written, now rather than after an hour."""
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    with tempfile.TemporaryFile(dir=there):
+        pass
+
+
+def earlier(name: str, context: Context, out: Path) -> Result | None:
+    """Return what `out` already holds of a model; under another protocol it must not be lost."""
+    path = out / f"{name}.json"
+    if not path.exists():
+        return None
+    result = read_result(path)
+    if result.protocol != context.protocol:
+        raise BadInput(
+            f"{path} was made under another protocol ({_difference(result, context)}): "
+            "give another --out, or another name to the model."
+        )
+    return result
+
+
+def _difference(result: Result, context: Context) -> str:
+    then, now = vars(result.protocol), vars(context.protocol)
+    return ", ".join(f"{key} {then[key]}, not {now[key]}" for key in now if then[key] != now[key])
+
+
+def same_images(before: Result, now: Result) -> bool:
+    """Say whether two evaluations looked at the same images, with the same software."""
+    then, here = before.environment, now.environment
+    return (before.model_digest, before.first_seed) == (now.model_digest, now.first_seed) and all(
+        then[key] == here[key] for key in then.keys() & here.keys()
+    )
+
+
+def with_metrics_of(before: Result, result: Result) -> Result:
+    """Return `result` with the metrics that only an earlier evaluation computed."""
+    metrics = before.metrics | result.metrics
+    failed = before.failed | result.failed
+    return replace(
+        result,
+        metrics=metrics,
+        failed={key: why for key, why in failed.items() if key not in metrics},
+        environment=before.environment | result.environment,
+        notes=tuple(dict.fromkeys((*before.notes, *result.notes))),
+    )
+
+
+def _save_preview(out: Path, name: str, images: Images) -> None:
+    with atomic_path(out / "samples" / f"{name}.png") as partial:
+        grid(images).save(partial)

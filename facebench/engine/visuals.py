@@ -1,0 +1,229 @@
+"""What an evaluation leaves beside a Result to be looked at: see :mod:`facebench.results.visuals`.
+
+Everything is chosen by distances between features that are there already. Only the chosen images
+are drawn again, once, for no evaluation keeps all of them; nothing here has a part in a score.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from facebench.data.dataset import Dataset
+from facebench.data.grid import grid
+from facebench.engine.context import Context, Extracted
+from facebench.engine.feature_plane import POINTS, plane_of, rounded
+from facebench.engine.reference import Reference
+from facebench.engine.sources import ImageSource, ModelSource
+from facebench.engine.training_curves import training_curves
+from facebench.errors import BadInput, RowFailed
+from facebench.files import atomic_path
+from facebench.metrics.comparison import FeatureSet
+from facebench.metrics.memorization import memorization, nearest_neighbours
+from facebench.plugins.spec import Model
+from facebench.results.result import Result
+from facebench.results.visuals import Exhibits, Strip, exhibits_folder, read_exhibits
+from facebench.results.visuals import write_exhibits as write
+from facebench.sampler import Images
+from facebench.samplers import latent_visuals as strips
+from facebench.sandbox.limits import Limits
+
+SHOWN = 8
+"""Images in a strip."""
+SUSPECTS = 6
+"""Samples beside their nearest training images, and how many of these each has."""
+NEIGHBOURS = 3
+LOOKED_AT = 10_000
+"""Images of each set among which those shown are chosen: no score depends on them."""
+ADAPTER = "_latent-strips"
+"""What shows what lies between seeds, and what a model makes of real images."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A model's images as they were scored: where from, which, and what the networks saw."""
+
+    source: ImageSource
+    seeds: range
+    extracted: Extracted
+    path: Path
+    """Where the model lies, and perhaps what its training logged."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A strip before its images are there: which one of which set stands where."""
+
+    columns: int
+    cells: Sequence[tuple[str, int]]
+    labels: Sequence[str]
+    distances: Sequence[float]
+
+
+def keep_exhibits(
+    result: Result, drawn: Drawn, context: Context, real: Reference, out: Path
+) -> None:
+    """Write what there is to show of a model, unless it is there already."""
+    folder = exhibits_folder(out, result.model)
+    before, identity = read_exhibits(folder), _identity(result)
+    knows_copies = real.training is None or "copies" in before.strips
+    if before.identity == identity and knows_copies:
+        return
+    latent = _latent_strips(result, drawn, context, folder)
+    exhibits = Exhibits(
+        identity=identity,
+        plane=plane_of(*map(_array, (real.extracted.features, drawn.extracted.features))),
+        training=training_curves(drawn.path),
+    )
+    try:
+        chosen = _write_strips(_plans(drawn, context, real), drawn, context, folder)
+        write(replace(exhibits, strips=chosen | latent), folder)
+    except (BadInput, RowFailed):  # a model that will not draw again is scored all the same
+        write(replace(exhibits, identity="", strips=latent), folder)
+
+
+def _latent_strips(
+    result: Result, drawn: Drawn, context: Context, folder: Path
+) -> dict[str, Strip]:
+    """Write the interpolations, traversals and reconstructions of a run, as far as it has any."""
+    run, dataset = drawn.path, context.dataset
+    if not isinstance(drawn.source, ModelSource) or not (run / "config.json").is_file():
+        return {}
+    model = Model(result.model, ADAPTER, run, {"data": str(dataset.folder)})
+    shown = dataset.images[:SHOWN]
+    again = range(strips.TOTAL + dataset.first, strips.TOTAL + dataset.first + len(shown))
+    parts = _until_refused(model, [range(strips.TOTAL), again], context.limits)
+    found = {}
+    for walks in parts[:1]:
+        names = ("interpolation", "traversal")
+        for name, half, labels in zip(names, np.split(walks, 2), strips.labels(), strict=True):
+            found[name] = _saved(name, half, strips.COLUMNS, labels, (), folder)
+    for images in parts[1:]:
+        if images.shape == shown.shape:
+            both, rows = np.concatenate([shown, images]), ("real images", "reconstructions")
+            found[rows[1]] = _saved(rows[1], both, len(shown), rows, (), folder)
+    return found
+
+
+def _until_refused(model: Model, parts: Sequence[range], limits: Limits) -> list[Images]:
+    """Return as many of the parts as the adapter draws."""
+    found = []
+    with (
+        contextlib.suppress(BadInput, RowFailed),
+        contextlib.closing(ModelSource(model, limits)) as source,
+    ):
+        for images in source.draw(parts):
+            found.append(images)
+    return found
+
+
+def _identity(result: Result) -> str:
+    """Return a digest of what the images, and the choice among them, depend on."""
+    record: list[object] = [vars(result.protocol), result.environment]
+    record += [result.model_digest, result.adapter, result.path, result.first_seed]
+    record += [SHOWN, SUSPECTS, NEIGHBOURS, POINTS, LOOKED_AT, ADAPTER, "with reconstructions"]
+    return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _plans(drawn: Drawn, context: Context, real: Reference) -> dict[str, _Plan]:
+    """Choose what is shown."""
+    fake, reference = _array(drawn.extracted.features), _array(real.extracted.features)
+    to_real = nearest_neighbours(fake, reference, 1)[0][:, 0]
+    to_fake = nearest_neighbours(reference, fake, 1)[0][:, 0]
+    order = np.argsort(to_real, kind="stable")
+    worst = np.argsort(-to_fake, kind="stable")[:SHOWN]
+    plans = {
+        "nearest": _row("model", order[:SHOWN], to_real, drawn.seeds.start, "seed"),
+        "farthest": _row("model", order[::-1][:SHOWN], to_real, drawn.seeds.start, "seed"),
+        "uncovered": _row("real", worst, to_fake, context.dataset.first, "image"),
+    }
+    if real.training is not None:
+        plans["copies"] = _copies(_array(real.training), fake, drawn.seeds.start)
+    return plans
+
+
+def _array(extracted: FeatureSet) -> Float[np.ndarray, "n d"]:
+    return np.asarray(extracted.features[:LOOKED_AT])
+
+
+def _row(of: str, chosen: np.ndarray, distances: np.ndarray, first: int, noun: str) -> _Plan:
+    return _Plan(
+        columns=SHOWN,
+        cells=[(of, int(i)) for i in chosen],
+        labels=[f"{noun} {first + i}" for i in chosen],
+        distances=[rounded(distances[i]) for i in chosen],
+    )
+
+
+def _copies(
+    training: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"], first: int
+) -> _Plan:
+    """Choose the samples that are nearest to a training image for how far that is from others."""
+    count = min(NEIGHBOURS, len(training))
+    found = memorization(training, fake, count)
+    suspects = np.argsort(found.ratios, kind="stable")[:SUSPECTS]
+    rows = [
+        [("model", int(i)), *(("training", int(j)) for j in found.indices[i])] for i in suspects
+    ]
+    return _Plan(
+        columns=1 + count,
+        cells=[cell for row in rows for cell in row],
+        labels=[f"seed {first + i}" for i in suspects],
+        distances=[rounded(found.ratios[i]) for i in suspects],
+    )
+
+
+def _write_strips(
+    plans: Mapping[str, _Plan], drawn: Drawn, context: Context, folder: Path
+) -> dict[str, Strip]:
+    sets = {
+        "model": _redrawn(plans, drawn),
+        "real": _reader(context.dataset),
+        "training": _reader(context.training),
+    }
+    return {name: _write_strip(name, plan, sets, folder) for name, plan in plans.items()}
+
+
+Reader = Callable[[int], np.ndarray]
+"""From an image's index to the image, ``uint8`` (3, s, s)."""
+
+
+def _reader(dataset: Dataset) -> Reader:
+    return lambda index: dataset.sample([index])[0]
+
+
+def _redrawn(plans: Mapping[str, _Plan], drawn: Drawn) -> Reader:
+    """Draw the model's chosen images again, all at once, but for the first, which were kept."""
+    kept = dict(enumerate(drawn.extracted.preview))
+    chosen = {i for plan in plans.values() for of, i in plan.cells if of == "model"}
+    missing = sorted(chosen - kept.keys())
+    if not missing:
+        return kept.__getitem__
+    with contextlib.closing(drawn.source) as source:
+        images = next(source.batches([[drawn.seeds[i] for i in missing]]), None)
+    if images is None or images.shape != (len(missing), *drawn.extracted.preview.shape[1:]):
+        raise RowFailed("the sampler did not draw the chosen images again")
+    return (kept | dict(zip(missing, images, strict=True))).__getitem__
+
+
+def _write_strip(name: str, plan: _Plan, sets: Mapping[str, Reader], folder: Path) -> Strip:
+    images = np.stack([sets[of](index) for of, index in plan.cells])
+    return _saved(name, images, plan.columns, plan.labels, plan.distances, folder)
+
+
+def _saved(
+    name: str,
+    images: Images,
+    columns: int,
+    labels: Sequence[str],
+    distances: Sequence[float],
+    folder: Path,
+) -> Strip:
+    with atomic_path(folder / f"{name}.png") as partial:
+        grid(images, columns).save(partial)
+    return Strip(f"{name}.png", columns, images.shape[-1], tuple(labels), tuple(distances))

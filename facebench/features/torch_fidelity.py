@@ -1,0 +1,117 @@
+"""torch-fidelity's feature extractors, loaded without executing anything from outside."""
+
+import io
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
+from facebench.errors import BadInput
+from facebench.features.extractor import Record, in_batches, state_digest
+from facebench.numerics.precision import Precision
+from facebench.weights import MANIFEST, WeightFile, WeightSource
+
+_ELSEWHERE = "inception-v3-compat"  # which is facebench.features.inception
+
+
+def networks() -> list[str]:
+    """Return the names of torch-fidelity's extractors but for Inception."""
+    return [name for name in FEATURE_EXTRACTORS_REGISTRY if name != _ELSEWHERE]
+
+
+class FidelityFeatures:
+    """One layer of one of torch-fidelity's networks."""
+
+    def __init__(
+        self,
+        network: str,
+        layer: str,
+        weights: WeightSource,
+        device: str,
+        precision: Precision = "fp32",
+    ):
+        """Load `network`; an empty `layer` means the one torch-fidelity's FID uses."""
+        kind = FEATURE_EXTRACTORS_REGISTRY[network]
+        default = kind.get_default_feature_layer_for_metric("fid")
+        self.layer = layer or default
+        provided = kind.get_provided_features_list()
+        if self.layer not in provided:
+            raise BadInput(f"{network} has no layer {layer!r}; it has: {', '.join(provided)}.")
+        self.name = network if self.layer == default else f"{network}@{self.layer}"
+        self.arithmetic: Precision = precision
+        self._device = device
+        file = _find(network, weights)
+        module = load_network(network, kind, self.layer, file)
+        self.weights = {file.name: file.sha256} if file else {network: state_digest(module)}
+        self.notes = trust_notes(file) if file else ("weights loaded by torch-fidelity itself",)
+        self._network = module.to(device=device, memory_format=torch.channels_last)
+
+    def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
+        """Return ``features`` of shape (n, d), float32."""
+        (features,) = in_batches(self._network, images, batch_size, self._device, self.arithmetic)
+        return {"features": features}
+
+
+def trust_notes(file: WeightFile) -> tuple[str, ...]:
+    """Return the note that belongs to weights whose digest is not the manifest's."""
+    if not file.on_trust:
+        return ()
+    return (f"weights {file.name} taken on trust: sha256 {file.sha256[:12]}… is not the known one",)
+
+
+def load_state(file: WeightFile) -> dict[str, torch.Tensor]:
+    """Return the tensors of a weight file; nothing in it is executed."""
+    try:
+        state = torch.load(file.path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged or hostile file provokes
+        raise BadInput(
+            f"{file.path} is damaged or holds more than tensors: "
+            "give a state dict as torch.save writes it."
+        ) from error
+    if not isinstance(state, dict) or not all(_is_named_tensor(item) for item in state.items()):
+        raise BadInput(f"{file.path} does not hold named tensors: give a network's state dict.")
+    return state
+
+
+def _is_named_tensor(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)
+
+
+def load_network(network: str, kind: Any, layer: str, file: WeightFile | None) -> Any:
+    """Return torch-fidelity's `network`, which raises whatever its weights' names provoke."""
+    try:
+        return kind(network, [layer], **_options(file))
+    except (OSError, RuntimeError) as error:
+        if file is None:
+            message = f"torch-fidelity could not load the weights of {network}: {error}."
+        else:
+            message = f"{file.path} does not fit {network}: give {MANIFEST[network].url}."
+        raise BadInput(message) from error
+
+
+def _find(network: str, weights: WeightSource) -> WeightFile | None:
+    if network in MANIFEST:
+        return weights.find(network)
+    if not weights.trust:
+        raise BadInput(
+            f"torch-fidelity loads the weights of {network} by itself, and facebench does not know "
+            "their digest: add --trust-weights to allow it."
+        )
+    if weights.is_offline:
+        raise BadInput(f"torch-fidelity downloads the weights of {network}, and this is offline.")
+    return None
+
+
+def _options(file: WeightFile | None) -> dict[str, Any]:
+    """Return what torch-fidelity needs to load `file`, which it would unpickle without care.
+
+    What it unpickles is therefore not the file, but our own copy of the tensors in it.
+    """
+    if file is None:
+        return {"verbose": False}
+    copy = io.BytesIO()
+    torch.save(load_state(file), copy)
+    copy.seek(0)
+    return {"feature_extractor_weights_path": copy, "verbose": False}

@@ -1,0 +1,1 @@
+"""Numerics that features and metrics share."""

@@ -1,0 +1,139 @@
+"""Adapters, trainers and reporters are found by entry point and loaded on first use.
+
+Built-in ones enter by the same door as anyone's: a package that declares
+``[project.entry-points."facebench.adapters"]`` is on the list as soon as it is installed.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facebench.errors import BadInput
+from facebench.plugins.user_code import sources_digest
+
+if TYPE_CHECKING:
+    from facebench.sampler import Sampler
+
+
+def names(kind: str) -> list[str]:
+    """Return the sorted names registered for `kind`: "adapters", "trainers" or "reporters".
+
+    A name that begins with an underscore is not for users.
+    """
+    return sorted({entry.name for entry in _entries(kind) if not entry.name.startswith("_")})
+
+
+def find(kind: str, name: str) -> Any:
+    """Load the object registered as `name`, or say what is missing and how to get it."""
+    return _load(kind, _entry(kind, name))
+
+
+def load(
+    adapter: str, path: str | Path, options: Mapping[str, object] | None = None, code: str = ""
+) -> "Sampler":
+    """Return the sampler that `adapter` makes of the model at `path`.
+
+    Args:
+        adapter: its registered name.
+        path: the model's file or folder.
+        options: keyword arguments of the adapter, which is given them as text.
+        code: the user's own ``module:function`` or ``file.py:function``, for an adapter that takes
+            `code`.
+    """
+    factory: Callable[..., Sampler] = find("adapters", adapter)
+    given = {name: as_text(value) for name, value in (options or {}).items()}
+    known = _keywords(factory)
+    if code and "code" not in known:
+        if code == str(path):
+            raise BadInput(f"The adapter {adapter!r} takes a path, and there is none at {path}.")
+        raise BadInput(f"The adapter {adapter!r} takes no code: give {path} without {code}@.")
+    for name in given:
+        if name not in known or name == "code":
+            there = ", ".join(sorted(known - {"code"})) or "none"
+            raise BadInput(f"The adapter {adapter!r} has no option {name!r}; there are: {there}.")
+    try:
+        return factory(Path(path).expanduser(), **given, **({"code": code} if code else {}))
+    except FileNotFoundError as error:
+        raise BadInput(f"There is no file or folder {error.filename or path}: check it.") from error
+
+
+def as_text(option: object) -> str:
+    """Return an option as on the command line.
+
+    >>> as_text(100), as_text((100, 1, 1))
+    ('100', '100x1x1')
+    """
+    if isinstance(option, list | tuple):
+        return "x".join(map(as_text, option))
+    return str(int(option)) if isinstance(option, float) and option.is_integer() else str(option)
+
+
+def _keywords(factory: Callable[..., Any]) -> set[str]:
+    """Return the names of what a factory takes besides the path."""
+    try:
+        parameters = list(signature(factory).parameters.values())
+    except (TypeError, ValueError):  # some built-in callables have no signature
+        return set()
+    return {p.name for p in parameters[1:] if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+
+
+def origin(adapter: str) -> str:
+    """Return which code `adapter` is: its entry point, its version, and a digest of its sources.
+
+    Packages that come in one distribution may use each other, so all of them are its sources; of
+    facebench itself see :data:`facebench.engine.versions.FEATURE_CODE`.
+    Nothing is imported: an adapter may bring a framework that this process must not load.
+    """
+    entry = _entry("adapters", adapter)
+    version = entry.dist.version if entry.dist else ""
+    sources = sources_digest(*sorted(_packages(_home(entry)) - {"facebench"}))
+    return " ".join(filter(None, (entry.value, version, sources)))
+
+
+def builtin_folders() -> list[Path]:
+    """Return the folders of the packages that come with facebench."""
+    specs = [find_spec(package) for package in sorted(_packages("facebench"))]
+    return [
+        Path(folder) for spec in specs if spec for folder in spec.submodule_search_locations or ()
+    ]
+
+
+def _packages(home: str) -> set[str]:
+    """Return the packages of the adapters that the distribution `home` brings."""
+    return {_package(each) for each in _entries("adapters") if _home(each) == home}
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.module.partition(".")[0]
+
+
+def _home(entry: EntryPoint) -> str:
+    """Return the name of the distribution that brings it."""
+    return entry.dist.name if entry.dist else entry.module
+
+
+def _entries(kind: str) -> list[EntryPoint]:
+    return list(entry_points(group=f"facebench.{kind}"))
+
+
+def _entry(kind: str, name: str) -> EntryPoint:
+    for entry in _entries(kind):
+        if entry.name == name:
+            return entry
+    raise BadInput(f"There is no {kind[:-1]} {name!r}; there are: {', '.join(names(kind))}.")
+
+
+def _load(kind: str, entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        home = _home(entry)
+        wanted = f"{home}[{entry.name}]" if home == "facebench" else home
+        raise BadInput(
+            f"The {kind[:-1]} {entry.name!r} needs the package {package!r}, which is not "
+            f"installed: pip install '{wanted}'"
+        ) from error

@@ -1,0 +1,1 @@
+"""What an evaluation leaves: Results, and what there is to look at."""

@@ -1,0 +1,1 @@
+"""Samplers of pictures and of latents, and what adapters share."""

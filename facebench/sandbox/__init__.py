@@ -1,0 +1,1 @@
+"""A sampler's process: started, watched, limited and ended."""

@@ -1,0 +1,124 @@
+"""The sampler's side of its process: ``python -m facebench.sandbox.worker``, started by the engine.
+
+Requests come on standard input, one JSON a line, the model first; it stays open for as long as the
+engine lives. Answers go to the pipe whose number is the only argument, as
+:mod:`facebench.sandbox.protocol`. What the model prints goes where the engine reads it, never among
+the answers. Nothing is pickled on either way.
+"""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence, Sized
+from dataclasses import astuple
+from io import BufferedIOBase
+from typing import Any
+
+import numpy as np
+
+from facebench.errors import BadInput
+from facebench.plugins import registry
+from facebench.plugins.dependencies import Reads, noting
+from facebench.sampler import Sampler, checked
+from facebench.sandbox import process_tree as family
+from facebench.sandbox.protocol import write_frame
+
+_AT_ONCE = 50
+"""Paths in a frame, which has its bounds."""
+
+
+def main() -> None:
+    """Answer request after request."""
+    pipe = open(int(sys.argv[1]), "wb")
+    os.set_inheritable(pipe.fileno(), False)
+    with noting(Reads()) as reads:
+        serve(_requests(), Answers(pipe), reads)
+
+
+class Answers:
+    """Where answers go, from this process only: a model may fork."""
+
+    def __init__(self, pipe: BufferedIOBase):
+        self._pipe, self._owner = pipe, os.getpid()
+
+    def put(self, header: dict[str, object], data: np.ndarray | None = None) -> None:
+        """Write one frame."""
+        if os.getpid() != self._owner:
+            os._exit(1)
+        write_frame(self._pipe, header, data)
+
+
+def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) -> None:
+    """Open the model that the first request names, and do what others ask; failing is an answer."""
+    try:
+        sampler = registry.load(*next(requests)["model"])
+        answers.put({"kind": "opened"})
+        for request in requests:
+            if "check" in request:
+                num, first_seed = request["check"]
+                check(sampler, num, first_seed, answers)
+            else:
+                draw_all(sampler, request["seeds"], answers)
+            tell_dependencies(sampler, reads, answers)
+            answers.put({"kind": "done"})
+    except BadInput as error:
+        answers.put({"kind": "refused", "reason": str(error)})
+    except SystemExit as error:
+        answers.put({"kind": "failed", "reason": f"it called sys.exit({error.code})"})
+    except Exception as error:
+        traceback.print_exc()
+        sys.stderr.flush()
+        answers.put({"kind": "failed", "reason": f"{type(error).__name__}: {error}"})
+
+
+def draw_all(sampler: Sampler, batches: Sequence[Sequence[int]], answers: Answers) -> None:
+    """Draw batch after batch."""
+    for seeds in batches:
+        images = checked(sampler.sample(seeds), len(seeds))
+        answers.put({"kind": "images", "shape": images.shape}, images)
+
+
+def check(sampler: Sampler, num: int, first_seed: int, answers: Answers) -> None:
+    """Answer with what the contract's checks find."""
+    from facebench.testing import check_sampler
+
+    if isinstance(sampler, Sized):  # pictures that somebody drew, which may be fewer
+        num = min(num, max(len(sampler) - first_seed, 1))
+    findings = check_sampler(sampler, num, first_seed).findings
+    answers.put({"kind": "findings", "findings": [astuple(finding) for finding in findings]})
+
+
+def tell_dependencies(sampler: Sampler, reads: Reads, answers: Answers) -> None:
+    """Answer with the files that the images depend on, and whether these are all there are."""
+    named = getattr(sampler, "files", None)
+    if isinstance(named, str | os.PathLike):
+        named = (named,)
+    files = sorted(reads.files() | {os.path.abspath(file) for file in named or ()})
+    for start in range(0, max(len(files), 1), _AT_ONCE):
+        some = files[start : start + _AT_ONCE]
+        answers.put({"kind": "files", "files": some, "all": named is not None})
+
+
+def _requests() -> Iterator[dict[str, Any]]:
+    """Return the requests; the model finds an empty input, and its process ends with the engine."""
+    lifeline, name = os.dup(0), os.environ[family.MARK]  # which a model may clear
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def read() -> None:
+        with open(lifeline, "rb") as stream:
+            for line in stream:
+                lines.put(line)
+        family.end(name, os.getpid())  # the engine writes no more: it is gone
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=read, daemon=True).start()
+    return map(json.loads, iter(lines.get, None))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Training images that are kept from training, to score checkpoints by.
+
+The hold-out split is what evaluations compare with. A checkpoint chosen on it would have seen the
+answers, so the score looks at a part of the training split that no step ever sees.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from facebench.training.learner import generator
+from facebench.training.sliced_wasserstein import IMAGES
+
+SHARE, FEWEST = 10, 2
+_NO_STEP = 2**64 - 1  # the draw is none of a step's
+
+
+class Rows:
+    """Some of an array's images, read when they are asked for: the array need not fit in memory."""
+
+    def __init__(self, images: np.ndarray, rows: np.ndarray):
+        self._images, self._rows = images, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self._images[self._rows[index]]
+
+
+def held_back(images: int) -> int:
+    """Return how many of so many training images are: a tenth, 256 at most.
+
+    >>> held_back(8000), held_back(50), held_back(19)
+    (256, 5, 0)
+    """
+    count = min(images // SHARE, IMAGES)
+    return count if count >= FEWEST else 0  # too few to judge by are better learnt from
+
+
+def hold_back(images: np.ndarray, seed: int) -> tuple[Rows, Rows]:
+    """Return the images to learn, and those to score by, which no step sees.
+
+    The draw depends on the seed and the number of images alone. Of fewer than 20 none are held
+    back, and the score is of those that are learnt.
+    """
+    count = held_back(len(images))
+    order = generator(seed, _NO_STEP).permutation(len(images))
+    scored, learnt = np.sort(order[:count]), np.sort(order[count:])
+    return Rows(images, learnt), Rows(images, scored if count else learnt)
