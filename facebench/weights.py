@@ -72,6 +72,14 @@ class WeightFile:
         """Whether the digest is not the manifest's."""
         return self.sha256 != MANIFEST[self.name].sha256
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be said of numbers made with weights whose digest is not the manifest's."""
+        if not self.on_trust:
+            return ()
+        short = f"sha256 {self.sha256[:12]}… is not the known one"
+        return (f"weights {self.name} taken on trust: {short}",)
+
 
 @dataclass(frozen=True)
 class WeightSource:

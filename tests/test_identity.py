@@ -19,9 +19,9 @@ from torch import nn
 
 from facebench import cli
 from facebench.engine import evaluate
+from facebench.engine.environment import FEATURE_CODE, code_digest
 from facebench.engine.identity import Identities, identify
 from facebench.engine.sources import ModelSource
-from facebench.engine.versions import FEATURE_CODE, code_digest
 from facebench.files import tree_digest
 from facebench.plugins.spec import parse_model
 

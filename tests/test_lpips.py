@@ -80,7 +80,7 @@ def test_lpips_equals_the_packages_own_distance(
 
 
 def test_lpips_weights_have_square_roots(lpips: LPIPSFeatures) -> None:
-    layers = [lin.model[-1].weight for lin in lpips._lpips.lins]
+    layers = [lin.model[-1].weight for lin in lpips.network.lins]
     assert [len(weight[0]) for weight in layers] == [64, 192, 384, 256, 256]
     assert all((weight >= 0).all() and (weight > 0).any() for weight in layers)
 

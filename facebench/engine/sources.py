@@ -1,8 +1,8 @@
 """Where images come from: a data set read here, a sampler in a process of its own, or an object.
 
 A sampler's process keeps its framework, its memory and its crashes out of the engine (TensorFlow
-and torch's Triton do not even live in one process), and draws the next images while the engine
-looks at the last. :mod:`facebench.sandbox.process` has its limits.
+and torch's Triton do not even live in one process), and samples the next images while the engine
+extracts the features of the last. :mod:`facebench.sandbox.process` has its limits.
 """
 
 import json
@@ -56,6 +56,12 @@ class DatasetSource:
     """The images of a prepared data set; seeds are indices."""
 
     dataset: Dataset
+    note = ""
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of what the images depend on."""
+        return sha256(self.dataset.key.encode()).hexdigest()
 
     def keys(self, parts: Sequence[range]) -> list[Key]:
         """Return the images that the indices count in."""
@@ -70,30 +76,39 @@ class DatasetSource:
 
 
 class SamplerSource(ABC):
-    """The images of a sampler; a few are drawn twice, to see that none depends on its batch."""
+    """The images of a sampler; a few are sampled twice, to see that none depends on its batch."""
 
     def __init__(self) -> None:
         self._witnesses = Witnesses()
 
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """The sha256 of what the images depend on, whatever code makes them."""
+
+    @abstractmethod
+    def keys(self, parts: Sequence[range]) -> list[Key]:
+        """Return the key of the images of each part."""
+
     def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
         """Yield a batch per sequence of seeds, or raise :class:`RowFailed` or BadInput."""
-        self.draw_apart(apart([seed for each in seeds for seed in each]))
+        self.sample_apart(apart([seed for each in seeds for seed in each]))
         before: Images | None = None
-        for images, each in zip(self.draw(seeds), seeds, strict=False):
+        for images, each in zip(self.sample(seeds), seeds, strict=False):
             self._witnesses.compare(each, images)
             if before is not None:
                 yield before
             before = images
-        self.learn()
-        if before is not None:  # one late: when the last is out, all is known of the drawing
+        self.remember_files()
+        if before is not None:  # one late: when the last is out, all is known of the sampler
             yield before
 
-    def draw_apart(self, batches: Sequence[Seeds]) -> list[Images]:
-        """Draw images to compare with those that are scored, and return them."""
-        drawn = list(self.draw(batches))
-        for seeds, images in zip(batches, drawn, strict=False):
+    def sample_apart(self, batches: Sequence[Seeds]) -> list[Images]:
+        """Sample images to compare with those that are scored, and return them."""
+        sampled = list(self.sample(batches))
+        for seeds, images in zip(batches, sampled, strict=False):
             self._witnesses.keep(seeds, images)
-        return drawn
+        return sampled
 
     @property
     def note(self) -> str:
@@ -101,15 +116,18 @@ class SamplerSource(ABC):
         return self._witnesses.note
 
     @abstractmethod
-    def draw(self, batches: Sequence[Seeds]) -> Iterator[Images]:
+    def sample(self, batches: Sequence[Seeds]) -> Iterator[Images]:
         """Yield the images of each batch."""
 
-    def learn(self) -> None:  # noqa: B027 - most have nothing to learn
-        """Take up what drawing has shown of the sampler."""
+    def remember_files(self) -> None:  # noqa: B027 - most need not
+        """Keep the names of the files that sampling has shown to be read."""
+
+    def close(self) -> None:  # noqa: B027 - most hold nothing
+        """Let go of what the source holds; it takes it up again when it is needed."""
 
 
 class ModelSource(SamplerSource):
-    """The images of a model, drawn in a process of its own while it is needed."""
+    """The images of a model, sampled in a process of its own while it is needed."""
 
     def __init__(self, model: Model, limits: Limits = DEFAULT):
         super().__init__()
@@ -134,30 +152,31 @@ class ModelSource(SamplerSource):
 
     @property
     def digest(self) -> str:
-        """The sha256 of all that the keys tell."""
-        distinct = dict.fromkeys(json.dumps(key) for key in self._keys)
-        return sha256("\n".join(distinct).encode()).hexdigest()
+        """The sha256 of the model's files, its options, and what else is known of its images."""
+        files = sorted(self._known.files.items()) if self._known else []
+        shown = dict.fromkeys(key.get("shown") for key in self._keys)
+        known = [self._backend, self.model.digest(), files, list(shown)]
+        return sha256(json.dumps(known).encode()).hexdigest()
 
     @property
     def note(self) -> str:
-        """What must be said of the images, now or when they were drawn."""
+        """What must be said of the images, now or when they were sampled."""
         return super().note or (self._known.note if self._known else "")
 
-    def draw(self, batches: Sequence[Seeds]) -> Iterator[Images]:
+    def sample(self, batches: Sequence[Seeds]) -> Iterator[Images]:
         """Yield the images of each batch, from the process."""
         if self._sandbox is None:
             self._opened = time.time()
             self._sandbox = Sandbox(self.model, self._limits)
-        drawn = self._sandbox.draw(batches)
         is_whole = False
         try:
-            yield from drawn
+            yield from self._sandbox.draw(batches)
             is_whole = True
         finally:
             if not is_whole:  # what is on its way must not be taken for the next answer
                 self.close()
 
-    def learn(self) -> None:
+    def remember_files(self) -> None:
         """Keep the names of the files that turned out to be read, where keys were asked for."""
         sandbox, opened = self._sandbox, self._opened
         if sandbox is None or not self._names:
@@ -183,17 +202,17 @@ class ModelSource(SamplerSource):
     def _shown(self, parts: Sequence[range]) -> list[Key]:
         """Return a digest of the last and first image of each part, or nothing where all is known.
 
-        Only what has been drawn from shows what it reads, so the first part is drawn from in any
-        case.
+        Only what has been sampled from shows what it reads, so the first part is sampled from in
+        any case.
         """
         pairs = [list(dict.fromkeys((part[-1], part[0]))) for part in parts]
-        drawn = self.draw_apart(pairs[:1])
-        self.learn()
+        sampled = self.sample_apart(pairs[:1])
+        self.remember_files()
         if self._known and self._known.complete:
             return []
-        drawn += self.draw_apart(pairs[1:])
-        self.learn()
-        return [{"shown": sha256(images.tobytes()).hexdigest()} for images in drawn]
+        sampled += self.sample_apart(pairs[1:])
+        self.remember_files()
+        return [{"shown": sha256(images.tobytes()).hexdigest()} for images in sampled]
 
     @property
     def _identities(self) -> Identities:
@@ -202,8 +221,11 @@ class ModelSource(SamplerSource):
     @cached_property
     def _named(self) -> str:
         """What was named, by content, and what else decides how it is opened."""
-        backend = os.environ.get("KERAS_BACKEND", "")
-        return f"{registry.origin(self.model.adapter)} {backend} {self.model.digest()}"
+        return f"{registry.origin(self.model.adapter)} {self._backend} {self.model.digest()}"
+
+    @property
+    def _backend(self) -> str:
+        return os.environ.get("KERAS_BACKEND", "")
 
     def _is_named(self, file: str) -> bool:
         return Path(file).is_relative_to(os.path.abspath(self.model.path))
@@ -218,7 +240,7 @@ class ObjectSource(SamplerSource):
     def __init__(self, open_sampler: Callable[[], Sampler]):
         super().__init__()
         self._open = open_sampler
-        self._drawn = sha256()
+        self._sampled = sha256()
 
     def keys(self, parts: Sequence[range]) -> list[Key]:
         """Return nothing that would tell one object from another."""
@@ -226,10 +248,10 @@ class ObjectSource(SamplerSource):
 
     @property
     def digest(self) -> str:
-        """The sha256 of all images that were drawn."""
-        return self._drawn.hexdigest()
+        """The sha256 of all images that were sampled."""
+        return self._sampled.hexdigest()
 
-    def draw(self, batches: Sequence[Seeds]) -> Iterator[Images]:
+    def sample(self, batches: Sequence[Seeds]) -> Iterator[Images]:
         """Yield the images of each batch, from this process; any exception is the sampler's."""
         for seeds in batches:
             try:
@@ -238,12 +260,9 @@ class ObjectSource(SamplerSource):
                 raise RowFailed(f"it called sys.exit({error.code})") from error
             except Exception as error:
                 raise as_failure(error) from error
-            self._drawn.update(images.tobytes())
+            self._sampled.update(images.tobytes())
             yield images
 
     @cached_property
     def _sampler(self) -> Sampler:
         return self._open()
-
-    def close(self) -> None:
-        """Do nothing."""

@@ -16,8 +16,9 @@ from jaxtyping import Float
 
 from facebench.data.dataset import Dataset
 from facebench.data.grid import grid
-from facebench.engine.context import Context, Extracted
+from facebench.engine.context import Context
 from facebench.engine.feature_plane import POINTS, plane_of, rounded
+from facebench.engine.jobs import Extracted
 from facebench.engine.reference import Reference
 from facebench.engine.sources import ImageSource, ModelSource
 from facebench.engine.training_curves import training_curves
@@ -117,7 +118,7 @@ def _until_refused(model: Model, parts: Sequence[range], limits: Limits) -> list
         contextlib.suppress(BadInput, RowFailed),
         contextlib.closing(ModelSource(model, limits)) as source,
     ):
-        for images in source.draw(parts):
+        for images in source.sample(parts):
             found.append(images)
     return found
 

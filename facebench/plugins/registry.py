@@ -84,7 +84,7 @@ def origin(adapter: str) -> str:
     """Return which code `adapter` is: its entry point, its version, and a digest of its sources.
 
     Packages that come in one distribution may use each other, so all of them are its sources; of
-    facebench itself see :data:`facebench.engine.versions.FEATURE_CODE`.
+    facebench itself see :data:`facebench.engine.environment.FEATURE_CODE`.
     Nothing is imported: an adapter may bring a framework that this process must not load.
     """
     entry = _entry("adapters", adapter)

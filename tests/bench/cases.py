@@ -146,9 +146,9 @@ def diversity(count: int) -> Case:
 
 def lpips_network() -> Any:
     """Return the peer's network."""
-    from facebench.features.lpips import _lpips
+    from facebench.features.lpips import load_lpips
 
-    return _lpips(source().find("alexnet")).to(DEVICE)
+    return load_lpips(source().find("alexnet")).to(DEVICE)
 
 
 def lpips_of_pairs(network: Any, images: np.ndarray, pairs: np.ndarray) -> float:
