@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from facebench.engine import evaluate
-from facebench.engine.sources import ModelSource
+from facebench.engine.model_source import ModelSource
 from facebench.errors import BadInput, RowFailed
 from facebench.plugins.dependencies import Reads
 from facebench.plugins.spec import Model, parse_model

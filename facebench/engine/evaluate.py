@@ -150,4 +150,4 @@ def _whole(name: str, value: SupportsIndex | float | None) -> int | None:
     try:
         return int(value) if isinstance(value, float) and value.is_integer() else index(value)  # type: ignore[arg-type]
     except TypeError as error:
-        raise BadInput(f"{name}={value!r} is no whole number.") from error
+        raise BadInput(f"{name}={value!r} is not a whole number.") from error

@@ -19,8 +19,9 @@ from facebench.data.grid import grid
 from facebench.engine.context import Context
 from facebench.engine.feature_plane import POINTS, plane_of, rounded
 from facebench.engine.jobs import Extracted
+from facebench.engine.model_source import ModelSource
 from facebench.engine.reference import Reference
-from facebench.engine.sources import ImageSource, ModelSource
+from facebench.engine.sources import ImageSource
 from facebench.engine.training_curves import training_curves
 from facebench.errors import BadInput, RowFailed
 from facebench.files import atomic_path
