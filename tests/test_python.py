@@ -118,7 +118,7 @@ def test_a_buffer_that_is_used_again_is_no_fault(options: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"num": 8.5}, r"num=8\.5 is no whole number"),
+        ({"num": 8.5}, r"num=8\.5 is not a whole number"),
         ({"batch_size": 0}, "less than one image"),
         ({"weights": {"inception": "nowhere.pth"}}, "There is no weight file"),
         ({"reference": __file__}, "is not a prepared data set"),
