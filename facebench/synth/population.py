@@ -178,7 +178,7 @@ def factors(seed: int) -> FaceFactors:
         clothes_hue=rng.uniform(),
         clothes_colour=rng.uniform() ** 2,
         clothes_value=rng.uniform(0.06, 0.9),
-        neckline=rng.choice({"round": 3, "vee": 2, "collar": 2}),
+        neckline=rng.choice({"round": 3.0, "vee": 2.0, "collar": 2.0}),
         shoulders=rng.normal(1.0, 0.1),
     )
 
