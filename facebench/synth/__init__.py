@@ -8,6 +8,7 @@ pose and lit from one side, under hair, over a background. One integer seed is o
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -47,7 +48,7 @@ def draw(face: FaceFactors, size: int) -> UInt8[np.ndarray, "3 h w"]:
 def _face(face: FaceFactors, canvas: Canvas) -> None:
     """Paint the face on a canvas of its own, light it, and lay it over what is behind."""
     reach = head.outline(face, canvas)
-    own = canvas.copy()
+    own = replace(canvas, pixels=canvas.pixels.copy())
     head.complexion(face, own)
     mouth.beard(face, own)
     eyes.brows(face, own)

@@ -52,14 +52,9 @@ class Canvas:
         """Return the part around a spot of the face's surface."""
         return self.within((np.abs(self.u - u) < width) & (np.abs(self.v - v) < height))
 
-    def copy(self) -> "Canvas":
-        """Return a canvas with the same coordinates and pixels of its own."""
-        return replace(self, pixels=self.pixels.copy())
-
     def edge(self, distance: Field, softness: float = 0.0) -> Field:
         """Return the coverage of a shape given by signed distance: 1 inside, 0 outside."""
-        width = self.pixel + softness
-        return np.clip(0.5 - distance / width, 0, 1)
+        return np.clip(0.5 - distance / (self.pixel + softness), 0, 1)
 
     def paint(self, colour: Colour, mask: Field) -> None:
         """Lay `colour` over the pixels, as opaque as `mask`."""
@@ -82,8 +77,7 @@ def blank(face: FaceFactors, size: int) -> Canvas:
     X, Y = (np.ascontiguousarray(field) for field in np.meshgrid(ticks, ticks))
     x, y = _upright(face, X, Y)
     u, v = _surface(face, x, y)
-    pixels = np.zeros((3, size, size))
-    return Canvas(pixels, X, Y, x, y, u, v, 2 / (size * face.zoom))
+    return Canvas(np.zeros((3, size, size)), X, Y, x, y, u, v, 2 / (size * face.zoom))
 
 
 def forward(face: FaceFactors, part: Canvas) -> tuple[Field, Field]:

@@ -4,19 +4,15 @@ from math import copysign, sin
 
 import numpy as np
 
-from facebench.synth.canvas import WHITE, Canvas, Colour, Field, forward, mix, ramp, rgb
+from facebench.synth.canvas import WHITE, Canvas, Field, forward, mix, ramp, rgb
 from facebench.synth.hair import hair_colour
 from facebench.synth.population import FaceFactors
 from facebench.synth.shapes import box, bump, ridge, step
 
 IRIS = (
-    (0.16, 0.09, 0.05),
-    (0.32, 0.19, 0.10),
-    (0.45, 0.38, 0.18),
-    (0.36, 0.46, 0.32),
-    (0.40, 0.54, 0.66),
-    (0.55, 0.62, 0.68),
-)
+    (0.16, 0.09, 0.05), (0.32, 0.19, 0.10), (0.45, 0.38, 0.18),
+    (0.36, 0.46, 0.32), (0.40, 0.54, 0.66), (0.55, 0.62, 0.68),
+)  # fmt: skip
 FRAMES = ((0.05, 0.05, 0.06), (0.30, 0.16, 0.09), (0.72, 0.62, 0.42))
 EYE = (0.215, -0.04)
 """Where an eye is, in face coordinates, the other mirrored."""
@@ -86,7 +82,7 @@ def temples(face: FaceFactors, canvas: Canvas) -> None:
     near = canvas.around(0.0, -0.06, 0.75, 0.1)
     u, v = forward(face, near)
     bar = np.maximum(np.abs(v + 0.06) - 0.012, 0.36 - np.abs(u))
-    near.paint(_frame_colour(face), near.edge(bar))
+    near.paint(ramp(FRAMES, face.glasses_tone), near.edge(bar))
 
 
 def glasses(face: FaceFactors, canvas: Canvas) -> None:
@@ -95,18 +91,9 @@ def glasses(face: FaceFactors, canvas: Canvas) -> None:
         return
     near = canvas.around(0.0, -0.03, 0.75, 0.35)
     u, v = forward(face, near)
-    lens = _lens(face, np.abs(u) - 0.225, v + 0.025)
+    x, y = np.abs(u) - 0.225, v + 0.025
+    lens = np.hypot(x, y) - 0.155 if face.glasses == "round" else box(x, y, 0.175, 0.125, 0.05)
     near.tint(rgb(0.7, 0.62, 0.6), 0.5 * near.edge(np.abs(lens - 0.015) - 0.012, 0.05))
     near.paint(WHITE, near.edge(lens) * (0.05 + 0.10 * ridge(u + v - 0.1, 0.07)))
     bridge = np.maximum(np.abs(v + 0.05 - 2 * u**2) - 0.012, np.abs(u) - 0.075)
-    near.paint(_frame_colour(face), near.edge(np.minimum(np.abs(lens) - 0.013, bridge)))
-
-
-def _lens(face: FaceFactors, x: Field, y: Field) -> Field:
-    if face.glasses == "round":
-        return np.hypot(x, y) - 0.155
-    return box(x, y, 0.175, 0.125, 0.05)
-
-
-def _frame_colour(face: FaceFactors) -> Colour:
-    return ramp(FRAMES, face.glasses_tone)
+    near.paint(ramp(FRAMES, face.glasses_tone), near.edge(np.minimum(np.abs(lens) - 0.013, bridge)))

@@ -11,13 +11,9 @@ from facebench.synth.population import FaceFactors
 from facebench.synth.shapes import ellipse, join, meet, ridge, step
 
 HAIR = (
-    (0.075, 0.060, 0.055),
-    (0.17, 0.110, 0.080),
-    (0.31, 0.200, 0.130),
-    (0.47, 0.330, 0.210),
-    (0.72, 0.560, 0.360),
-    (0.90, 0.800, 0.600),
-)
+    (0.075, 0.060, 0.055), (0.17, 0.110, 0.080), (0.31, 0.200, 0.130),
+    (0.47, 0.330, 0.210), (0.72, 0.560, 0.360), (0.90, 0.800, 0.600),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ def mane(face: FaceFactors, canvas: Canvas) -> Mane:
     style = STYLES[face.hair_style]
     lift = style.volume * face.hair_volume
     x, y = canvas.x + 0.08 * sin(face.yaw), canvas.y
-    cap, shell = (_hanging if style.long else _cropped)(face, style, x, y, lift)
+    cap, shell = (_hanging if style.long else _cropped)(half_width(face), style, x, y, lift)
     if style.bun:
         shell = join(shell, np.hypot(x - 0.05, y + 0.84) - 0.19, 0.04)
     if style.curl:
@@ -111,20 +107,15 @@ def mane(face: FaceFactors, canvas: Canvas) -> Mane:
     return Mane(style, shell, front, (1 - style.across) * cap + style.across * x * (1.4 + y))
 
 
-def _cropped(
-    face: FaceFactors, style: Style, x: Field, y: Field, lift: float
-) -> tuple[Field, Field]:
+def _cropped(width: float, style: Style, x: Field, y: Field, lift: float) -> tuple[Field, Field]:
     """Return the distances to the cap of short hair and to what is above the ears."""
-    width = half_width(face) + 0.015 + 0.45 * lift
-    cap = ellipse(x, y + 0.16, width, 0.60 + lift)
+    cap = ellipse(x, y + 0.16, width + 0.015 + 0.45 * lift, 0.60 + lift)
     return cap, meet(cap, y - style.length + 0.6 * (np.abs(x) - 0.45), 0.05)
 
 
-def _hanging(
-    face: FaceFactors, style: Style, x: Field, y: Field, lift: float
-) -> tuple[Field, Field]:
+def _hanging(width: float, style: Style, x: Field, y: Field, lift: float) -> tuple[Field, Field]:
     """Return the distances to the cap of long hair and to cap and tresses together."""
-    width = half_width(face) + 0.02 + 0.8 * lift
+    width = width + 0.02 + 0.8 * lift
     cap = ellipse(x, y + 0.18, width, 0.58 + lift)
     sides = np.abs(x) - width * (1 + 0.10 * step(0.0, 0.9, y))
     middle = 0.5 * style.length - 0.1

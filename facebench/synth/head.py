@@ -9,13 +9,9 @@ from facebench.synth.population import FaceFactors
 from facebench.synth.shapes import bump, ellipse, step
 
 SKIN = (
-    (0.97, 0.80, 0.70),
-    (0.94, 0.73, 0.60),
-    (0.88, 0.64, 0.49),
-    (0.73, 0.51, 0.38),
-    (0.55, 0.36, 0.26),
-    (0.38, 0.24, 0.18),
-)
+    (0.97, 0.80, 0.70), (0.94, 0.73, 0.60), (0.88, 0.64, 0.49),
+    (0.73, 0.51, 0.38), (0.55, 0.36, 0.26), (0.38, 0.24, 0.18),
+)  # fmt: skip
 
 
 def skin(face: FaceFactors) -> Colour:

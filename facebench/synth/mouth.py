@@ -23,18 +23,16 @@ def mouth(face: FaceFactors, canvas: Canvas) -> None:
     top = -0.30 * gap - 0.040 * face.lip_fullness * round_**0.8 * bow
     bottom = 0.70 * gap + 0.056 * face.lip_fullness * round_**0.9
     present = np.minimum(round_ * 10, 1)
-    _lips(face, near, y, top, bottom, present)
+    body = near.edge(np.maximum(top - y, y - bottom), 0.012) * present
+    _lips(face, near, y, bottom, body)
     _between(face, near, y + 0.30 * gap, gap, present)
     corner = bump(np.abs(near.u) - half, y, 0.022, 0.018)
     near.tint(rgb(0.55, 0.40, 0.37), 0.75 * corner)
 
 
-def _lips(
-    face: FaceFactors, near: Canvas, y: Field, top: Field, bottom: Field, present: Field
-) -> None:
+def _lips(face: FaceFactors, near: Canvas, y: Field, bottom: Field, body: Field) -> None:
     bare = skin(face) * rgb(0.86, 0.62, 0.60)
     colour = mix(bare, rgb(0.72, 0.15, 0.20), 0.65 * max(face.lip_colour - 0.25, 0))
-    body = near.edge(np.maximum(top - y, y - bottom), 0.012) * present
     near.paint(colour, body)
     near.tint(rgb(0.80, 0.72, 0.72), body * step(0.008, -0.012, y))
     shine = bump(near.u, y - 0.7 * bottom, 0.07, 0.014)

@@ -5,20 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 HAIR_STYLES = {
-    "bald": (4, 0),
-    "buzz": (3, 0),
-    "short": (8, 1),
-    "swept": (8, 1),
-    "curly": (4, 1),
-    "afro": (1, 2),
-    "bob": (0, 5),
-    "fringe": (0, 5),
-    "long": (1, 9),
-    "wavy": (0, 8),
-    "updo": (0, 4),
-}
+    "bald": (4, 0), "buzz": (3, 0), "short": (8, 1), "swept": (8, 1), "curly": (4, 1),
+    "afro": (1, 2), "bob": (0, 5), "fringe": (0, 5), "long": (1, 9), "wavy": (0, 8), "updo": (0, 4),
+}  # fmt: skip
 """How often rugged and delicate faces wear each; all but "bald" have dials in `hair.STYLES`."""
 BEARDS = {"stubble": 0.3, "moustache": 0.15, "goatee": 0.2, "full": 0.35}
+"""How often bearded faces wear each."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +154,7 @@ def factors(seed: int) -> FaceFactors:
         beard_density=rng.uniform(0.5, 1.0),
         glasses=rng.choice({"none": 0.82, "round": 0.09, "square": 0.09}),
         glasses_tone=rng.uniform(),
-        earrings=rng.chance(0.6 * (1 - rugged)),
+        earrings=rng.uniform() < 0.6 * (1 - rugged),
         # Light
         light_x=rng.normal(0.0, 0.45),
         light_y=rng.normal(-0.45, 0.18),
@@ -170,7 +162,7 @@ def factors(seed: int) -> FaceFactors:
         light_warmth=rng.normal(0.1, 0.4),
         gloss=rng.uniform(),
         # Surroundings
-        background_hue=rng.normal(0.58 if rng.chance(0.5) else 0.09, 0.09) % 1,
+        background_hue=rng.normal(0.58 if rng.uniform() < 0.5 else 0.09, 0.09) % 1,
         background_colour=rng.uniform() ** 1.3,
         background_value=rng.uniform(0.08, 0.95),
         background_slope=rng.normal(0.0, 0.5),
@@ -206,9 +198,6 @@ class _Random:
     def normal(self, mean: float, spread: float) -> float:
         """Return a value cut at two and a half spreads, so that no face falls apart."""
         return mean + spread * min(max(float(self.generator.standard_normal()), -2.5), 2.5)
-
-    def chance(self, probability: float) -> bool:
-        return self.uniform() < probability
 
     def choice(self, weights: dict[str, float]) -> str:
         edges = np.cumsum(list(weights.values()))
