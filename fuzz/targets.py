@@ -26,7 +26,7 @@ else:  # the suite, where nothing is fuzzed
 with _watched:  # so that atheris sees which branches an input takes
     from facebench.data.dataset import open_dataset
     from facebench.data.decode import decode
-    from facebench.data.source import open_images
+    from facebench.data.pictures import open_images
     from facebench.errors import BadInput
     from facebench.plugins.registry import load
     from facebench.plugins.spec import parse_models

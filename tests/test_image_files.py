@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facebench.data.order import random_order
+from facebench.data.pictures import random_order
 from facebench.data.prepare import prepare
 from facebench.engine.extract import _sized
 from facebench.errors import BadInput
