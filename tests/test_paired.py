@@ -7,14 +7,14 @@ from scipy import stats
 
 from facebench.errors import BadInput
 from facebench.metrics.paired import (
-    Better,
-    badness,
     compare,
     difference,
     is_better,
     rank_intervals,
     ranks,
+    sort_key,
 )
+from facebench.metrics.table import Better
 from facebench.results.result import Protocol, Result, Value
 
 GROUPS = 32
@@ -113,7 +113,7 @@ def test_beside_the_reference_distances_from_it_are_compared() -> None:
     a, b = value(2.0, 2.2, 2.1, 1.9, reference=3.0), value(3.4, 3.5, 3.7, 3.6, reference=3.0)
     found = difference(a, b, "reference")
     assert found.value == pytest.approx(0.95 - 0.55)
-    assert badness(Value(1.0), "reference") == math.inf
+    assert sort_key(Value(1.0), "reference") == math.inf
 
 
 def test_ranks_count_the_models_that_are_better_beyond_noise() -> None:
