@@ -22,8 +22,6 @@ BEAUTY = replace(METRICS["recall"], key="beauty", title="Beauty", card="How beau
         ({"title": ""}, "needs a title and a card"),
         ({"card": ""}, "needs a title and a card"),
         ({"compute": 1}, "compute must be a function of a Comparison"),
-        ({"better": "up"}, "better is 'up', which is not one of lower, higher, reference"),
-        ({"needs": "eyes"}, "needs is 'eyes', which is not one of features, logits, "),
         ({"valid": (1.0, 0.0)}, "valid values end at 0, before they begin"),
         ({"valid": (math.nan, 0.0)}, "valid values end"),
         ({"minimum": 1}, "minimum is 1, and no metric is defined for fewer than 2 images"),
@@ -36,6 +34,26 @@ def test_a_wrong_row_is_refused_when_it_is_made(wrong: dict[str, Any], says: str
     with pytest.raises(BadInput, match=says) as refused:
         replace(BEAUTY, **wrong)
     assert str(refused.value).count(". ") == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"better": "up"}, "better is 'up', which is not one of lower, higher, reference."),
+        ({"needs": "eyes"}, "needs is 'eyes', which is not one of features, logits, lpips, "),
+    ],
+)
+def test_a_word_that_is_not_known_is_refused_where_no_types_are_checked(
+    wrong: dict[str, str], says: str
+) -> None:
+    code = (
+        f"from dataclasses import replace; from facebench.metrics.table import METRICS\n"
+        f"replace(METRICS['recall'], **{wrong})"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert f"BadInput: The metric 'recall' is refused: {says}" in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -101,7 +119,7 @@ def test_a_packages_row_is_listed_unloaded_and_loaded_when_asked_for(
         ("empty", "", "AttributeError"),
         ("other", "ROW = 1", "its entry point gives 1, not a Metric with this key"),
         ("unlike", GOOD.replace('"beauty"', '"ugly"'), "not a Metric with this key"),
-        ("wrong", GOOD.replace('"higher"', '"up"'), "better is 'up'"),
+        ("wrong", GOOD.replace('"Beauty"', '""'), "it needs a title and a card"),
         ("taken", GOOD.replace('"bd"', '"fd"'), "Two metrics are called 'fd'"),
     ],
 )

@@ -65,8 +65,9 @@ def difference(a: Value, b: Value, better: Better = "lower") -> Difference:
         return Difference(value, better=better)
     rounding = _ROUNDING * max(np.abs(of_x).max(), np.abs(of_y).max())
     if np.ptp(of_x - of_y) <= rounding:
-        known = (value, value, 1.0) if abs(value) <= rounding else (None, None, None)
-        return Difference(value, *known, better)
+        if abs(value) > rounding:
+            return Difference(value, better=better)
+        return Difference(value, value, value, 1.0, better)
     return Difference(value, *student.t_test(of_x - of_y, 1 - LEVEL), better)
 
 
