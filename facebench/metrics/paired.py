@@ -80,16 +80,6 @@ def sort_key(value: Value | None, better: Better) -> float:
     return value.value if better == "lower" else -value.value
 
 
-def is_better(a: Value | None, b: Value | None, better: Better) -> bool:
-    """Whether `a` is better than `b` beyond noise; by the values alone where either has no groups.
-
-    No correction is made for the number of models that are compared.
-    """
-    if a is None or b is None or not _paired(a, b, better):
-        return sort_key(a, better) < sort_key(b, better)
-    return difference(a, b, better).verdict == "first"
-
-
 def ranks(values: Sequence[Value | None], better: Better) -> list[int]:
     """Return each model's rank: 1 + the number of models that are better beyond noise.
 
@@ -101,9 +91,10 @@ def ranks(values: Sequence[Value | None], better: Better) -> list[int]:
 
 
 def beats(values: Sequence[Value | None], better: Better) -> Bool[np.ndarray, "n n"]:
-    """Say of each of `values`, by rows, whether `is_better` calls it so than each, by columns.
+    """Say of each of `values`, by rows, whether it is better than each, by columns, beyond noise.
 
-    All pairs at once: one by one, the tests of 200 models take half a minute.
+    By the values alone where they have not equally many pseudo-values. It is what `difference` says
+    of two, of all pairs at once: one by one, the tests of 200 models take half a minute.
     """
     keys = np.array([sort_key(value, better) for value in values])
     contrasts = [(np.inf, np.empty(0)) if v is None else _contrast(v, better) for v in values]
@@ -199,11 +190,6 @@ def _beats_beyond_noise(
     reach = student.quantile(1 - LEVEL / 2, groups.shape[1])
     is_better = (points[:, None] > points) == (better == "higher")
     return is_better & (np.abs(apart.mean(2)) > reach * errors)
-
-
-def _paired(a: Value, b: Value, better: Better) -> bool:
-    sizes = {len(_contrast(value, better)[1]) for value in (a, b)}
-    return len(sizes) == 1 and 0 not in sizes
 
 
 def _places(
