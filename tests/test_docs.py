@@ -1,9 +1,12 @@
 """The pages that people copy from: what they say is done here, word for word."""
 
 import ast
+import csv
+import importlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,35 +14,41 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.plugins.spec import parse_models
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 BLOCK = re.compile(r"<!-- test: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the page's adapter, as pip would: its module and its entry point."""
-    site = tmp_path_factory.mktemp("site")
-    blocks = dict(BLOCK.findall((DOCS / "adapters.md").read_text(encoding="utf-8")))
-    project = tomllib.loads(blocks["pyproject.toml"])["project"]
-    (site / "facebench_tinyflow.py").write_text(blocks["facebench_tinyflow.py"])
-    info = site / "facebench_tinyflow-1.0.dist-info"
-    info.mkdir()
+def install(page: str, site: Path) -> Path:
+    """Install a page's package, as pip would: its module and its entry points."""
+    blocks = dict(BLOCK.findall((DOCS / page).read_text(encoding="utf-8")))
+    project = tomllib.loads(blocks.pop("pyproject.toml"))["project"]
+    for name, text in blocks.items():
+        assert len(text.splitlines()) <= 40, name
+        (site / name).write_text(text, encoding="utf-8")
     name, version = project["name"], project["version"]
+    info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     lines = []
     for group, entries in project["entry-points"].items():
         lines += [f"[{group}]", *(f"{key} = {value}" for key, value in entries.items())]
     (info / "entry_points.txt").write_text("\n".join(lines))
-    (site / "palette.json").write_text(json.dumps({"colours": [[0, 0.1, 0.2], [0.9, 0.8, 1]]}))
     return site
 
 
-def test_the_pages_adapter_has_forty_lines_at_most(site: Path) -> None:
-    assert len((site / "facebench_tinyflow.py").read_text().splitlines()) <= 40
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the adapters' page's adapter, and make a model of it."""
+    site = install("adapters.md", tmp_path_factory.mktemp("site"))
+    (site / "palette.json").write_text(json.dumps({"colours": [[0, 0.1, 0.2], [0.9, 0.8, 1]]}))
+    return site
 
 
 @pytest.mark.parametrize(
@@ -97,3 +106,115 @@ def test_the_models_page_names_every_adapter_for_models_and_its_options() -> Non
     for name in rows.keys() - {"export", "onnx"}:  # "the same" as the row above
         options = _options(entries[name])
         assert options and all(option in rows[name] for option in options), name
+
+
+def run(folder: Path, *words: str) -> str:
+    """Run Python where `folder` comes first on the path, and return what it prints."""
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    answer = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+@pytest.fixture(scope="module")
+def energy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the metrics' page's metric."""
+    return install("metrics.md", tmp_path_factory.mktemp("energy"))
+
+
+@pytest.fixture(scope="module")
+def results(energy: Path, tiny_folder: Path) -> Path:
+    """Evaluate two models by the page's metric and by FID."""
+    images = np.load(tiny_folder / "images.npy")
+    np.save(energy / "inverted.npy", 255 - images)
+    models = f"copies=images:{tiny_folder / 'images.npy'},inverted=images:inverted.npy"
+    words = ["eval", "--models", models, "--reference", str(tiny_folder), "--num", "8"]
+    run(energy, "-m", "facebench", *words, "--extractor", "random", "--metrics", "fid,energy")
+    return energy / "results"
+
+
+def rows(results: Path) -> list[dict[str, str]]:
+    with (results / "leaderboard.csv").open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_pages_metric_is_on_the_board_with_interval_and_noise_floor(results: Path) -> None:
+    for row in rows(results):
+        number, low, high, error, floor = (
+            float(row[f"energy_random{end}"]) for end in ("", "_low", "_high", "_error", "_floor")
+        )
+        assert low < number < high and error > 0 and np.isfinite(floor)
+    board = (results / "leaderboard.html").read_text(encoding="utf-8")
+    assert "Energy distance, random" in board and "farther real and generated images" in board
+
+
+def test_the_pages_metric_compares_and_has_a_card(energy: Path, results: Path) -> None:
+    compared = run(energy, "-m", "facebench", "compare", "copies", "inverted", "--json")
+    found = json.loads(compared)["metrics"]["energy_random"]
+    assert (found["title"], found["verdict"]) == ("Energy distance, random", "first")
+    card = run(energy, "-m", "facebench", "metrics", "energy")
+    assert "Energy distance ↓" in card and "feature units" in card
+
+
+def test_without_its_package_the_board_leaves_it_out_and_says_so(
+    results: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(results, tmp_path / "results")
+    run(tmp_path, "-m", "facebench", "report", "results", "--to", "csv,html")
+    why = "energy_random is not shown: the package that has this metric is not installed"
+    for row in rows(tmp_path / "results"):
+        assert "energy_random" not in row and why in row["notes"]
+    assert why in (tmp_path / "results" / "leaderboard.html").read_text(encoding="utf-8")
+    compared = run(tmp_path, "-m", "facebench", "compare", "copies", "inverted", "--json")
+    assert json.loads(compared)["metrics"].keys() == {"fd_random"}
+
+
+def test_the_pages_metric_is_the_same_inside_facebench(energy: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "facebench", tmp_path / "facebench")
+    module = (energy / "facebench_energy.py").read_text(encoding="utf-8")
+    functions, _, row = module.partition("\n\nENERGY = ")
+    home = tmp_path / "facebench" / "metrics"
+    functions = functions.replace("from facebench.metrics.table import Metric\n", "")
+    (home / "energy.py").write_text(functions, encoding="utf-8")
+    table = (home / "rows.py").read_text(encoding="utf-8").rstrip().removesuffix(")")
+    imported = "from facebench.metrics.energy import energy\nfrom facebench.metrics.metric"
+    table = table.replace("from facebench.metrics.metric", imported, 1)
+    (home / "rows.py").write_text(f"{table}    {row.rstrip()},\n)\n", encoding="utf-8")
+    probe = """
+import numpy as np
+from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.metrics.table import METRICS
+draw = np.random.default_rng(0).standard_normal
+found = METRICS["energy"].compute(Comparison(*(FeatureSet(draw((60, 8)) + i) for i in range(2))))
+print(METRICS["energy"].compute.__module__, found.value, found.error)
+"""
+    ours, theirs = (run(folder, "-c", probe).split() for folder in (tmp_path, energy))
+    assert (ours.pop(0), theirs.pop(0)) == ("facebench.metrics.energy", "facebench_energy")
+    assert ours == theirs
+
+
+def test_the_pages_number_and_error_are_right(
+    energy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(energy)
+    row = importlib.import_module("facebench_energy").ENERGY
+    found = []
+    for seed in range(100):
+        draw = np.random.default_rng(seed).standard_normal
+        found.append(
+            row.compute(Comparison(FeatureSet(draw((60, 1))), FeatureSet(draw((80, 1)) + 2)))
+        )
+    values = np.array([each.value for each in found])
+    x, y = np.random.default_rng(0).standard_normal((2, 400_000))
+    y += 2
+    expected = 2 * np.abs(x - y).mean() - np.abs(x - np.roll(x, 1)).mean() * 2
+    assert values.mean() == pytest.approx(expected, rel=0.03)
+    errors = np.array([each.error for each in found], np.float64)
+    assert np.sqrt(np.square(errors).mean()) == pytest.approx(values.std(ddof=1), rel=0.2)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def names(kind: str) -> list[str]:
-    """Return the sorted names registered for `kind`: "adapters", "trainers" or "reporters".
+    """Return the sorted names registered for `kind`: "adapters", "metrics", "reporters", ...
 
     A name that begins with an underscore is not for users.
     """
@@ -29,6 +29,11 @@ def names(kind: str) -> list[str]:
 def find(kind: str, name: str) -> Any:
     """Load the object registered as `name`, or say what is missing and how to get it."""
     return _load(kind, _entry(kind, name))
+
+
+def home(kind: str, name: str) -> str:
+    """Return the name of the package, as pip knows it, that brings what is registered as `name`."""
+    return _home(_entry(kind, name))
 
 
 def load(

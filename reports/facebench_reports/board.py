@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from facebench.errors import BadInput
 from facebench.metrics import paired
+from facebench.metrics.table import UNKNOWN, is_known
 from facebench.results.result import Protocol, Result, Value
 from facebench_reports import figures
 from facebench_reports.columns import Column, Real, metric_columns
@@ -153,9 +154,12 @@ def differences(boards: Sequence[Board]) -> list[str]:
 def _board(results: Sequence[Result]) -> Board:
     columns = metric_columns(results)
     if not columns:
-        raise BadInput(f"The result of {results[0].model} holds no metric: evaluate it again.")
+        raise BadInput(
+            f"The result of {results[0].model} holds no metric that is known here: evaluate it "
+            "again, or install the package that brings its metrics."
+        )
     ordered = sorted(
-        results, key=lambda r: (columns[0].badness(r), r.model, protocol_id(r.protocol))
+        results, key=lambda r: (columns[0].sort_key(r), r.model, protocol_id(r.protocol))
     )
     differing = tuple(paired.differing_settings(*(r.protocol for r in ordered)))
     return Board(
@@ -216,11 +220,17 @@ def _cell(column: Column, result: Result, best: bool) -> Cell | None:
 
 
 def _measured(result: Result) -> Result:
-    """Drop what is not a number: it cannot be ranked, and JSON has no word for it."""
+    """Drop what is not a number: it cannot be ranked, and JSON has no word for it.
+
+    So is a metric whose package is not installed: nobody here knows which values are better.
+    """
     metrics = {
-        k: _finite(value) for k, value in result.metrics.items() if math.isfinite(value.value)
+        k: _finite(value)
+        for k, value in result.metrics.items()
+        if math.isfinite(value.value) and is_known(k)
     }
-    return replace(result, metrics=metrics)
+    unknown = [f"{k} is not shown: {UNKNOWN}" for k in result.metrics if not is_known(k)]
+    return replace(result, metrics=metrics, notes=(*result.notes, *unknown))
 
 
 def _finite(value: Value) -> Value:

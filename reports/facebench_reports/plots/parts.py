@@ -52,7 +52,7 @@ def orders(board: Board) -> dict[str, list[str]]:
     """Return the models from best to worst by each metric."""
     results = shown(board)
     return {
-        column.key: [result.model for result in sorted(results, key=column.badness)]
+        column.key: [result.model for result in sorted(results, key=column.sort_key)]
         for column in board.columns
     }
 
