@@ -11,9 +11,9 @@ from facebench.distributed.launch import processes_option
 from facebench.errors import BadInput
 from facebench.sampler import Images, latents, to_uint8
 from facebench.training import Plan, Run, fit, plan_options, train_images, trainer_options
+from facebench.training.charts import save_chart
 from facebench.training.held_back import held_back
 from facebench.training.loop import CONTROL_SEEDS
-from facebench.training.loss_chart import save_chart
 from facebench.training.options import POSITIVE
 from facebench_pca.learner import PCALearner
 from facebench_pca.model import Eigenfaces, render

@@ -21,7 +21,6 @@ from facebench.training.options import Plan
 from facebench.training.progress_bar import progress_bar
 from facebench.training.run import Run
 from facebench.training.sliced_wasserstein import IMAGES, sliced_wasserstein
-from facebench.training.tensorboard import Events
 
 CONTROL_SEEDS = range(36)
 SCORE_SEEDS = range(1_000_000, 1_000_000 + IMAGES)
@@ -86,6 +85,8 @@ class _Loop:
 
     def train(self) -> None:
         """Take the steps that are left."""
+        from facebench.training.tensorboard import Events  # here, for it takes a while
+
         steps = self.learner.steps
         events = closing(Events(self.run.folder, min(self.done, steps - 1)))
         with events as self.events, interruptible() as interrupt, progress_bar() as bar:

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from facebench.files import write_text
+from facebench.training.animation import save_animation
+from facebench.training.charts import Curve, save_chart
 from facebench.training.checkpoints import Checkpoints
-from facebench.training.films import save_films
 from facebench.training.learner import Learner
-from facebench.training.loss_chart import Curve, save_chart
 from facebench.training.options import Plan
 from facebench.training.run import Run
 
@@ -30,7 +30,7 @@ def command_line() -> str:
 def finish(run: Run, learner: Learner, chosen: str) -> None:
     """Write what a finished run has beside its checkpoints, the model last; say where it lies."""
     places = {"Samples": run.samples / "final.png"}
-    for film in save_films(run.grids(), run.samples / "training"):
+    for film in save_animation(run.grids(), run.samples / "training"):
         places[film.suffix[1:].upper()] = film
     places["Losses"] = save_chart(curves(run.history()), run.folder / "losses.svg")
     places["Log"] = run.metrics_path

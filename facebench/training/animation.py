@@ -13,7 +13,7 @@ MOST_FRAMES = 120
 FRAME_MS, LAST_FRAME_MS = 100, 2000
 
 
-def save_films(grids: Sequence[Path], target: Path) -> list[Path]:
+def save_animation(grids: Sequence[Path], target: Path) -> list[Path]:
     """Save the pictures `grids` as ``target.gif``, and as ``.mp4`` where imageio-ffmpeg is.
 
     More than 120 pictures are thinned evenly; the last one always stays, and stays longest.
