@@ -14,7 +14,7 @@ from PIL import Image
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.errors import BadInput
 from facebench.sampler import latents, to_uint8
-from facebench.training.held_back import hold_back
+from facebench.training.data import hold_back
 from facebench_pca import PCASampler
 from facebench_pca.learner import PCALearner
 from facebench_pca.model import Eigenfaces, load, save

@@ -19,7 +19,7 @@ from scipy.stats import logistic, norm
 
 from facebench.errors import BadInput
 from facebench.sampler import latents
-from facebench.training.group import process_group
+from facebench.training import join_group
 from facebench_vae import VAESampler
 from facebench_vae.fit import evaluate, fit_prior
 from facebench_vae.learner import VAELearner, means, warm_up
@@ -467,7 +467,7 @@ def test_batches_that_processes_cannot_share_are_refused(monkeypatch: pytest.Mon
     monkeypatch.setenv("WORLD_SIZE", "2")
     for batch_size in (5, 2):
         with pytest.raises(BadInput, match="does not split into 2 processes"):
-            process_group("cpu", batch_size).__enter__()
+            join_group("cpu", batch_size)
 
 
 @pytest.mark.slow

@@ -1,64 +1,70 @@
 """What Keras leaves to its backends: gradients, their average among processes, compilation."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any
 
-if TYPE_CHECKING:
-    from facebench.training.group import Group
+from facebench.training.group import ALONE, Group
 
 Losses = tuple[Any, Any]
 """Of the discriminator and of the generator: scalar tensors of the backend."""
-Variables = list[Any]
 
 
-@runtime_checkable
-class Backend(Protocol):
-    """Gradients the way TensorFlow or PyTorch takes them."""
+class Backend(ABC):
+    """Gradients the way TensorFlow or PyTorch takes them, in one process of `group`."""
 
+    def __init__(self, group: Group):
+        self.group = group
+
+    @abstractmethod
     def differentiate(
-        self, losses: Callable[[], tuple[Any, ...]], *variables: Variables
+        self, losses: Callable[[], tuple[Any, ...]], *variables: list[Any]
     ) -> tuple[tuple[Any, ...], list[list[Any]]]:
         """Return `losses()`, and each loss's gradients by its variables, 0 where it has none."""
 
+    @abstractmethod
     def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
         """Return the gradient of the sum of `function(x)` by `x`, itself differentiable."""
 
+    @abstractmethod
     def average(self, gradients: list[Any]) -> list[Any]:
         """Return the mean of each gradient over the processes that train together."""
 
     def updating(self) -> AbstractContextManager[Any]:
         """Return the context in which variables are changed."""
+        return nullcontext()
 
     def compiled(self, step: Callable[..., Any], jit: bool) -> Callable[..., Any]:
         """Return `step` made fast."""
+        return step
 
 
-def find_backend(name: str, group: "Group | None" = None) -> Backend:
+def find_backend(name: str, group: Group = ALONE) -> Backend:
     """Return the "tensorflow" or the "torch" backend of one process of `group`."""
     return _TensorFlow(group) if name == "tensorflow" else _Torch(group)
 
 
-class _TensorFlow:
-    def __init__(self, group: "Group | None" = None):
+class _TensorFlow(Backend):
+    def __init__(self, group: Group):
+        super().__init__(group)
         self.mirrored: Any = None
-        if group and group.size > 1:
+        if group.size > 1:
             from facebench_dcgan.mirrored import Mirrored
 
             self.mirrored = Mirrored(group)
 
     def differentiate(
-        self, losses: Callable[[], tuple[Any, ...]], *variables: Variables
+        self, losses: Callable[[], tuple[Any, ...]], *variables: list[Any]
     ) -> tuple[tuple[Any, ...], list[list[Any]]]:
         import tensorflow as tf
 
         with tf.GradientTape(persistent=True) as tape:
             values = losses()
         zero = tf.UnconnectedGradients.ZERO
-        pairs = zip(values, variables, strict=True)
         return values, [
             tape.gradient(loss, [v.value for v in each], unconnected_gradients=zero)
-            for loss, each in pairs
+            for loss, each in zip(values, variables, strict=True)
         ]
 
     def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
@@ -72,26 +78,19 @@ class _TensorFlow:
     def average(self, gradients: list[Any]) -> list[Any]:
         return self.mirrored.average(gradients) if self.mirrored else gradients
 
-    def updating(self) -> AbstractContextManager[Any]:
-        return nullcontext()
-
     def compiled(self, step: Callable[..., Any], jit: bool) -> Callable[..., Any]:
         import tensorflow as tf
 
         return tf.function(step, autograph=False, jit_compile=jit or None)
 
 
-class _Torch:
-    def __init__(self, group: "Group | None" = None):
-        self.group = group
-
+class _Torch(Backend):
     def differentiate(
-        self, losses: Callable[[], tuple[Any, ...]], *variables: Variables
+        self, losses: Callable[[], tuple[Any, ...]], *variables: list[Any]
     ) -> tuple[tuple[Any, ...], list[list[Any]]]:
         import torch
 
-        values = losses()
-        gradients = []
+        values, gradients = losses(), []
         for loss, each in zip(values, variables, strict=True):
             tensors = [variable.value for variable in each]
             found = torch.autograd.grad(loss, tensors, retain_graph=True, allow_unused=True)
@@ -107,14 +106,10 @@ class _Torch:
         return gradient
 
     def average(self, gradients: list[Any]) -> list[Any]:
-        if self.group:
-            self.group.average(gradients)
+        self.group.average(gradients)
         return gradients
 
     def updating(self) -> AbstractContextManager[Any]:
         import torch
 
         return torch.no_grad()
-
-    def compiled(self, step: Callable[..., Any], jit: bool) -> Callable[..., Any]:
-        return step

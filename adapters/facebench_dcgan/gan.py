@@ -5,17 +5,15 @@ through both that alternating steps would take.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from facebench.training.group import ALONE, Group
 from facebench_dcgan.augment import augment
 from facebench_dcgan.backend import Losses, find_backend
 from facebench_dcgan.losses import discriminator_loss, generator_loss, gradient_penalty
 from facebench_dcgan.model import Norm, build_discriminators, build_generators
-
-if TYPE_CHECKING:
-    from facebench.training.group import Group
 
 SETTLING_PASSES = 100
 Batch = Mapping[str, Any]
@@ -32,7 +30,7 @@ class GAN:
     of stages that share layers; only the last, the plain one, is used unless the network grows.
     """
 
-    def __init__(self, config: Mapping[str, Any], group: "Group | None" = None):
+    def __init__(self, config: Mapping[str, Any], group: Group = ALONE):
         """Build the networks that `config` describes on the backend that Keras runs on.
 
         Args:

@@ -2,22 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from facebench.files import atomic_path
 from facebench.sampler import Images, LatentSampler
-from facebench.training import ImageRows, generator, random_batch
-from facebench.training.learner import State
+from facebench.training import Group, ImageRows, State, generator, random_batch
+from facebench.training.group import ALONE
 from facebench_dcgan.augment import NUMBERS
 from facebench_dcgan.growth import growth
 from facebench_dcgan.notebook import CONTROL_SCALE, NotebookGAN, noisy_targets
 from facebench_dcgan.sampler import render
-
-if TYPE_CHECKING:
-    from facebench.training.group import Group
 
 Batch = dict[str, np.ndarray]
 
@@ -25,7 +22,7 @@ Batch = dict[str, np.ndarray]
 class DCGANLearner:
     """Draws the batches, and keeps what the networks are."""
 
-    def __init__(self, config: dict[str, Any], images: ImageRows, group: "Group | None" = None):
+    def __init__(self, config: dict[str, Any], images: ImageRows, group: Group = ALONE):
         """Build the networks that the run's `config` describes; Keras is already imported."""
         import keras
 
@@ -37,7 +34,7 @@ class DCGANLearner:
         notebook = config["preset"] == "notebook"
         self.control_scale = CONTROL_SCALE if notebook else 1.0
         self.gan: GAN | NotebookGAN = NotebookGAN(config) if notebook else GAN(config, group)
-        self.share = group.share if group else slice(None)
+        self.share = group.share
         self.done = 0
         self._settled: tuple[int, LatentSampler] | None = None
 

@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from facebench.sampler import Images, LatentSampler
-from facebench.training import ImageRows, generator
-from facebench.training.learner import State
+from facebench.training import ImageRows, State, generator
 from facebench_pca.model import Eigenfaces, render, save
 from facebench_pca.solve import Pixels, iterate, random_basis, solve_exactly
 

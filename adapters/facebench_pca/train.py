@@ -9,12 +9,12 @@ import numpy as np
 from facebench.data.dataset import Dataset
 from facebench.distributed.launch import processes_option
 from facebench.errors import BadInput
+from facebench.options import choice, integer
 from facebench.sampler import Images, latents, to_uint8
 from facebench.training import Plan, Run, fit, plan_options, train_images, trainer_options
 from facebench.training.charts import save_chart
-from facebench.training.held_back import held_back
-from facebench.training.loop import CONTROL_SEEDS
-from facebench.training.options import POSITIVE
+from facebench.training.data import held_back
+from facebench.training.recorder import CONTROL_SEEDS
 from facebench_pca.learner import PCALearner
 from facebench_pca.model import Eigenfaces, render
 from facebench_pca.sampler import MODEL_FILE
@@ -32,28 +32,22 @@ TRUNCATED = (16, 64, 256)
 
 @click.command("pca")
 @trainer_options
-@click.option(
+@integer(
     "--components",
-    type=POSITIVE,
-    metavar="INT",
-    help=f"Eigenfaces to keep, the dimensions of the latent space.  "
-    f"[default: {DEFAULT_COMPONENTS}, or all there are if fewer]",
+    None,
+    f"Eigenfaces to keep, the dimensions of the latent space.  [default: {DEFAULT_COMPONENTS}, or "
+    "all there are if fewer]",
 )
-@click.option(
+@choice(
     "--solver",
-    type=click.Choice(["auto", *SOLVERS]),
-    default="auto",
-    show_default=True,
-    help="How they are found: exactly, in memory of pixels by pixels; or approximately, in memory "
+    ["auto", *SOLVERS],
+    "How they are found: exactly, in memory of pixels by pixels; or approximately, in memory "
     "of pixels by components. auto decomposes up to 32x32 pixels exactly.",
 )
-@click.option(
+@integer(
     "--passes",
-    default=6,
-    show_default=True,
-    type=POSITIVE,
-    metavar="INT",
-    help="Times that the randomized solver reads all images; more are more exact. A run that is "
+    6,
+    "Times that the randomized solver reads all images; more are more exact. A run that is "
     "there ends earlier or later with another number.",
 )
 @plan_options("passes", log_every=1, grid_every=1, checkpoint_every=4)
@@ -76,8 +70,7 @@ def command(
     components, solver = _components(components, dataset), choose_solver(solver, dataset)
     options |= {"components": components, "solver": solver}
     run = Run(out, "pca", MODEL_FILE, dataset, length="passes", **options)
-    if run.finished and plan.resume:
-        click.echo(f"{run.model_path} is already trained with these options.")
+    if run.is_already_trained(plan):
         return
     how = SOLVERS[solver].format(**options)
     click.echo(f"Fitting {components} eigenfaces to {len(run.images)} images by {how}.")

@@ -8,8 +8,7 @@ import torch
 
 from facebench.errors import BadInput
 from facebench.sampler import Images
-from facebench.training import ImageRows, Plan, Run
-from facebench.training.group import fit_together, process_group
+from facebench.training import ImageRows, Plan, Run, fit, join_group
 from facebench_vae.learner import VAELearner, means
 from facebench_vae.likelihood import bits_per_dimension
 from facebench_vae.model import VAE, Elbo, render_codes, to_network
@@ -33,9 +32,9 @@ def choose_device(name: str) -> str:
 
 def train(run: Run, plan: Plan, device: str = "cpu") -> None:
     """Train as ``run.config`` says, and write its model file when all is done."""
-    with process_group(device, run.config["batch_size"]) as group:
-        learner = VAELearner(run.config, run.images, device, group)
-        fit_together(run, learner, plan, group, finish=lambda: _finish(run, learner))
+    group = join_group(device, run.config["batch_size"])
+    learner = VAELearner(run.config, run.images, device, group)
+    fit(run, learner, plan, group, finish=lambda: _finish(run, learner))
 
 
 def _finish(run: Run, learner: VAELearner) -> None:

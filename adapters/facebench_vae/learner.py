@@ -11,9 +11,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from facebench.sampler import Images, LatentSampler
-from facebench.training import ImageRows, generator, random_batch
-from facebench.training.group import Group
-from facebench.training.learner import State
+from facebench.training import Group, ImageRows, State, generator, random_batch
 from facebench_vae.model import VAE, Elbo, render, save, to_network
 
 

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import click
 
+from facebench.distributed import torchrun
 from facebench.errors import BadInput
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -117,14 +118,14 @@ def _after_the_first(command: Callable[[], Any]) -> Any:
     try:
         return command()
     except Exception:
-        if int(os.environ.get("RANK", "0")):
+        if torchrun.rank():
             time.sleep(_PATIENCE)
         raise
 
 
 def _under_torchrun() -> bool:
-    return "WORLD_SIZE" in os.environ and not _started_here()
+    return torchrun.is_running() and not _started_here()
 
 
 def _started_here() -> bool:
-    return _OURS in os.environ and os.environ.get("TORCHELASTIC_RUN_ID") == os.environ[_OURS]
+    return _OURS in os.environ and torchrun.run_id() == os.environ[_OURS]

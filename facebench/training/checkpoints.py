@@ -64,13 +64,10 @@ class Checkpoints:
         """Return every checkpoint, oldest first."""
         return [_open(path) for path in sorted(self.folder.glob("step-*.safetensors"), key=_step)]
 
-    def newest(self) -> Checkpoint | None:
-        """Return the checkpoint of the last step, if there is any."""
-        return max(self.all(), key=lambda each: each.step, default=None)
-
-    def last_until(self, step: int) -> Checkpoint | None:
-        """Return the newest checkpoint that is not after `step`, if there is any."""
-        return max((e for e in self.all() if e.step <= step), key=lambda e: e.step, default=None)
+    def newest(self, until: int | None = None) -> Checkpoint | None:
+        """Return the checkpoint of the last step, or of the last up to step `until`, if any."""
+        found = [each for each in self.all() if until is None or each.step <= until]
+        return found[-1] if found else None
 
     def forget_after(self, step: int) -> None:
         """Remove the checkpoints of later steps."""
@@ -106,4 +103,4 @@ def _open(path: Path) -> Checkpoint:
         losses = json.loads(about.get("losses", "{}"))
         return Checkpoint(path, int(about["step"]), float(about["seconds"]), score, losses)
     except (KeyError, ValueError, OSError, SafetensorError) as error:
-        raise BadInput(f"{path} is no checkpoint, or damaged: remove it.") from error
+        raise BadInput(f"{path} is not a checkpoint, or damaged: remove it.") from error

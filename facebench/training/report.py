@@ -13,7 +13,6 @@ import click
 from facebench.files import write_text
 from facebench.training.animation import save_animation
 from facebench.training.charts import Curve, save_chart
-from facebench.training.checkpoints import Checkpoints
 from facebench.training.learner import Learner
 from facebench.training.options import Plan
 from facebench.training.run import Run
@@ -44,7 +43,7 @@ def finish(run: Run, learner: Learner, chosen: str) -> None:
 
 def choose(run: Run, learner: Learner, plan: Plan) -> str:
     """Restore the weights to be exported; return a sentence that says which."""
-    best = Checkpoints(run.checkpoints).best()
+    best = run.checkpoints.best()
     last = learner.steps
     if best is None or best.step == last:
         return f"The model is that of step {last}, the last one, which has the best score too."

@@ -5,12 +5,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import click
+
 from facebench.data.dataset import Dataset
 from facebench.data.grid import grid
 from facebench.errors import BadInput
 from facebench.files import atomic_path, read_json, write_json, write_text
 from facebench.sampler import Images
-from facebench.training.held_back import held_back, hold_back
+from facebench.training.checkpoints import Checkpoints
+from facebench.training.data import held_back, hold_back
+from facebench.training.options import Plan
 
 
 class Run:
@@ -46,7 +50,7 @@ class Run:
         self.model_path = folder / model_file
         self.metrics_path = folder / "metrics.jsonl"
         self.samples = folder / "samples"
-        self.checkpoints = folder / "checkpoints"
+        self.checkpoints = Checkpoints(folder / "checkpoints")
         self.config: dict[str, Any] = {
             "adapter": adapter,
             "data": dataset.key,
@@ -65,6 +69,13 @@ class Run:
         if not self.config_path.exists():
             write_json(self.config_path, self.config)
 
+    def is_already_trained(self, plan: Plan) -> bool:
+        """Return whether there is nothing to do, and say so."""
+        if not (self.finished and plan.resume):
+            return False
+        click.echo(f"{self.model_path} is already trained with these options.")
+        return True
+
     def begin(self) -> None:
         """Record the options; the model, which others may have made, goes first."""
         self.model_path.unlink(missing_ok=True)
@@ -77,7 +88,7 @@ class Run:
             return set()
         recorded = read_json(self.config_path)
         if not isinstance(recorded, dict):
-            raise BadInput(f"{self.config_path} describes no run: give another --out.")
+            raise BadInput(f"{self.config_path} does not describe a run: give another --out.")
         absent = object()
         return {
             name
@@ -107,7 +118,7 @@ class Run:
 
     def start_over(self) -> None:
         """Forget everything but the options."""
-        for folder in (self.samples, self.checkpoints):
+        for folder in (self.samples, self.checkpoints.folder):
             shutil.rmtree(folder, ignore_errors=True)
         for file in (self.metrics_path, *self.folder.glob("events.out.tfevents.*")):
             file.unlink(missing_ok=True)
@@ -126,6 +137,18 @@ class Run:
         with atomic_path(target) as partial:
             grid(images, columns).save(partial)
         return target
+
+
+def trained_model(folder: Path, model_file: str, adapter: str) -> Path:
+    """Return the model file of a finished run, or raise BadInput saying how to get one."""
+    if not folder.is_dir():
+        raise BadInput(f"There is no run folder {folder}: make one with facebench train {adapter}.")
+    if not (folder / model_file).is_file():
+        raise BadInput(
+            f"{folder} holds no {model_file}: its training has not finished; "
+            f"run facebench train {adapter} again."
+        )
+    return folder / model_file
 
 
 def _step(grid: Path) -> int:

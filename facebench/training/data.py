@@ -1,13 +1,16 @@
-"""Training images that are kept from training, to score checkpoints by.
+"""The images of a run: those that it learns, and those that its checkpoints are scored by.
 
 The hold-out split is what evaluations compare with. A checkpoint chosen on it would have seen the
 answers, so the score looks at a part of the training split that no step ever sees.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from facebench.data.dataset import Dataset, open_dataset
+from facebench.errors import BadInput
 from facebench.training.learner import generator
 from facebench.training.sliced_wasserstein import IMAGES
 
@@ -26,6 +29,24 @@ class Rows:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         return self._images[self._rows[index]]
+
+
+def train_images(data: Path) -> Dataset:
+    """Return the training split of the prepared data set at `data`."""
+    dataset = open_dataset(data).by_content().split("train")
+    if len(dataset) < 2:
+        raise BadInput(f"{data} has {len(dataset)} training images; at least 2 are needed.")
+    return dataset
+
+
+def require_power_of_two(dataset: Dataset, network: str) -> None:
+    """Refuse images whose size is not a power of two from 16, which strided networks need."""
+    size = dataset.size
+    if size < 16 or size & (size - 1):
+        raise BadInput(
+            f"{dataset.name} has images of {size}×{size} pixels, where the {network} needs a power "
+            "of two from 16: prepare the data set at another --size."
+        )
 
 
 def held_back(images: int) -> int:
