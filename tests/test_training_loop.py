@@ -15,7 +15,10 @@ from PIL import Image
 from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
 from facebench.sampler import Images, LatentSampler
-from facebench.training import Plan, Run, State, fit, generator, random_batch
+from facebench.training.learner import State, generator, random_batch
+from facebench.training.loop import fit
+from facebench.training.options import Plan
+from facebench.training.run import Run
 
 PLAN = Plan(log_every=2, grid_every=4, checkpoint_every=3)
 

@@ -1,7 +1,7 @@
 """What Keras leaves to its backends: gradients, their average among processes, compilation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -43,6 +43,13 @@ class Backend(ABC):
 def find_backend(name: str, group: Group = ALONE) -> Backend:
     """Return the "tensorflow" or the "torch" backend of one process of `group`."""
     return _TensorFlow(group) if name == "tensorflow" else _Torch(group)
+
+
+def numbered(parts: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """Return the variables of all `parts`, each by the part's name and its place in it."""
+    return {
+        f"{name}/{i}": variable for name, found in parts.items() for i, variable in enumerate(found)
+    }
 
 
 class _TensorFlow(Backend):

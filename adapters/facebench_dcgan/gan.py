@@ -11,7 +11,7 @@ import numpy as np
 
 from facebench.training.group import ALONE, Group
 from facebench_dcgan.augment import augment
-from facebench_dcgan.backend import Losses, find_backend
+from facebench_dcgan.backend import Losses, find_backend, numbered
 from facebench_dcgan.losses import discriminator_loss, generator_loss, gradient_penalty
 from facebench_dcgan.model import Norm, build_discriminators, build_generators
 
@@ -54,18 +54,14 @@ class GAN:
         )
         keras.config.set_dtype_policy("float32")
         self.averages = build_generators(size, config["latent_dim"], width, **options)
-        self.averages[-1].set_weights(self.generators[-1].get_weights())
+        self.average = self.averages[-1]
+        self.average.set_weights(self.generators[-1].get_weights())
         self.trained = [_trainable(nets) for nets in (self.discriminators, self.generators)]
         self.averaged = _trainable(self.averages)
         self.optimizers = [_adam(config) for _ in self.trained]
         for optimizer, variables in zip(self.optimizers, self.trained, strict=True):
             optimizer.build(variables)
         self._compiled: dict[int, Callable[[Batch], Losses]] = {}
-
-    @property
-    def average(self) -> Any:
-        """The network whose weights are the average: that of the full size."""
-        return self.averages[-1]
 
     def step(self, batch: Batch, stage: int = -1) -> Losses:
         """Take one step of both networks at `stage`; return the losses before it."""
@@ -116,11 +112,7 @@ class GAN:
             "discriminator_adam": self.optimizers[0].variables,
             "generator_adam": self.optimizers[1].variables,
         }
-        return {
-            f"{name}/{index}": variable
-            for name, found in networks.items()
-            for index, variable in enumerate(found)
-        }
+        return numbered(networks)
 
     def _step(self, batch: Batch, stage: int) -> Losses:
         losses, gradients = self.backend.differentiate(
@@ -128,16 +120,11 @@ class GAN:
         )
         means = [self.backend.average(each) for each in gradients]
         with self.backend.updating():
-            self._update(means)
+            steps = zip(self.optimizers, self.trained, means, strict=True)
+            for optimizer, variables, values in steps:
+                optimizer.apply(values, variables)
+            self._move_average()
         return losses[0], losses[1]
-
-    def _update(self, gradients: list[Any]) -> None:
-        """Apply the gradients of both networks, then move the average."""
-        for optimizer, variables, values in zip(
-            self.optimizers, self.trained, gradients, strict=True
-        ):
-            optimizer.apply(values, variables)
-        self._move_average()
 
     def _move_average(self) -> None:
         from keras import ops

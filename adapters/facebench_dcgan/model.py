@@ -68,7 +68,11 @@ def build_discriminators(
     """
     from keras import Input, Model, layers
 
-    convolution, dense = _kinds(spectral)
+    from facebench_dcgan.spectral import SpectralConv2D, SpectralDense
+
+    convolution, dense = layers.Conv2D, layers.Dense
+    if spectral:
+        convolution, dense = SpectralConv2D, SpectralDense
     wide = channels(size, width)[::-1]  # of features of 4, 8, ..., size / 2 pixels
     from_rgb = [_chained(_convolve(convolution, wide[0], 3, 1), layers.LeakyReLU(0.2))]
     from_rgb += [_chained(_convolve(convolution, c), layers.LeakyReLU(0.2)) for c in wide]
@@ -106,17 +110,6 @@ def channels(size: int, width: int) -> list[int]:
     [128, 256, 512, 1024]
     """
     return [width << level for level in range(size.bit_length() - 3)]
-
-
-def _kinds(spectral: bool) -> tuple[Any, Any]:
-    """Return the convolution and the dense layer of the discriminator."""
-    from keras import layers
-
-    if not spectral:
-        return layers.Conv2D, layers.Dense
-    from facebench_dcgan.spectral import SpectralConv2D, SpectralDense
-
-    return SpectralConv2D, SpectralDense
 
 
 def _chain(x: Any, *layers: Any) -> Any:

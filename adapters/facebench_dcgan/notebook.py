@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from facebench_dcgan.backend import Losses, find_backend
+from facebench_dcgan.backend import Losses, find_backend, numbered
 from facebench_dcgan.gan import Batch
 
 CONTROL_SCALE = 0.5
@@ -62,16 +62,12 @@ class NotebookGAN:
     def variables(self) -> dict[str, Any]:
         """Return every variable that the next step depends on, by name."""
         parts = {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "discriminator_rmsprop": self.optimizers[0],
-            "generator_rmsprop": self.optimizers[1],
+            "generator": self.generator.variables,
+            "discriminator": self.discriminator.variables,
+            "discriminator_rmsprop": self.optimizers[0].variables,
+            "generator_rmsprop": self.optimizers[1].variables,
         }
-        return {
-            f"{name}/{index}": variable
-            for name, part in parts.items()
-            for index, variable in enumerate(part.variables)
-        }
+        return numbered(parts)
 
     def _step(self, batch: Batch) -> Losses:
         from keras import ops

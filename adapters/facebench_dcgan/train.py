@@ -12,17 +12,11 @@ from facebench.distributed.launch import processes_option
 from facebench.distributed.torchrun import world_size
 from facebench.errors import BadInput
 from facebench.options import choice, integer, number, option_group
-from facebench.training import (
-    Plan,
-    Run,
-    fit,
-    join_group,
-    plan_options,
-    require_power_of_two,
-    steps_option,
-    train_images,
-    trainer_options,
-)
+from facebench.training.data import require_power_of_two, train_images
+from facebench.training.group import join_group
+from facebench.training.loop import fit
+from facebench.training.options import Plan, plan_options, steps_option, trainer_options
+from facebench.training.run import Run
 from facebench_dcgan import notebook
 from facebench_dcgan.sampler import MODEL_FILE
 from facebench_keras.runtime import start_keras

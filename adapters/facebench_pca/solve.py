@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Float32
 
-from facebench.training import ImageRows
+from facebench.training.learner import ImageRows
 from facebench_pca.model import Eigenfaces
 
 BLOCK = 1024

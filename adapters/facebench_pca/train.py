@@ -11,12 +11,14 @@ from facebench.distributed.launch import processes_option
 from facebench.errors import BadInput
 from facebench.options import choice, integer
 from facebench.sampler import Images, latents, to_uint8
-from facebench.training import Plan, Run, fit, plan_options, train_images, trainer_options
 from facebench.training.charts import save_chart
-from facebench.training.data import held_back
+from facebench.training.data import held_back, train_images
+from facebench.training.loop import fit
+from facebench.training.options import Plan, plan_options, trainer_options
 from facebench.training.recorder import CONTROL_SEEDS
+from facebench.training.run import Run
 from facebench_pca.learner import PCALearner
-from facebench_pca.model import Eigenfaces, render
+from facebench_pca.model import Eigenfaces
 from facebench_pca.sampler import MODEL_FILE
 
 SOLVERS = {
@@ -88,7 +90,7 @@ def _finish(run: Run, learner: PCALearner) -> None:
         if leading < len(model.variances):
             z = latents(CONTROL_SEEDS, len(model.variances))
             z[:, leading:] = 0
-            run.save_grid(f"leading-{leading}", render(model, z))
+            run.save_grid(f"leading-{leading}", model.render(z))
     spectrum = {
         "explained variance": list(enumerate(explained.tolist(), 1)),
         "log10 of variance": list(enumerate(_log(model.variances), 1)),

@@ -8,10 +8,14 @@ import torch
 
 from facebench.errors import BadInput
 from facebench.sampler import Images
-from facebench.training import ImageRows, Plan, Run, fit, join_group
+from facebench.training.group import join_group
+from facebench.training.learner import ImageRows
+from facebench.training.loop import fit
+from facebench.training.options import Plan
+from facebench.training.run import Run
 from facebench_vae.learner import VAELearner, means
 from facebench_vae.likelihood import bits_per_dimension
-from facebench_vae.model import VAE, Elbo, render_codes, to_network
+from facebench_vae.model import VAE, Elbo, to_network
 
 BATCH = 100
 COLUMNS = 6
@@ -107,7 +111,7 @@ def fit_prior(model: VAE, images: ImageRows) -> None:
 def reconstructions(model: VAE, images: np.ndarray, columns: int) -> Images:
     """Return rows of `images`, each followed by what their posteriors' means decode to."""
     mean = model.eval().encode(to_network(images).to(model.device)).mean
-    decoded = render_codes(model, mean)
+    decoded = model.render_codes(mean)
     rows = [
         row
         for start in range(0, len(images), columns)

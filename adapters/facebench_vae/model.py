@@ -119,6 +119,23 @@ class VAE(nn.Module):
         mean = self.decode(posterior.sample(noise)).float()
         return Elbo(LIKELIHOODS[likelihood](x, mean, sigma), kl_to_prior(posterior))
 
+    @torch.inference_mode()
+    def render(self, z: Float32[np.ndarray, "n d"]) -> Images:
+        """Return the images of standard normal `z`."""
+        return self.render_codes(self.from_prior(torch.from_numpy(z).to(self.device)))
+
+    @torch.inference_mode()
+    def render_codes(self, codes: Float[Tensor, "n d"]) -> Images:
+        """Return the images that `codes` are decoded to, BatchNorm at its moving averages."""
+        mean = self.eval().decode(codes)
+        return to_uint8(mean.contiguous().cpu().numpy(), -1.0, 1.0)
+
+    @torch.inference_mode()
+    def invert(self, images: Images) -> Float32[np.ndarray, "n d"]:
+        """Return the standard normal z that stand for the means of q(z|x): `render`'s way back."""
+        codes = self.eval().encode(to_network(images).to(self.device)).mean
+        return self.to_prior(codes).cpu().numpy()
+
 
 def kl_to_prior(q: Posterior) -> Float[Tensor, " n"]:
     """Return KL(q ‖ N(0, I)) in nats (Kingma & Welling 2014, appendix B)."""
@@ -129,26 +146,6 @@ def to_network(images: Images) -> Float32[Tensor, "n 3 h w"]:
     """Return `images` as the networks see them: 0 to 255 mapped to [-1, 1]."""
     pixels = torch.from_numpy(images.astype(np.float32))
     return (pixels / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-
-
-@torch.inference_mode()
-def render(model: VAE, z: Float32[np.ndarray, "n d"]) -> Images:
-    """Return the images that `model` makes of standard normal `z`."""
-    return render_codes(model, model.from_prior(torch.from_numpy(z).to(model.device)))
-
-
-@torch.inference_mode()
-def render_codes(model: VAE, codes: Float[Tensor, "n d"]) -> Images:
-    """Return the images that `model` decodes from `codes`, BatchNorm at its moving averages."""
-    mean = model.eval().decode(codes)
-    return to_uint8(mean.contiguous().cpu().numpy(), -1.0, 1.0)
-
-
-@torch.inference_mode()
-def encode(model: VAE, images: Images) -> Float32[np.ndarray, "n d"]:
-    """Return the standard normal z that stand for the means of q(z|x): `render`'s way back."""
-    codes = model.eval().encode(to_network(images).to(model.device)).mean
-    return model.to_prior(codes).cpu().numpy()
 
 
 def save(model: VAE, path: Path) -> None:

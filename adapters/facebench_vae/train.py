@@ -7,15 +7,9 @@ import click
 
 from facebench.distributed.launch import processes_option
 from facebench.options import choice, integer, number
-from facebench.training import (
-    Plan,
-    Run,
-    plan_options,
-    require_power_of_two,
-    steps_option,
-    train_images,
-    trainer_options,
-)
+from facebench.training.data import require_power_of_two, train_images
+from facebench.training.options import Plan, plan_options, steps_option, trainer_options
+from facebench.training.run import Run
 from facebench_vae.sampler import MODEL_FILE
 
 

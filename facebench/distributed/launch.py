@@ -12,29 +12,32 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 import click
 
 from facebench.distributed import torchrun
 from facebench.errors import BadInput
+from facebench.options import Decorator, integer
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 _OURS = "FACEBENCH_LAUNCH"
 _PATIENCE = 5.0
 """Seconds that the first process has to give the reason, which most often all share."""
 _LINES = 20
 
 
-def processes_option(alone: str = "") -> Callable[[Command], Command]:
+def processes_option(alone: str = "") -> Decorator:
     """Return a decorator that adds ``--processes``, which runs the command in so many.
 
     `alone` is why this command takes no more than one.
     """
-    help_text = "Processes of this machine that share the work, each with a GPU where there are any"
+    help_text = (
+        "Processes of this machine that share the work, each with a GPU where there are any."
+    )
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: Callable[..., Any]) -> Any:
+        @integer("--processes", 1, f"{alone}: one is all there is." if alone else help_text)
         @wraps(command)
         def spread(*, processes: int, **options: Any) -> Any:
             if alone and (processes > 1 or _under_torchrun()):
@@ -43,16 +46,7 @@ def processes_option(alone: str = "") -> Callable[[Command], Command]:
                 return _after_the_first(lambda: command(**options))
             return launch(processes)
 
-        decorated: Any = spread
-        option = click.option(
-            "--processes",
-            default=1,
-            show_default=True,
-            type=click.IntRange(1),
-            metavar="INT",
-            help=f"{alone}: one is all there is." if alone else f"{help_text}.",
-        )
-        return option(decorated)
+        return spread
 
     return decorate
 

@@ -1,4 +1,4 @@
-"""Processes that share work: how they meet, notice a death, and part.
+"""Processes that share work: how they meet, exchange values, notice a death, and part.
 
 A single process imports nothing of torch here.
 """
@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from facebench.distributed.torchrun import world_size
 from facebench.errors import RunFailed
 
+T = TypeVar("T")
 LEADER = 0
 _MOMENT = 0.5  # seconds
-_LOST = ("connection", "gloo")
 
 
 def meet(backend: str = "gloo", timeout: timedelta | None = None) -> tuple[int, int]:
-    """Meet the processes that torchrun started, if any; return this one's rank, and their number."""
+    """Meet those that torchrun started, if any; return this process's rank, and their number."""
     if world_size() == 1:
         return LEADER, 1
     from torch import distributed
@@ -47,6 +47,17 @@ class ProcessGroup:
         """Whether this one writes."""
         return self.rank == LEADER
 
+    def gather(self, value: T) -> list[T]:
+        """Return the `value` of every process, by rank."""
+        if self.size == 1:
+            return [value]
+        from torch import distributed
+
+        values = [value] * self.size
+        with self.all_alive():
+            distributed.all_gather_object(values, value)
+        return values
+
     @contextmanager
     def all_alive(self) -> Iterator[None]:
         """Say what a broken connection means: the frameworks' own words are of sockets."""
@@ -64,7 +75,8 @@ class ProcessGroup:
 def _is_lost_connection(error: Exception) -> bool:
     from torch.distributed import DistError
 
-    return isinstance(error, DistError) or any(sign in str(error).lower() for sign in _LOST)
+    words = str(error).lower()
+    return isinstance(error, DistError) or "connection" in words or "gloo" in words
 
 
 def _leave() -> None:

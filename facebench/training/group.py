@@ -4,7 +4,7 @@ torch is imported when there are several: TensorFlow's own networks need it for 
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from facebench.distributed.process_group import ProcessGroup, meet
 from facebench.distributed.torchrun import local_gpu, own_gpu, world_size
@@ -12,8 +12,6 @@ from facebench.errors import BadInput
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-T = TypeVar("T")
 
 
 class Group(ProcessGroup):
@@ -46,16 +44,6 @@ class Group(ProcessGroup):
         parts = torch.split_with_sizes(together.div_(self.size), [g.numel() for g in gradients])
         for each, part in zip(gradients, parts, strict=True):
             each.copy_(part.view_as(each))
-
-    def gather(self, value: T) -> list[T]:
-        """Return the `value` of every process, by rank."""
-        if self.size == 1:
-            return [value]
-        from torch import distributed
-
-        values = [value] * self.size
-        distributed.all_gather_object(values, value)
-        return values
 
     def obeyed(self, asked: int | None) -> int | None:
         """Return the signal that any process was `asked` to stop by: all stop after one step."""

@@ -1,5 +1,6 @@
 """The options that trainers have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -55,13 +56,14 @@ def steps_option(default: int) -> Decorator:
 def plan_options(unit: str = "steps", **defaults: int) -> Decorator:
     """Return a decorator that adds the options of :class:`Plan`, and hands over a ``plan``."""
 
-    def decorate(command: Any) -> Any:
+    def decorate(command: Callable[..., Any]) -> Any:
+        @_options(Plan(**defaults), unit)  # type: ignore[arg-type]
         @wraps(command)
         def with_plan(**given: Any) -> Any:
             chosen = {field.name: given.pop(field.name) for field in fields(Plan)}
             return command(plan=Plan(**chosen), **given)
 
-        return _options(Plan(**defaults), unit)(with_plan)  # type: ignore[arg-type]
+        return with_plan
 
     return decorate
 

@@ -113,7 +113,7 @@ class Recorder:
 
     def _save_grid(self, step: int) -> None:
         images = control_images(self.learner)
-        self.run.save_grid(self.run.grid_path(step).stem, images)
+        self.run.save_grid(f"step-{step:06d}", images)
         self.events.image(step, "samples", grid(images))
 
     def _keep(self, step: int, losses: Losses) -> None:

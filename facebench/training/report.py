@@ -1,4 +1,4 @@
-"""The end of a run: its model, film, plot and ``README.md``, and where each lies."""
+"""The end of a run: its model, animation, chart and ``README.md``, and where each lies."""
 
 import os
 import platform
@@ -29,8 +29,8 @@ def command_line() -> str:
 def finish(run: Run, learner: Learner, chosen: str) -> None:
     """Write what a finished run has beside its checkpoints, the model last; say where it lies."""
     places = {"Samples": run.samples / "final.png"}
-    for film in save_animation(run.grids(), run.samples / "training"):
-        places[film.suffix[1:].upper()] = film
+    for animation in save_animation(run.grids(), run.samples / "training"):
+        places[animation.suffix[1:].upper()] = animation
     places["Losses"] = save_chart(curves(run.history()), run.folder / "losses.svg")
     places["Log"] = run.metrics_path
     places["Events"] = run.folder

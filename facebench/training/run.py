@@ -127,28 +127,12 @@ class Run:
         """Return the control grids, in the order of their steps."""
         return sorted(self.samples.glob("step-*.png"), key=_step)
 
-    def grid_path(self, step: int) -> Path:
-        """Return where the control grid of `step` is."""
-        return self.samples / f"step-{step:06d}.png"
-
     def save_grid(self, name: str, images: Images, columns: int | None = None) -> Path:
         """Save `images` as the PNG grid ``samples/NAME.png``."""
         target = self.samples / f"{name}.png"
         with atomic_path(target) as partial:
             grid(images, columns).save(partial)
         return target
-
-
-def trained_model(folder: Path, model_file: str, adapter: str) -> Path:
-    """Return the model file of a finished run, or raise BadInput saying how to get one."""
-    if not folder.is_dir():
-        raise BadInput(f"There is no run folder {folder}: make one with facebench train {adapter}.")
-    if not (folder / model_file).is_file():
-        raise BadInput(
-            f"{folder} holds no {model_file}: its training has not finished; "
-            f"run facebench train {adapter} again."
-        )
-    return folder / model_file
 
 
 def _step(grid: Path) -> int:
