@@ -6,37 +6,26 @@ from typing import Any
 import click
 
 Decorator = Callable[[Any], Any]
+COUNT = click.IntRange(1)
 POSITIVE = click.FloatRange(0, min_open=True)
-
-
-def integer(
-    name: str,
-    default: int | None,
-    help_text: str,
-    *,
-    least: int = 1,
-    most: int | None = None,
-    metavar: str = "INT",
-) -> Decorator:
-    """Return the option `name` that takes a whole number from `least` on."""
-    kind = click.IntRange(least, most)
-    return click.option(
-        name, default=default, show_default=True, type=kind, metavar=metavar, help=help_text
-    )
 
 
 def number(
     name: str,
     default: int | float | None,
     help_text: str,
-    kind: click.FloatRange = POSITIVE,
-    *,
-    metavar: str = "FLOAT",
+    kind: click.IntRange | click.FloatRange = COUNT,
+    metavar: str = "",
     show_default: bool | str = True,
 ) -> Decorator:
     """Return the option `name` that takes a number of `kind`."""
     return click.option(
-        name, default=default, show_default=show_default, type=kind, metavar=metavar, help=help_text
+        name,
+        default=default,
+        show_default=show_default,
+        type=kind,
+        metavar=metavar or ("INT" if isinstance(kind, click.IntRange) else "FLOAT"),
+        help=help_text,
     )
 
 
@@ -59,7 +48,7 @@ def option_group(*decorators: Decorator) -> Decorator:
 
 def seed_option(help_text: str) -> Decorator:
     """Return the ``--seed`` of every command; NumPy and Keras take 32 bits."""
-    return integer("--seed", 0, help_text, least=0, most=2**32 - 1)
+    return number("--seed", 0, help_text, click.IntRange(0, 2**32 - 1))
 
 
 limit_options = option_group(
@@ -67,12 +56,14 @@ limit_options = option_group(
         "--time-limit",
         1800,
         "A model that gives no batch for as long has failed.",
+        POSITIVE,
         metavar="SECONDS",
     ),
     number(
         "--memory-limit",
         None,
         "A model whose processes hold more has failed.  [default: three quarters of what is here]",
+        POSITIVE,
         metavar="GIB",
     ),
 )

@@ -9,6 +9,8 @@ from facebench.training.group import ALONE, Group
 
 Losses = tuple[Any, Any]
 """Of the discriminator and of the generator: scalar tensors of the backend."""
+Tensors = list[Any]
+Function = Callable[..., Any]
 
 
 class Backend(ABC):
@@ -18,24 +20,22 @@ class Backend(ABC):
         self.group = group
 
     @abstractmethod
-    def differentiate(
-        self, losses: Callable[[], tuple[Any, ...]], *variables: list[Any]
-    ) -> tuple[tuple[Any, ...], list[list[Any]]]:
+    def differentiate(self, losses: Function, *variables: Tensors) -> tuple[Any, list[Tensors]]:
         """Return `losses()`, and each loss's gradients by its variables, 0 where it has none."""
 
     @abstractmethod
-    def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
+    def input_gradient(self, function: Function, x: Any) -> Any:
         """Return the gradient of the sum of `function(x)` by `x`, itself differentiable."""
 
     @abstractmethod
-    def average(self, gradients: list[Any]) -> list[Any]:
+    def average(self, gradients: Tensors) -> Tensors:
         """Return the mean of each gradient over the processes that train together."""
 
     def updating(self) -> AbstractContextManager[Any]:
         """Return the context in which variables are changed."""
         return nullcontext()
 
-    def compiled(self, step: Callable[..., Any], jit: bool) -> Callable[..., Any]:
+    def compiled(self, step: Function, jit: bool) -> Function:
         """Return `step` made fast."""
         return step
 
@@ -61,9 +61,7 @@ class _TensorFlow(Backend):
 
             self.mirrored = Mirrored(group)
 
-    def differentiate(
-        self, losses: Callable[[], tuple[Any, ...]], *variables: list[Any]
-    ) -> tuple[tuple[Any, ...], list[list[Any]]]:
+    def differentiate(self, losses: Function, *variables: Tensors) -> tuple[Any, list[Tensors]]:
         import tensorflow as tf
 
         with tf.GradientTape(persistent=True) as tape:
@@ -74,7 +72,7 @@ class _TensorFlow(Backend):
             for loss, each in zip(values, variables, strict=True)
         ]
 
-    def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
+    def input_gradient(self, function: Function, x: Any) -> Any:
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
@@ -82,19 +80,17 @@ class _TensorFlow(Backend):
             value = function(x)
         return tape.gradient(value, x)
 
-    def average(self, gradients: list[Any]) -> list[Any]:
+    def average(self, gradients: Tensors) -> Tensors:
         return self.mirrored.average(gradients) if self.mirrored else gradients
 
-    def compiled(self, step: Callable[..., Any], jit: bool) -> Callable[..., Any]:
+    def compiled(self, step: Function, jit: bool) -> Function:
         import tensorflow as tf
 
         return tf.function(step, autograph=False, jit_compile=jit or None)
 
 
 class _Torch(Backend):
-    def differentiate(
-        self, losses: Callable[[], tuple[Any, ...]], *variables: list[Any]
-    ) -> tuple[tuple[Any, ...], list[list[Any]]]:
+    def differentiate(self, losses: Function, *variables: Tensors) -> tuple[Any, list[Tensors]]:
         import torch
 
         values, gradients = losses(), []
@@ -105,14 +101,14 @@ class _Torch(Backend):
             gradients.append([torch.zeros_like(t) if g is None else g for g, t in pairs])
         return values, gradients
 
-    def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
+    def input_gradient(self, function: Function, x: Any) -> Any:
         import torch
 
         x = x.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
         return gradient
 
-    def average(self, gradients: list[Any]) -> list[Any]:
+    def average(self, gradients: Tensors) -> Tensors:
         self.group.average(gradients)
         return gradients
 

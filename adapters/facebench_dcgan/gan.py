@@ -46,11 +46,7 @@ class GAN:
         keras.config.set_dtype_policy("mixed_bfloat16" if config["mixed_precision"] else "float32")
         self.generators = build_generators(size, config["latent_dim"], width, **options)
         self.discriminators = build_discriminators(
-            size,
-            width,
-            norm=_norm(config),
-            spectral=config["spectral_norm"],
-            **options,
+            size, width, norm=_norm(config), spectral=config["spectral_norm"], **options
         )
         keras.config.set_dtype_policy("float32")
         self.averages = build_generators(size, config["latent_dim"], width, **options)
@@ -58,9 +54,7 @@ class GAN:
         self.average.set_weights(self.generators[-1].get_weights())
         self.trained = [_trainable(nets) for nets in (self.discriminators, self.generators)]
         self.averaged = _trainable(self.averages)
-        self.optimizers = [_adam(config) for _ in self.trained]
-        for optimizer, variables in zip(self.optimizers, self.trained, strict=True):
-            optimizer.build(variables)
+        self.optimizers = [_adam(config, variables) for variables in self.trained]
         self._compiled: dict[int, Callable[[Batch], Losses]] = {}
 
     def step(self, batch: Batch, stage: int = -1) -> Losses:
@@ -79,16 +73,16 @@ class GAN:
         name, alpha = self.config["loss"], batch.get("alpha")
         fake = _call(self.generators[stage], batch["z"], alpha)
 
-        def judge(images: Any, changes: Any = None) -> Any:
+        def discriminate(images: Any, changes: Any = None) -> Any:
             changed = images if changes is None else augment(images, changes)
             return _call(self.discriminators[stage], changed, alpha)
 
         changes = batch.get("changes", (None, None))
-        logits = judge(batch["real"], changes[0]), judge(fake, changes[1])
+        logits = discriminate(batch["real"], changes[0]), discriminate(fake, changes[1])
         d_loss = discriminator_loss(name, *logits, batch["targets"])
         if name == "wgan-gp":
             between = batch["mix"] * batch["real"] + (1 - batch["mix"]) * fake
-            d_loss += gradient_penalty(self.backend.input_gradient(judge, between))
+            d_loss += gradient_penalty(self.backend.input_gradient(discriminate, between))
         return d_loss, generator_loss(name, logits[1])
 
     def settle(self, stage: int = -1, alpha: float = 1.0) -> Any:
@@ -143,11 +137,13 @@ def _norm(config: Mapping[str, Any]) -> Norm:
     return "layer" if config["loss"] == "wgan-gp" else "batch"
 
 
-def _adam(config: Mapping[str, Any]) -> Any:
+def _adam(config: Mapping[str, Any], variables: list[Any]) -> Any:
     from keras import optimizers
 
     beta_1, beta_2 = (0.0, 0.99) if config["loss"] == "wgan-gp" else (0.5, 0.999)
-    return optimizers.Adam(config["lr"], beta_1=beta_1, beta_2=beta_2)
+    adam = optimizers.Adam(config["lr"], beta_1=beta_1, beta_2=beta_2)
+    adam.build(variables)
+    return adam
 
 
 def _call(network: Any, x: Any, alpha: Any) -> Any:

@@ -20,7 +20,9 @@ class Mirrored:
 
     def __init__(self, group: Group):
         """Connect to the others of `group`."""
-        _see_one_gpu()
+        if gpus := tf.config.list_physical_devices("GPU"):
+            own = gpus[own_gpu(len(gpus))]  # the others are left to the other processes
+            tf.config.set_visible_devices([own], "GPU")
         cluster = {"worker": group.gather(_own_address())}
         task = {"type": "worker", "index": group.rank}
         os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
@@ -35,12 +37,6 @@ class Mirrored:
             return list(replica.all_reduce(tf.distribute.ReduceOp.MEAN, here))
 
         return list(self.strategy.run(reduced))
-
-
-def _see_one_gpu() -> None:
-    """Leave the other GPUs of this machine to the other processes."""
-    if gpus := tf.config.list_physical_devices("GPU"):
-        tf.config.set_visible_devices(gpus[own_gpu(len(gpus))], "GPU")
 
 
 def _own_address() -> str:

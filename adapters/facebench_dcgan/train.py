@@ -11,9 +11,9 @@ from click.core import ParameterSource
 from facebench.distributed.launch import processes_option
 from facebench.distributed.torchrun import world_size
 from facebench.errors import BadInput
-from facebench.options import choice, integer, number, option_group
+from facebench.options import POSITIVE, choice, number, option_group
 from facebench.training.data import require_power_of_two, train_images
-from facebench.training.group import join_group
+from facebench.training.group import choose_device, join_group
 from facebench.training.loop import fit
 from facebench.training.options import Plan, plan_options, steps_option, trainer_options
 from facebench.training.run import Run
@@ -24,6 +24,7 @@ from facebench_keras.runtime import start_keras
 if TYPE_CHECKING:
     from facebench_dcgan.learner import DCGANLearner
 
+Options = dict[str, Any]
 LABEL_NOISE = 0.1
 FLAGS = {
     "spectral-norm": "Bound the discriminator's layers by their spectral norm instead of "
@@ -48,15 +49,15 @@ FLAGS = {
     "(10,000 CelebA pictures at --crop celeba --size 128; a GPU is advisable).",
 )
 @steps_option(10000)
-@integer("--batch-size", 64, "Images per step.")
-@integer(
+@number("--batch-size", 64, "Images per step.")
+@number(
     "--width",
     32,
     "Channels at half the image's size; the paper's network has 128.",
     metavar="CHANNELS",
 )
-@integer("--latent-dim", 100, "Size of the latent vector.")
-@number("--lr", 2e-4, "Learning rate of both networks.")
+@number("--latent-dim", 100, "Size of the latent vector.")
+@number("--lr", 2e-4, "Learning rate of both networks.", POSITIVE)
 @choice("--loss", ["nonsaturating", "hinge", "wgan-gp"], "What the networks play for.")
 @number(
     "--label-noise",
@@ -104,32 +105,22 @@ def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     dataset = train_images(data)
     require_power_of_two(dataset, "DCGAN")
     options, plan = _settled(click.get_current_context(), options, plan)
-    _require_backend(options["backend"])
+    backend = options["backend"]
+    if (running := start_keras(backend).backend.backend()) != backend:
+        raise BadInput(f"This process runs Keras on {running}: train on {backend} in a new one.")
     run = Run(out, "dcgan", MODEL_FILE, dataset, **options)
     if run.is_already_trained(plan):
         return
     if run.resized and options["progressive"] and plan.resume:
         click.echo("Networks grow by the number of steps, which is another: beginning anew.")
         plan = replace(plan, resume=False)
-    train(run, plan)
-
-
-def train(run: Run, plan: Plan) -> None:
-    """Train as ``run.config`` says, and write its model file when all is done."""
     from facebench_dcgan.learner import DCGANLearner
 
-    group = join_group(_device(run.config["backend"]), run.config["batch_size"])
+    # TensorFlow's processes average gradients by its own means, whatever the device.
+    device = "cpu" if backend == "tensorflow" else choose_device()
+    group = join_group(device, options["batch_size"])
     learner = DCGANLearner(run.config, run.images, group)
     fit(run, learner, plan, group, **_hooks(run, learner))
-
-
-def _device(backend: str) -> str:
-    """Return what the processes' gradients are averaged on: TensorFlow does that by itself."""
-    if backend == "tensorflow":
-        return "cpu"
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _hooks(run: Run, learner: "DCGANLearner") -> dict[str, Callable[..., None]]:
@@ -148,9 +139,7 @@ def _hooks(run: Run, learner: "DCGANLearner") -> dict[str, Callable[..., None]]:
     return {"after_log": tell, "finish": lambda: learner.save_notebook_weights(run.folder)}
 
 
-def _settled(
-    context: click.Context, options: dict[str, Any], plan: Plan
-) -> tuple[dict[str, Any], Plan]:
+def _settled(context: click.Context, options: Options, plan: Plan) -> tuple[Options, Plan]:
     """Fill in what depends on other options, and refuse what does not go together."""
     if world_size() > 1 and (options["preset"] == "notebook" or options["jit_compile"]):
         raise BadInput(
@@ -172,29 +161,13 @@ def _settled(
     return options, plan
 
 
-def _notebook(
-    context: click.Context, options: dict[str, Any], plan: Plan
-) -> tuple[dict[str, Any], Plan]:
-    free = {*notebook.PRESET, "preset", "seed", "backend"}
-    given = {name for name in options if context.get_parameter_source(name) is _COMMAND_LINE}
-    if given - free:
-        raise BadInput(
-            f"--preset notebook is fixed: leave out --{min(given - free).replace('_', '-')}."
-        )
-    preset = {
-        name: value
-        for name, value in notebook.PRESET.items()
-        if context.get_parameter_source(name) is not _COMMAND_LINE
-    }
-    fixed = {"label_noise": notebook.LABEL_NOISE, "loss": "notebook", "ema": 0.0}
+def _notebook(context: click.Context, options: Options, plan: Plan) -> tuple[Options, Plan]:
+    """Fill in what the notebook had, and refuse what would change it."""
+    source = context.get_parameter_source
+    given = {name for name in context.params if source(name) is ParameterSource.COMMANDLINE}
+    if fixed := (given & options.keys()) - {*notebook.PRESET, "preset", "seed", "backend"}:
+        raise BadInput(f"--preset notebook is fixed: leave out --{min(fixed).replace('_', '-')}.")
+    preset = {name: value for name, value in notebook.PRESET.items() if name not in given}
     watched = {name: preset.pop(name) for name in ("log_every", "grid_every") if name in preset}
-    return options | preset | fixed, replace(plan, **watched)
-
-
-_COMMAND_LINE = ParameterSource.COMMANDLINE
-
-
-def _require_backend(backend: str) -> None:
-    running = start_keras(backend).backend.backend()
-    if running != backend:
-        raise BadInput(f"This process runs Keras on {running}: train on {backend} in a new one.")
+    network = {"label_noise": notebook.LABEL_NOISE, "loss": "notebook", "ema": 0.0}
+    return options | preset | network, replace(plan, **watched)

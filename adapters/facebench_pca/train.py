@@ -9,7 +9,7 @@ import numpy as np
 from facebench.data.dataset import Dataset
 from facebench.distributed.launch import processes_option
 from facebench.errors import BadInput
-from facebench.options import choice, integer
+from facebench.options import choice, number
 from facebench.sampler import Images, latents, to_uint8
 from facebench.training.charts import save_chart
 from facebench.training.data import held_back, train_images
@@ -18,7 +18,7 @@ from facebench.training.options import Plan, plan_options, trainer_options
 from facebench.training.recorder import CONTROL_SEEDS
 from facebench.training.run import Run
 from facebench_pca.learner import PCALearner
-from facebench_pca.model import Eigenfaces
+from facebench_pca.model import TINY, Eigenfaces
 from facebench_pca.sampler import MODEL_FILE
 
 SOLVERS = {
@@ -34,7 +34,7 @@ TRUNCATED = (16, 64, 256)
 
 @click.command("pca")
 @trainer_options
-@integer(
+@number(
     "--components",
     None,
     f"Eigenfaces to keep, the dimensions of the latent space.  [default: {DEFAULT_COMPONENTS}, or "
@@ -46,7 +46,7 @@ TRUNCATED = (16, 64, 256)
     "How they are found: exactly, in memory of pixels by pixels; or approximately, in memory "
     "of pixels by components. auto decomposes up to 32x32 pixels exactly.",
 )
-@integer(
+@number(
     "--passes",
     6,
     "Times that the randomized solver reads all images; more are more exact. A run that is "
@@ -91,9 +91,10 @@ def _finish(run: Run, learner: PCALearner) -> None:
             z = latents(CONTROL_SEEDS, len(model.variances))
             z[:, leading:] = 0
             run.save_grid(f"leading-{leading}", model.render(z))
+    logarithms = np.log10(np.maximum(model.variances, TINY))
     spectrum = {
         "explained variance": list(enumerate(explained.tolist(), 1)),
-        "log10 of variance": list(enumerate(_log(model.variances), 1)),
+        "log10 of variance": list(enumerate(logarithms.tolist(), 1)),
     }
     chart = save_chart(spectrum, run.samples / "spectrum.svg", "eigenface")
     click.echo(f"Eigenfaces: {run.samples / 'eigenfaces.png'}\nSpectrum: {chart}")
@@ -105,10 +106,6 @@ def portraits(model: Eigenfaces, count: int = 35) -> Images:
     faces = 127.5 * (1 + faces / np.abs(faces).max(axis=1, keepdims=True))
     rows = np.concatenate([model.mean[None], faces])
     return to_uint8(rows.reshape(-1, 3, model.size, model.size), 0.0, 255.0)
-
-
-def _log(variances: np.ndarray) -> list[float]:
-    return np.log10(np.maximum(variances, 1e-12)).tolist()
 
 
 def _components(wanted: int | None, dataset: Dataset) -> int:

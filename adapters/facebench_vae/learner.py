@@ -53,15 +53,15 @@ class VAELearner:
 
     def state(self) -> State:
         """Return weights, averages and Adam's moments as arrays."""
-        parts = {"model": self.model.state_dict(), "average": self.average.state_dict()}
         moments = {
             f"{index}/{name}": tensor
             for index, values in self.adam.state_dict()["state"].items()
             for name, tensor in values.items()
         }
+        networks = {"model": self.model.state_dict(), "average": self.average.state_dict()}
         return {
             f"{part}/{name}": tensor.detach().cpu().numpy().copy()
-            for part, tensors in (parts | {"adam": moments}).items()
+            for part, tensors in (networks | {"adam": moments}).items()
             for name, tensor in tensors.items()
         }
 

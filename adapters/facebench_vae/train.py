@@ -6,8 +6,10 @@ from typing import Any
 import click
 
 from facebench.distributed.launch import processes_option
-from facebench.options import choice, integer, number
+from facebench.options import POSITIVE, choice, number
 from facebench.training.data import require_power_of_two, train_images
+from facebench.training.group import choose_device, join_group
+from facebench.training.loop import fit
 from facebench.training.options import Plan, plan_options, steps_option, trainer_options
 from facebench.training.run import Run
 from facebench_vae.sampler import MODEL_FILE
@@ -16,14 +18,14 @@ from facebench_vae.sampler import MODEL_FILE
 @click.command("vae")
 @trainer_options
 @steps_option(10000)
-@integer("--batch-size", 64, "Images per step.", least=2)
-@integer(
+@number("--batch-size", 64, "Images per step.", click.IntRange(2))
+@number(
     "--width",
     32,
     "Channels at half the image's size; they double with every halving, up to 8 times that.",
     metavar="CHANNELS",
 )
-@integer(
+@number(
     "--latent-dim",
     64,
     "Dimensions of the latent space; more of them take longer to become independent, which "
@@ -34,6 +36,7 @@ from facebench_vae.sampler import MODEL_FILE
     1.0,
     "Standard deviation of the likelihood, where pixels span [-1, 1]: a smaller one gives "
     "sharper reconstructions and less faithful samples.",
+    POSITIVE,
 )
 @choice(
     "--likelihood",
@@ -48,11 +51,11 @@ from facebench_vae.sampler import MODEL_FILE
     "weight 1.",
     click.FloatRange(min=0),
 )
-@integer(
+@number(
     "--kl-warmup",
     0,
     "Raise that weight from 0 over so many steps (Bowman et al. 2016).",
-    least=0,
+    click.IntRange(0),
     metavar="STEPS",
 )
 @choice(
@@ -72,12 +75,9 @@ from facebench_vae.sampler import MODEL_FILE
     2e-3,
     "Adam's first learning rate; it falls to 0 along a cosine over --steps. A run that goes "
     "on with other --steps goes on along their cosine.",
+    POSITIVE,
 )
-@choice(
-    "--device",
-    ["auto", "cpu", "cuda"],
-    "Where to train; auto takes a GPU if torch sees one.",
-)
+@choice("--device", ["auto", "cpu", "cuda"], "Where to train; auto takes a GPU if torch sees one.")
 @click.option(
     "--mixed-precision",
     is_flag=True,
@@ -102,10 +102,13 @@ def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> N
     """
     dataset = train_images(data)
     require_power_of_two(dataset, "VAE")
-
-    from facebench_vae.fit import choose_device, train
-
     device = choose_device(device)
     run = Run(out, "vae", MODEL_FILE, dataset, **options)
-    if not run.is_already_trained(plan):
-        train(run, plan, device)
+    if run.is_already_trained(plan):
+        return
+    from facebench_vae.fit import finish
+    from facebench_vae.learner import VAELearner
+
+    group = join_group(device, run.config["batch_size"])
+    learner = VAELearner(run.config, run.images, device, group)
+    fit(run, learner, plan, group, finish=lambda: finish(run, learner))

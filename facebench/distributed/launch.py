@@ -19,7 +19,7 @@ import click
 
 from facebench.distributed import torchrun
 from facebench.errors import BadInput
-from facebench.options import Decorator, integer
+from facebench.options import Decorator, number
 
 _OURS = "FACEBENCH_LAUNCH"
 _PATIENCE = 5.0
@@ -37,14 +37,19 @@ def processes_option(alone: str = "") -> Decorator:
     )
 
     def decorate(command: Callable[..., Any]) -> Any:
-        @integer("--processes", 1, f"{alone}: one is all there is." if alone else help_text)
+        @number("--processes", 1, f"{alone}: one is all there is." if alone else help_text)
         @wraps(command)
         def spread(*, processes: int, **options: Any) -> Any:
             if alone and (processes > 1 or _under_torchrun()):
                 raise BadInput(f"{alone}: leave out --processes and torchrun.")
-            if processes == 1 or _started_here():
-                return _after_the_first(lambda: command(**options))
-            return launch(processes)
+            if processes > 1 and not _started_here():
+                return launch(processes)
+            try:
+                return command(**options)
+            except Exception:
+                if torchrun.rank():  # the first process fails, too, and says why before this one
+                    time.sleep(_PATIENCE)
+                raise
 
         return spread
 
@@ -65,12 +70,12 @@ def launch(count: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // count, 1)))
     logging.disable()  # torch's launcher tells of every process, in its own words
     with tempfile.TemporaryDirectory(prefix="facebench-") as logs:
-        code = _code_of(count, Path(logs))
-    if code:
-        sys.exit(code)
+        if code := _exit_code(count, Path(logs)):
+            sys.exit(code)
 
 
-def _code_of(count: int, logs: Path) -> int:
+def _exit_code(count: int, logs: Path) -> int:
+    """Run them; return 0, or the code of the first that failed."""
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -105,16 +110,6 @@ def _tell(rank: int, count: int, code: int, logs: Path) -> None:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         said = [line for line in lines if line.startswith("Error: ")] or lines[-_LINES:]
         click.echo("\n".join([f"Process {rank + 1} of {count} failed:", *said]), err=True)
-
-
-def _after_the_first(command: Callable[[], Any]) -> Any:
-    """Run `command`; where it fails, let the first process fail and say why before this one."""
-    try:
-        return command()
-    except Exception:
-        if torchrun.rank():
-            time.sleep(_PATIENCE)
-        raise
 
 
 def _under_torchrun() -> bool:

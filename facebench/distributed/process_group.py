@@ -39,8 +39,8 @@ class ProcessGroup:
 
     rank: int = LEADER
     size: int = 1
-    work: ClassVar[str]
-    kept: ClassVar[str]
+    died: ClassVar[str]
+    """What to say when another one is no longer there."""
 
     @property
     def leads(self) -> bool:
@@ -67,8 +67,7 @@ class ProcessGroup:
             if self.size == 1 or not _is_lost_connection(error):
                 raise
             raise RunFailed(
-                f"Another process of this {self.work} died. {self.kept} kept: start the same "
-                "command again, and it goes on from there."
+                f"{self.died}: start the same command again, and it goes on from there."
             ) from error
 
 

@@ -22,7 +22,7 @@ _PATIENCE = timedelta(days=1)  # the leader may score for long; a death is notic
 class Ranks(ProcessGroup):
     """Which of how many processes this is."""
 
-    work, kept = "evaluation", "What was finished is"
+    died = "Another process of this evaluation died. What was finished is kept"
 
     @classmethod
     def join(cls) -> "Ranks":

@@ -5,19 +5,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from facebench.files import write_text
 
 Number = int | float
 Curve = Sequence[tuple[Number, Number]]
 
 _MOST_POINTS = 400
-_AXIS = {"domain": False, "ticks": False, "tickCount": 5, "labelColor": "#444", "labelFontSize": 12}
+_TEXT = {"labelColor": "#444", "labelFontSize": 12, "titleColor": "#444"}
 _CONFIG = {
     "font": "system-ui, sans-serif",
     "padding": 12,
     "view": {"stroke": None},
     "title": {"anchor": "start", "color": "#111", "fontSize": 12},
-    "axis": _AXIS | {"titleColor": "#444", "titleFontWeight": "normal", "gridColor": "#ddd"},
+    "axis": _TEXT | {"domain": False, "ticks": False, "tickCount": 5, "gridColor": "#ddd"},
     "line": {"color": "#2563eb", "strokeWidth": 1.5, "strokeCap": "round"},
 }
 
@@ -51,11 +53,8 @@ def _channel(field: str, title: str | None) -> dict[str, Any]:
     return {"field": field, "type": "quantitative", "title": title, "scale": {"zero": False}}
 
 
-def _thin(curve: Curve) -> Curve:
+def _thin(curve: Curve) -> list[Any]:
     """Return means of neighbours where there are more points than pixels to tell them apart."""
     stride = math.ceil(len(curve) / _MOST_POINTS)
-    groups = [curve[start : start + stride] for start in range(0, len(curve), stride)]
-    return [
-        (math.fsum(x for x, _ in group) / len(group), math.fsum(y for _, y in group) / len(group))
-        for group in groups
-    ]
+    starts = range(0, len(curve), stride)
+    return [np.mean(curve[start : start + stride], axis=0).tolist() for start in starts]

@@ -45,14 +45,15 @@ class Checkpoints:
         step: int,
         seconds: float,
         score: float | None,
-        losses: Mapping[str, float] | None = None,
+        losses: Mapping[str, float],
     ) -> Checkpoint:
         """Write a checkpoint, then remove all but the newest and the best; refuse NaN."""
-        bad = [name for name, array in state.items() if not _finite(array)]
+        floats = {name: array for name, array in state.items() if array.dtype.kind == "f"}
+        bad = [name for name, array in floats.items() if not np.isfinite(array).all()]
         if bad:
             raise Diverged(f"The weights are no longer finite at step {step} ({bad[0]}).")
-        numbers = {"seconds": repr(seconds), "score": repr(score)}
-        about = {"step": str(step), "losses": json.dumps(losses or {}), **numbers}
+        about = {"step": str(step), "seconds": repr(seconds), "score": repr(score)}
+        about["losses"] = json.dumps(losses)
         target = self.folder / f"step-{step:06d}.safetensors"
         with atomic_path(target) as partial:
             arrays = {name: np.asarray(a, order="C") for name, a in state.items()}
@@ -62,7 +63,8 @@ class Checkpoints:
 
     def all(self) -> list[Checkpoint]:
         """Return every checkpoint, oldest first."""
-        return [_open(path) for path in sorted(self.folder.glob("step-*.safetensors"), key=_step)]
+        found = map(_open, self.folder.glob("step-*.safetensors"))
+        return sorted(found, key=lambda each: each.step)
 
     def newest(self, until: int | None = None) -> Checkpoint | None:
         """Return the checkpoint of the last step, or of the last up to step `until`, if any."""
@@ -85,14 +87,6 @@ class Checkpoints:
         for each in self.all():
             if each not in kept:
                 each.path.unlink()
-
-
-def _finite(array: np.ndarray) -> bool:
-    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
-
-
-def _step(path: Path) -> int:
-    return int(path.stem.removeprefix("step-"))
 
 
 def _open(path: Path) -> Checkpoint:

@@ -5,30 +5,16 @@ answers, so the score looks at a part of the training split that no step ever se
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.errors import BadInput
-from facebench.training.learner import generator
+from facebench.training.learner import Rows, generator
 from facebench.training.sliced_wasserstein import IMAGES
 
 SHARE, FEWEST = 10, 2
-_NO_STEP = 2**64 - 1  # the draw is none of a step's
-
-
-class Rows:
-    """Some of an array's images, read when they are asked for: the array need not fit in memory."""
-
-    def __init__(self, images: np.ndarray, rows: np.ndarray):
-        self._images, self._rows = images, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        return self._images[self._rows[index]]
+_NO_STEP = 2**64 - 1  # no step takes its random numbers
 
 
 def train_images(data: Path) -> Dataset:
@@ -62,7 +48,7 @@ def held_back(images: int) -> int:
 def hold_back(images: np.ndarray, seed: int) -> tuple[Rows, Rows]:
     """Return the images to learn, and those to score by, which no step sees.
 
-    The draw depends on the seed and the number of images alone. Of fewer than 20 none are held
+    The choice depends on the seed and the number of images alone. Of fewer than 20 none are held
     back, and the score is of those that are learnt.
     """
     count = held_back(len(images))

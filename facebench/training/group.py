@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from facebench.distributed.process_group import ProcessGroup, meet
-from facebench.distributed.torchrun import local_gpu, own_gpu, world_size
+from facebench.distributed.torchrun import own_gpu, world_size
 from facebench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Group(ProcessGroup):
     """This process's place among those that share each batch."""
 
-    work, kept = "training", "Its checkpoints are"
+    died = "Another process of this training died. Its checkpoints are kept"
 
     @property
     def share(self) -> slice:
@@ -45,7 +45,7 @@ class Group(ProcessGroup):
         for each, part in zip(gradients, parts, strict=True):
             each.copy_(part.view_as(each))
 
-    def obeyed(self, asked: int | None) -> int | None:
+    def stop_signal(self, asked: int | None) -> int | None:
         """Return the signal that any process was `asked` to stop by: all stop after one step."""
         if self.size == 1:
             return asked
@@ -57,13 +57,22 @@ class Group(ProcessGroup):
         distributed.all_reduce(loudest, distributed.ReduceOp.MAX)
         return int(loudest) or None
 
-    def agree(self, step: int) -> None:
+    def require_same_step(self, step: int) -> None:
         """Wait for the other processes, and make sure that they go on from the same step."""
         if len({*self.gather(step)}) > 1:
             raise BadInput(
                 "The processes do not see the same checkpoints: give --out on a disk that all "
                 "share, or --restart."
             )
+
+
+def choose_device(name: str = "auto") -> str:
+    """Return "cpu" or "cuda" for "auto", "cpu" or "cuda"."""
+    import torch
+
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInput("torch sees no GPU for --device cuda: leave the option out.")
+    return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def join_group(device: str, batch_size: int) -> Group:
@@ -80,8 +89,7 @@ def join_group(device: str, batch_size: int) -> Group:
         return Group(*meet("gloo"))
     import torch
 
-    own_gpu(torch.cuda.device_count())
-    torch.cuda.set_device(local_gpu())
+    torch.cuda.set_device(own_gpu(torch.cuda.device_count()))
     return Group(*meet("nccl"))
 
 

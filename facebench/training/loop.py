@@ -39,7 +39,7 @@ def fit(
     if origin:
         learner.restore(origin.read())
     done = origin.step if origin else 0
-    group.agree(done)  # from here on the first process may remove what was there
+    group.require_same_step(done)  # from here on the first process may remove what was there
     with group.all_alive():
         if not group.leads:
             _train(learner, done, group)
@@ -60,7 +60,7 @@ def _train(learner: Learner, done: int, group: Group, recorder: Recorder | None 
             losses = learner.step(step)
             if recorder:
                 recorder.record(step, losses)
-            asked = group.obeyed(interrupt.asked)
+            asked = group.stop_signal(interrupt.asked)
             if asked and step < learner.steps:
                 if recorder:
                     recorder.stop(step, losses)

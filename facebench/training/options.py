@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from facebench.options import Decorator, choice, integer, number, option_group, seed_option
+from facebench.options import POSITIVE, Decorator, choice, number, option_group, seed_option
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _EXPORT = (
@@ -45,7 +45,7 @@ trainer_options = option_group(
 
 def steps_option(default: int) -> Decorator:
     """Return the ``--steps`` of a trainer that takes `default` if none are given."""
-    return integer(
+    return number(
         "--steps",
         default,
         "Training steps. With another number alone a run that is there ends earlier or later: it "
@@ -71,11 +71,11 @@ def plan_options(unit: str = "steps", **defaults: int) -> Decorator:
 def _options(plan: Plan, unit: str) -> Decorator:
     every = f"every so many {unit}."
     return option_group(
-        integer("--log-every", plan.log_every, f"Log the losses {every}"),
-        integer(
+        number("--log-every", plan.log_every, f"Log the losses {every}"),
+        number(
             "--grid-every", plan.grid_every, f"Draw the control grid, 36 fixed latents, {every}"
         ),
-        integer(
+        number(
             "--checkpoint-every",
             plan.checkpoint_every,
             f"Score the samples and keep a checkpoint {every}",
@@ -84,6 +84,7 @@ def _options(plan: Plan, unit: str) -> Decorator:
             "--checkpoint-minutes",
             plan.checkpoint_minutes,
             "Keep a checkpoint after so many minutes without one.",
+            POSITIVE,
         ),
         click.option(
             "--resume/--restart",

@@ -39,12 +39,7 @@ class Recorder:
     """Writes what is due after each step of `learner`, which goes on from `origin` or begins."""
 
     def __init__(
-        self,
-        run: Run,
-        learner: Learner,
-        plan: Plan,
-        origin: Checkpoint | None,
-        after_log: AfterLog,
+        self, run: Run, learner: Learner, plan: Plan, origin: Checkpoint | None, after_log: AfterLog
     ):
         """Forget what the folder has of later steps."""
         self.run, self.learner, self.plan, self.after_log = run, learner, plan, after_log

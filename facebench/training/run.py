@@ -16,6 +16,8 @@ from facebench.training.checkpoints import Checkpoints
 from facebench.training.data import held_back, hold_back
 from facebench.training.options import Plan
 
+_ABSENT = object()
+
 
 class Run:
     """The folder of one training run.
@@ -34,15 +36,10 @@ class Run:
         length: str = "steps",
         **options: Any,
     ):
-        """Open `folder` for a run of `adapter` that will end by writing `model_file`.
+        """Open `folder` for a run that will end by writing `model_file`, which `adapter` opens.
 
-        Args:
-            folder: what is written; it need not exist.
-            adapter: which opens the model.
-            model_file: its name.
-            dataset: the training split, of which a part is held back for the score.
-            length: the option that says how many steps are taken.
-            options: all that the run depends on.
+        `dataset` is the training split, of which a part is held back for the score; `length` is the
+        option that says how many steps are taken; `options` are all that the run depends on.
         """
         self.folder = folder
         self.dataset = dataset
@@ -58,7 +55,14 @@ class Run:
             "held_back": held_back(len(dataset)),
         } | options
         self.config_path = folder / "config.json"
-        changed = self._changed()
+        recorded = read_json(self.config_path) if self.config_path.exists() else self.config
+        if not isinstance(recorded, dict):
+            raise BadInput(f"{self.config_path} does not describe a run: give another --out.")
+        changed = {
+            name
+            for name in recorded | self.config
+            if recorded.get(name, _ABSENT) != self.config.get(name, _ABSENT)
+        }
         if changed - {length}:
             raise BadInput(
                 f"{folder} holds a run with other options or data "
@@ -80,21 +84,6 @@ class Run:
         """Record the options; the model, which others may have made, goes first."""
         self.model_path.unlink(missing_ok=True)
         write_json(self.config_path, self.config)
-        self.finished = False
-
-    def _changed(self) -> set[str]:
-        """Return the names of what is other than the folder's run has it."""
-        if not self.config_path.exists():
-            return set()
-        recorded = read_json(self.config_path)
-        if not isinstance(recorded, dict):
-            raise BadInput(f"{self.config_path} does not describe a run: give another --out.")
-        absent = object()
-        return {
-            name
-            for name in recorded | self.config
-            if recorded.get(name, absent) != self.config.get(name, absent)
-        }
 
     def log(self, step: int, **values: int | float) -> None:
         """Append one line to ``metrics.jsonl``."""
@@ -109,7 +98,7 @@ class Run:
         return [line for line in map(_record, lines[:-1]) if "step" in line]
 
     def rewind(self, step: int) -> None:
-        """Forget what was logged and drawn after `step`, for it will be again."""
+        """Forget what was logged and sampled after `step`, for it will be again."""
         kept = [line for line in self.history() if line["step"] <= step]
         write_text(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept))
         for picture in self.grids():
