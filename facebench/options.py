@@ -14,11 +14,11 @@ def number(
     name: str,
     default: int | float | None,
     help_text: str,
-    kind: click.IntRange | click.FloatRange = COUNT,
+    kind: Any = COUNT,
     metavar: str = "",
     show_default: bool | str = True,
 ) -> Decorator:
-    """Return the option `name` that takes a number of `kind`."""
+    """Return the option `name` that takes a number of `kind`: click's IntRange or FloatRange."""
     return click.option(
         name,
         default=default,
