@@ -43,7 +43,7 @@ def _panel(title: str, curve: Curve, x_label: str) -> dict[str, Any]:
         "data": {"values": [{"x": x, "y": y} for x, y in _thin(curve)]},
         "mark": "line",
         "encoding": {
-            "x": _channel("x", x_label) | {"axis": {"grid": False}},
+            "x": _channel("x", x_label) | {"axis": {"grid": False, "tickMinStep": 1}},
             "y": _channel("y", None),
         },
     }
