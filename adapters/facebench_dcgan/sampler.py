@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.sampler import Images, LatentSampler, to_uint8
-from facebench.training import trained_model
+from facebench.training.sampler import trained_model
 from facebench_keras.runtime import start_keras
 from facebench_models.network import reading
 

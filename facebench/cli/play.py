@@ -265,7 +265,7 @@ def _save(picture: Image.Image, out: Path) -> None:
 
 
 def _save_film(images: "Images", out: Path) -> None:
-    from facebench.training.films import save_gif
+    from facebench.training.animation import save_gif
 
     save_gif([grid(image[None]) for image in images], out, last_ms=100)
     click.echo(f"{out}: {len(images)} pictures")
