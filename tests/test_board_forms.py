@@ -21,7 +21,8 @@ from facebench.files import write_json
 from facebench.metrics import paired
 from facebench.plugins import registry
 from facebench.results.result import SANITY, Protocol, Result, Value, keep_earlier, write_result
-from facebench.results.visuals import Exhibits, Plane, exhibits_folder, write_exhibits
+from facebench.results.schema import as_text, schema
+from facebench.results.visuals import Plane, Visuals, visuals_folder, write_visuals
 from facebench_reports import bars, plots, theme, to_csv, to_html, to_json, to_latex, to_markdown
 from facebench_reports.board import boards
 from facebench_reports.columns import Column
@@ -82,8 +83,8 @@ def folder(results: list[Result], tmp_path: Path) -> Path:
         if each.model != HOSTILE:
             write_result(each, tmp_path)
     points = tuple((float(i), float(i % 3)) for i in range(9))
-    shown = Exhibits(plane=Plane((0.5, 0.25), points, points), training={"loss": points})
-    write_exhibits(shown, exhibits_folder(tmp_path, "vae"))
+    shown = Visuals(plane=Plane((0.5, 0.25), points, points), training={"loss": points})
+    write_visuals(shown, visuals_folder(tmp_path, "vae"))
     (tmp_path / "samples").mkdir()
     Image.new("RGB", (96, 96), "teal").save(tmp_path / "samples" / "vae.png")
     return tmp_path
@@ -103,7 +104,7 @@ def test_the_schema_knows_what_is_written(folder: Path, results: list[Result]) -
         json.loads(to_json(results, folder).read_text("utf-8")),
         json.loads(to_json(results, folder, force=True).read_text("utf-8")),
         json.loads((folder / "vae.json").read_text("utf-8")),
-        json.loads((exhibits_folder(folder, "vae") / "exhibits.json").read_text("utf-8")),
+        json.loads((visuals_folder(folder, "vae") / "exhibits.json").read_text("utf-8")),
         json.loads(CliRunner().invoke(cli, words).output),
     ]
     for record in written:
@@ -113,6 +114,12 @@ def test_the_schema_knows_what_is_written(folder: Path, results: list[Result]) -
     board = written[0]
     board["groups"][0]["rows"][0]["rank"] = "first"
     assert not SCHEMA.is_valid(board)
+
+
+def test_the_schema_is_what_its_classes_say() -> None:
+    text = (files("facebench") / "schema.json").read_text(encoding="utf-8")
+    assert text == as_text(schema()), "run make schema"
+    assert "Where the 95 % interval begins." in text  # what the classes say of their fields
 
 
 def test_what_a_test_writes_is_validated(tmp_path: Path) -> None:

@@ -128,13 +128,27 @@ class Board:
         return "".join(n.mark for n in self.column_notes if column.title in n.subjects)
 
 
+_latest: list[tuple[list[Result], bool, list[Board]]] = []  # what `boards` answered last
+
+
 def boards(results: Sequence[Result], force: bool = False) -> list[Board]:
-    """Return one board per protocol, the largest first; with `force`, one for all."""
-    measured = [_measured(result) for result in results]
+    """Return one board per protocol, the largest first; with `force`, one for all.
+
+    All reporters ask in turn for the boards of the same Results, so the last answer is kept.
+    """
+    for asked, forced, found in _latest:
+        if forced == force and list(map(id, asked)) == list(map(id, results)):
+            return found
+    found = _boards([_measured(result) for result in results], force)
+    _latest[:] = [(list(results), force, found)]
+    return found
+
+
+def _boards(results: Sequence[Result], force: bool) -> list[Board]:
     if force:
-        return [_board(measured)]
+        return [_board(results)]
     groups: dict[str, list[Result]] = {}
-    for result in measured:
+    for result in results:
         groups.setdefault(protocol_id(result.protocol), []).append(result)
     return [_board(group) for _, group in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0]))]
 
@@ -198,29 +212,23 @@ def _cell(column: Column, result: Result, best: bool) -> Cell | None:
     if value is None:
         return None
     places = figures.decimals(column.key, value.value, value.error)
-    beside = [
-        "" if number is None else figures.fixed(number, places)
-        for number in (value.floor, value.reference)
-    ]
     return Cell(
         title=column.title,
         value=value.value,
         number=figures.fixed(value.value, places),
         error=figures.error(column.key, value),
         interval=figures.interval(column.key, value),
-        floor=beside[0],
+        floor=figures.fixed(value.floor, places),
         ratio=figures.ratio(value),
-        own=beside[1],
+        own=figures.fixed(value.reference, places),
         best=best,
     )
 
 
 def _measured(result: Result) -> Result:
     """Drop what is not a number: it cannot be ranked, and JSON has no word for it."""
-    metrics = {
-        k: _finite(value) for k, value in result.metrics.items() if math.isfinite(value.value)
-    }
-    return replace(result, metrics=metrics)
+    known = {k: v for k, v in result.metrics.items() if math.isfinite(v.value)}
+    return replace(result, metrics={key: _finite(value) for key, value in known.items()})
 
 
 def _finite(value: Value) -> Value:
