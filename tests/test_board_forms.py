@@ -211,8 +211,7 @@ def test_the_extrapolated_line_ends_at_the_value(results: list[Result]) -> None:
 def test_bars_share_the_scale_of_the_models_and_checks_may_lie_beyond() -> None:
     rows = [result("a", 10.0), result("b", 20.0), result("far", 90.0, adapter=SANITY)]
     column = Column("fid")
-    scale = bars.scale(column, rows)
-    found = [scale.bar(column.value(row)) for row in rows]
+    found = bars.bars(column, rows)
     assert all(bar is not None for bar in found)
     a, b, far = (bar for bar in found if bar)
     assert a.low is not None and a.high is not None

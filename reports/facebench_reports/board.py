@@ -105,19 +105,9 @@ class Board:
         return tuple(column.real(self.results) for column in self.columns)
 
     @property
-    def has_ties(self) -> bool:
-        """Whether any rank is shared."""
-        return any(row.shared for row in self.rows) and not self.differing
-
-    @property
     def knows_noise(self) -> bool:
         """Whether any value carries the pseudo-values that differences are judged by."""
         return any(value.groups for r in self.results for value in r.metrics.values())
-
-    @property
-    def has_sanity(self) -> bool:
-        """Whether any row is a check of the metrics."""
-        return any(result.is_sanity for result in self.results)
 
     def marks(self, row: Row) -> str:
         """Return the letters of the notes that hold for `row` but not for all."""

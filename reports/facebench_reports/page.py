@@ -18,7 +18,7 @@ import facebench
 from facebench.files import write_text
 from facebench.results.result import Result
 from facebench_reports import drawing, pairs, plots, protocols, theme
-from facebench_reports.bars import Bar, scale
+from facebench_reports.bars import Bar, bars
 from facebench_reports.board import Board, Row, boards, differences
 from facebench_reports.pictures import SHOWN, Captioned, Picture, galleries, sample_grid
 
@@ -142,7 +142,6 @@ def _section(board: Board, differing: Sequence[str], folder: Path, pictured: int
     visuals = drawing.visuals_of(board, folder)
     figures = plots.figures(board, visuals)
     models_first = sorted(board.rows, key=lambda row: row.result.is_sanity)
-    scales = [scale(column, board.results) for column in board.columns]
     return Section(
         board=board,
         heading=protocols.unlike(board.protocol, differing) or "Leaderboard",
@@ -158,13 +157,7 @@ def _section(board: Board, differing: Sequence[str], folder: Path, pictured: int
         ],
         figures=figures,
         caveats=[column.caveat(board.results) for column in board.columns],
-        bars=[
-            tuple(
-                each.bar(column.value(result))
-                for each, column in zip(scales, board.columns, strict=True)
-            )
-            for result in board.results
-        ],
+        bars=[*zip(*(bars(column, board.results) for column in board.columns), strict=True)],
         data={
             "figures": {
                 figure.key: [{"spec": p.spec, "height": p.height} for p in figure.panels]

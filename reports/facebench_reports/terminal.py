@@ -37,13 +37,13 @@ def to_terminal(results: Sequence[Result], folder: Path, force: bool = False) ->
     Console().print(terminal_table(results, force))
 
 
-def plain(text: str) -> str:
-    r"""Return `text` without what could steer a terminal.
+def plain(text: str, instead: str = "�") -> str:
+    r"""Return `text` without what could steer a terminal, or break a line.
 
     >>> plain("a[bold]\x1b[31m")
     'a[bold]�[31m'
     """
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return "".join(c if c.isprintable() else instead for c in text)
 
 
 def _heading(board: Board) -> Iterator[RenderableType]:

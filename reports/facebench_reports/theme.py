@@ -32,17 +32,19 @@ def shape(index: int) -> str:
 
 def settings() -> dict[str, Any]:
     """Return Vega-Lite's ``config``."""
-    axis = {
+    words = {
+        "titleColor": "var(--quiet)",
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelFontSize": 12,
+    }
+    axis = words | {
         "domainColor": "var(--rule)",
         "gridColor": "var(--rule)",
         "gridOpacity": 0.45,
         "gridWidth": 0.6,
         "tickColor": "var(--rule)",
         "labelColor": "var(--quiet)",
-        "titleColor": "var(--quiet)",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
         "labelLimit": 130,
         "titlePadding": 8,
     }
@@ -64,16 +66,8 @@ def settings() -> dict[str, Any]:
         "point": {"filled": True, "size": 55, "opacity": 1, "color": "var(--ink)"},
         "line": {"strokeWidth": 1.6, "color": "var(--ink)"},
         "bar": {"color": "var(--c1)"},
-        "legend": {
-            "labelColor": "var(--ink)",
-            "titleColor": "var(--quiet)",
-            "labelFontSize": 12,
-            "titleFontSize": 12,
-            "titleFontWeight": "normal",
-            "orient": "bottom",
-            "columns": 3,
-            "labelLimit": 180,
-        },
+        "legend": words
+        | {"labelColor": "var(--ink)", "orient": "bottom", "columns": 3, "labelLimit": 180},
     }
 
 
