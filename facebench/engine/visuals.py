@@ -36,7 +36,7 @@ from facebench.results.visuals import (
     write_visuals,
 )
 from facebench.sampler import Images
-from facebench.samplers import latent_visuals
+from facebench.samplers.latent_visuals import COLUMNS, TOTAL, labels
 from facebench.sandbox.limits import Limits
 
 SHOWN = 8
@@ -102,21 +102,16 @@ def _latent_galleries(
         return {}
     model = Model(result.model, ADAPTER, run, {"data": str(dataset.folder)})
     shown = dataset.images[:SHOWN]
-    again = range(
-        latent_visuals.TOTAL + dataset.first, latent_visuals.TOTAL + dataset.first + len(shown)
-    )
-    parts = _until_refused(model, [range(latent_visuals.TOTAL), again], context.limits)
+    again = range(TOTAL + dataset.first, TOTAL + dataset.first + len(shown))
+    parts = _until_refused(model, [range(TOTAL), again], context.limits)
     found = {}
-    for walks in parts[:1]:
-        names = ("interpolation", "traversal")
-        for name, half, labels in zip(
-            names, np.split(walks, 2), latent_visuals.labels(), strict=True
-        ):
-            found[name] = _saved(name, half, latent_visuals.COLUMNS, labels, (), folder)
-    for images in parts[1:]:
-        if images.shape == shown.shape:
-            both, rows = np.concatenate([shown, images]), ("real images", "reconstructions")
-            found[rows[1]] = _saved(rows[1], both, len(shown), rows, (), folder)
+    if parts:
+        halves = zip(("interpolation", "traversal"), np.split(parts[0], 2), labels(), strict=True)
+        for name, walks, texts in halves:
+            found[name] = _write_gallery(folder, name, walks, COLUMNS, texts)
+    if len(parts) > 1 and parts[1].shape == shown.shape:
+        both, rows = np.concatenate([shown, parts[1]]), ("real images", "reconstructions")
+        found[rows[1]] = _write_gallery(folder, rows[1], both, len(shown), rows)
     return found
 
 
@@ -196,7 +191,13 @@ def _write_galleries(
         "real": _reader(context.dataset),
         "training": _reader(context.training),
     }
-    return {name: _write_strip(name, plan, sets, folder) for name, plan in plans.items()}
+    found = {}
+    for name, plan in plans.items():
+        images = np.stack([sets[of](index) for of, index in plan.cells])
+        found[name] = _write_gallery(
+            folder, name, images, plan.columns, plan.labels, plan.distances
+        )
+    return found
 
 
 Reader = Callable[[int], np.ndarray]
@@ -221,18 +222,13 @@ def _redrawn(plans: Mapping[str, _Plan], drawn: Drawn) -> Reader:
     return (kept | dict(zip(missing, images, strict=True))).__getitem__
 
 
-def _write_strip(name: str, plan: _Plan, sets: Mapping[str, Reader], folder: Path) -> Gallery:
-    images = np.stack([sets[of](index) for of, index in plan.cells])
-    return _saved(name, images, plan.columns, plan.labels, plan.distances, folder)
-
-
-def _saved(
+def _write_gallery(
+    folder: Path,
     name: str,
     images: Images,
     columns: int,
     labels: Sequence[str],
-    distances: Sequence[float],
-    folder: Path,
+    distances: Sequence[float] = (),
 ) -> Gallery:
     with atomic_path(folder / f"{name}.png") as partial:
         grid(images, columns).save(partial)
