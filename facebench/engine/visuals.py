@@ -28,13 +28,7 @@ from facebench.metrics.comparison import FeatureSet
 from facebench.metrics.memorization import memorization, nearest_neighbours
 from facebench.plugins.spec import Model
 from facebench.results.result import Result
-from facebench.results.visuals import (
-    Gallery,
-    Visuals,
-    read_visuals,
-    visuals_folder,
-    write_visuals,
-)
+from facebench.results.visuals import Gallery, Visuals, read_visuals, visuals_folder, write_visuals
 from facebench.sampler import Images
 from facebench.samplers.latent_visuals import COLUMNS, TOTAL, labels
 from facebench.sandbox.limits import Limits

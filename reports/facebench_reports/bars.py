@@ -1,7 +1,7 @@
 """The small bars under numbers: value, interval and noise floor on their column's scale."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from facebench.results.result import Result, Value
 from facebench_reports.columns import Column
@@ -17,7 +17,7 @@ class Bar:
     low: float | None
     high: float | None
     floor: float | None
-    beyond: bool
+    beyond: bool = field(kw_only=True)
     """Whether the value lies outside the scale, which models set and checks do not."""
 
 
@@ -45,5 +45,5 @@ def _bar(value: Value | None, low: float, high: float) -> Bar | None:
     def place(number: float) -> float:
         return round(100 * min(max((number - low) / (high - low), 0.0), 1.0), 1)
 
-    beside = (None if n is None else place(n) for n in (value.low, value.high, value.floor))
-    return Bar(place(value.value), *beside, beyond=not low <= value.value <= high)
+    ends = [None if n is None else place(n) for n in (value.low, value.high, value.floor)]
+    return Bar(place(value.value), *ends, beyond=not low <= value.value <= high)

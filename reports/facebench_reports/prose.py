@@ -31,7 +31,7 @@ _LATEX = str.maketrans(
         "§": r"\S{}",
         "¶": r"\P{}",
         "√": r"$\surd$",
-        **{raised: f"$^{plain}$" for raised, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True)},
+        **{raised: f"$^{digit}$" for raised, digit in zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True)},
         "⁻": "$^-$",
     }
 )
@@ -93,8 +93,8 @@ def _markdown(board: Board) -> str:
 
 
 def _latex(board: Board) -> str:
-    head = [r"\#", "Model", *(_heading(board, c, escape_latex) for c in board.columns)]
-    head, *rows = [f"{' & '.join(row)} \\\\" for row in [head, *_rows(board, _AS_LATEX)]]
+    headings = [r"\#", "Model", *(_heading(board, c, escape_latex) for c in board.columns)]
+    head, *rows = (f"{' & '.join(row)} \\\\" for row in [headings, *_rows(board, _AS_LATEX)])
     notes = [f"% {escape_latex(sentence)}" for sentence in _words(board)]
     begin = rf"\begin{{tabular}}{{rl{'r' * len(board.columns)}}}"
     rules = [r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]

@@ -95,11 +95,7 @@ def _group(board: Board) -> dict[str, Any]:
     return {
         "id": board.id,
         **({"forced": differing} if differing else {"protocol": asdict(board.protocol)}),
-        "ordering": {
-            "metric": column.key,
-            "title": column.title,
-            "better": column.metric.better,
-        },
+        "ordering": {"metric": column.key, "title": column.title, "better": column.metric.better},
         "rows": [_record(row, with_protocol=bool(differing)) for row in board.rows],
     }
 

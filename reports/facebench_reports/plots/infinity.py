@@ -48,11 +48,7 @@ def _lines_to_infinity(column: Column, results: Sequence[Result]) -> Panel:
     to_high = {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, **colour}
     layers: list[Spec] = [
         {"transform": [is_line], "mark": "line", "encoding": {"x": x, "y": y, **colour}},
-        {
-            "transform": [is_end],
-            "mark": {"type": "rule", "strokeWidth": 2},
-            "encoding": to_high,
-        },
+        {"transform": [is_end], "mark": {"type": "rule", "strokeWidth": 2}, "encoding": to_high},
         {
             "data": {"values": points},
             "mark": {"type": "point", "size": 40},
