@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test slow simulate bench lint types wheel clean
+.PHONY: demo test slow simulate bench lint types schema wheel clean
 
 demo: $(INSTALLED)        ## render faces, train three models small, draw the board
 	$(BIN)/facebench demo
@@ -27,6 +27,9 @@ lint: $(INSTALLED)
 
 types: $(INSTALLED)
 	$(BIN)/mypy
+
+schema: $(INSTALLED)      ## facebench/schema.json, from the classes of facebench/results
+	$(BIN)/python -m facebench.results.schema
 
 wheel: $(INSTALLED)       ## a wheel built from the sdist must hold everything
 	$(BIN)/python tests/check_wheel.py

@@ -1,6 +1,7 @@
 """Files are written whole or not at all."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -87,13 +88,21 @@ def write_json(target: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read JSON, with a sentence instead of a traceback when it is not."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} is not readable as JSON: {error}.") from error
 
 
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number
 
 
 def file_digest(path: Path, progress: Callable[[int], object] = lambda _: None) -> str:

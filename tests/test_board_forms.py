@@ -22,7 +22,8 @@ from facebench.metrics import paired
 from facebench.metrics.table import Better
 from facebench.plugins import registry
 from facebench.results.result import SANITY, Protocol, Result, Value, keep_earlier, write_result
-from facebench.results.visuals import Exhibits, Plane, exhibits_folder, write_exhibits
+from facebench.results.schema import as_text, schema
+from facebench.results.visuals import Plane, Visuals, visuals_folder, write_visuals
 from facebench_reports import bars, plots, theme, to_csv, to_html, to_json, to_latex, to_markdown
 from facebench_reports.board import boards
 from facebench_reports.columns import Column
@@ -83,8 +84,8 @@ def folder(results: list[Result], tmp_path: Path) -> Path:
         if each.model != HOSTILE:
             write_result(each, tmp_path)
     points = tuple((float(i), float(i % 3)) for i in range(9))
-    shown = Exhibits(plane=Plane((0.5, 0.25), points, points), training={"loss": points})
-    write_exhibits(shown, exhibits_folder(tmp_path, "vae"))
+    shown = Visuals(plane=Plane((0.5, 0.25), points, points), training={"loss": points})
+    write_visuals(shown, visuals_folder(tmp_path, "vae"))
     (tmp_path / "samples").mkdir()
     Image.new("RGB", (96, 96), "teal").save(tmp_path / "samples" / "vae.png")
     return tmp_path
@@ -104,7 +105,7 @@ def test_the_schema_knows_what_is_written(folder: Path, results: list[Result]) -
         json.loads(to_json(results, folder).read_text("utf-8")),
         json.loads(to_json(results, folder, force=True).read_text("utf-8")),
         json.loads((folder / "vae.json").read_text("utf-8")),
-        json.loads((exhibits_folder(folder, "vae") / "exhibits.json").read_text("utf-8")),
+        json.loads((visuals_folder(folder, "vae") / "exhibits.json").read_text("utf-8")),
         json.loads(CliRunner().invoke(cli, words).output),
     ]
     for record in written:
@@ -114,6 +115,12 @@ def test_the_schema_knows_what_is_written(folder: Path, results: list[Result]) -
     board = written[0]
     board["groups"][0]["rows"][0]["rank"] = "first"
     assert not SCHEMA.is_valid(board)
+
+
+def test_the_schema_is_what_its_classes_say() -> None:
+    text = (files("facebench") / "schema.json").read_text(encoding="utf-8")
+    assert text == as_text(schema()), "run make schema"
+    assert "Where the 95 % interval begins." in text  # what the classes say of their fields
 
 
 def test_what_a_test_writes_is_validated(tmp_path: Path) -> None:
@@ -205,8 +212,7 @@ def test_the_extrapolated_line_ends_at_the_value(results: list[Result]) -> None:
 def test_bars_share_the_scale_of_the_models_and_checks_may_lie_beyond() -> None:
     rows = [result("a", 10.0), result("b", 20.0), result("far", 90.0, adapter=SANITY)]
     column = Column("fid")
-    scale = bars.scale(column, rows)
-    found = [scale.bar(column.value(row)) for row in rows]
+    found = bars.bars(column, rows)
     assert all(bar is not None for bar in found)
     a, b, far = (bar for bar in found if bar)
     assert a.low is not None and a.high is not None

@@ -106,19 +106,9 @@ class Board:
         return tuple(column.real(self.results) for column in self.columns)
 
     @property
-    def has_ties(self) -> bool:
-        """Whether any rank is shared."""
-        return any(row.shared for row in self.rows) and not self.differing
-
-    @property
     def knows_noise(self) -> bool:
         """Whether any value carries the pseudo-values that differences are judged by."""
         return any(value.groups for r in self.results for value in r.metrics.values())
-
-    @property
-    def has_sanity(self) -> bool:
-        """Whether any row is a check of the metrics."""
-        return any(result.is_sanity for result in self.results)
 
     def marks(self, row: Row) -> str:
         """Return the letters of the notes that hold for `row` but not for all."""
@@ -129,13 +119,27 @@ class Board:
         return "".join(n.mark for n in self.column_notes if column.title in n.subjects)
 
 
+_latest: list[tuple[list[Result], bool, list[Board]]] = []  # what `boards` answered last
+
+
 def boards(results: Sequence[Result], force: bool = False) -> list[Board]:
-    """Return one board per protocol, the largest first; with `force`, one for all."""
-    measured = [_measured(result) for result in results]
+    """Return one board per protocol, the largest first; with `force`, one for all.
+
+    All reporters ask in turn for the boards of the same Results, so the last answer is kept.
+    """
+    for asked, forced, found in _latest:
+        if forced == force and list(map(id, asked)) == list(map(id, results)):
+            return found
+    found = _boards([_measured(result) for result in results], force)
+    _latest[:] = [(list(results), force, found)]
+    return found
+
+
+def _boards(results: Sequence[Result], force: bool) -> list[Board]:
     if force:
-        return [_board(measured)]
+        return [_board(results)]
     groups: dict[str, list[Result]] = {}
-    for result in measured:
+    for result in results:
         groups.setdefault(protocol_id(result.protocol), []).append(result)
     return [_board(group) for _, group in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0]))]
 
@@ -202,19 +206,15 @@ def _cell(column: Column, result: Result, best: bool) -> Cell | None:
     if value is None:
         return None
     places = figures.decimals(column.key, value.value, value.error)
-    beside = [
-        "" if number is None else figures.fixed(number, places)
-        for number in (value.floor, value.reference)
-    ]
     return Cell(
         title=column.title,
         value=value.value,
         number=figures.fixed(value.value, places),
         error=figures.error(column.key, value),
         interval=figures.interval(column.key, value),
-        floor=beside[0],
+        floor=figures.fixed(value.floor, places),
         ratio=figures.ratio(value),
-        own=beside[1],
+        own=figures.fixed(value.reference, places),
         best=best,
     )
 
