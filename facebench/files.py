@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from facebench.errors import BadInput
-from facebench.folders import name_bytes, tree
+from facebench.folders import tree
+from facebench.text import name_bytes
 
 ARRAY_DAMAGE = (
     *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError, MemoryError),

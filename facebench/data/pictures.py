@@ -11,7 +11,7 @@ from facebench.data.arrays import is_array, open_array
 from facebench.data.decode import decode
 from facebench.data.source import check_kind, open_images, plain
 from facebench.files import file_digest
-from facebench.folders import shown
+from facebench.text import shown
 
 
 @dataclass(frozen=True)

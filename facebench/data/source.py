@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from facebench.data.archive import DAMAGE, Header, Members, check_size, open_tar, open_zip
 from facebench.data.decode import suffixes
 from facebench.errors import BadInput
-from facebench.folders import name_bytes, printable, shown, tree
+from facebench.folders import tree
+from facebench.text import name_bytes, printable, shown
 
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}
 """What systems leave in people's folders, besides files whose names begin with a dot."""

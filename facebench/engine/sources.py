@@ -2,7 +2,7 @@
 
 A sampler's process keeps its framework, its memory and its crashes out of the engine (TensorFlow
 and torch's Triton do not even live in one process), and draws the next images while the engine
-looks at the last. :mod:`facebench.sandbox.process` has its limits.
+looks at the last. :mod:`facebench.sandbox.parent` has its limits.
 """
 
 import json
@@ -27,7 +27,7 @@ from facebench.plugins.dependencies import is_of_the_kernel
 from facebench.plugins.spec import Model
 from facebench.sampler import Images, Sampler, checked
 from facebench.sandbox.limits import DEFAULT, Limits
-from facebench.sandbox.process import Sandbox
+from facebench.sandbox.parent import Sandbox
 
 Seeds = Sequence[int]
 Key = dict[str, str]
@@ -148,7 +148,7 @@ class ModelSource(SamplerSource):
         if self._sandbox is None:
             self._opened = time.time()
             self._sandbox = Sandbox(self.model, self._limits)
-        drawn = self._sandbox.draw(batches)
+        drawn = self._sandbox.sample(batches)
         is_whole = False
         try:
             yield from drawn

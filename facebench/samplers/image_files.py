@@ -16,9 +16,9 @@ from facebench.data.decode import Unreadable, decode, to_array
 from facebench.data.order import random_order
 from facebench.data.source import check_kind, listed, open_images
 from facebench.errors import BadInput
-from facebench.folders import shown
 from facebench.sampler import Images
 from facebench.samplers.pixels import Pixels
+from facebench.text import shown
 
 
 class ImageFilesSampler:

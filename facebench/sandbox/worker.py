@@ -24,11 +24,11 @@ from facebench.errors import BadInput
 from facebench.plugins import registry
 from facebench.plugins.dependencies import Reads, noting
 from facebench.sampler import Sampler, checked
-from facebench.sandbox import process_tree as family
-from facebench.sandbox.protocol import write_frame
+from facebench.sandbox.process_tree import MARK, ProcessTree
+from facebench.sandbox.protocol import write_message
 
 _AT_ONCE = 50
-"""Paths in a frame, which has its bounds."""
+"""Paths in a message, which has its bounds."""
 
 
 def main() -> None:
@@ -46,10 +46,10 @@ class Answers:
         self._pipe, self._owner = pipe, os.getpid()
 
     def put(self, header: dict[str, object], data: np.ndarray | None = None) -> None:
-        """Write one frame."""
+        """Write one message."""
         if os.getpid() != self._owner:
             os._exit(1)
-        write_frame(self._pipe, header, data)
+        write_message(self._pipe, header, data)
 
 
 def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) -> None:
@@ -62,7 +62,7 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
                 num, first_seed = request["check"]
                 check(sampler, num, first_seed, answers)
             else:
-                draw_all(sampler, request["seeds"], answers)
+                sample_all(sampler, request["seeds"], answers)
             tell_dependencies(sampler, reads, answers)
             answers.put({"kind": "done"})
     except BadInput as error:
@@ -75,8 +75,8 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
         answers.put({"kind": "failed", "reason": f"{type(error).__name__}: {error}"})
 
 
-def draw_all(sampler: Sampler, batches: Sequence[Sequence[int]], answers: Answers) -> None:
-    """Draw batch after batch."""
+def sample_all(sampler: Sampler, batches: Sequence[Sequence[int]], answers: Answers) -> None:
+    """Answer with batch after batch."""
     for seeds in batches:
         images = checked(sampler.sample(seeds), len(seeds))
         answers.put({"kind": "images", "shape": images.shape}, images)
@@ -105,7 +105,8 @@ def tell_dependencies(sampler: Sampler, reads: Reads, answers: Answers) -> None:
 
 def _requests() -> Iterator[dict[str, Any]]:
     """Return the requests; the model finds an empty input, and its process ends with the engine."""
-    lifeline, name = os.dup(0), os.environ[family.MARK]  # which a model may clear
+    lifeline = os.dup(0)
+    tree = ProcessTree(os.environ[MARK], os.getpid())  # before a model clears it
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
@@ -113,7 +114,7 @@ def _requests() -> Iterator[dict[str, Any]]:
         with open(lifeline, "rb") as stream:
             for line in stream:
                 lines.put(line)
-        family.end(name, os.getpid())  # the engine writes no more: it is gone
+        tree.kill()  # the engine writes no more: it is gone
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=read, daemon=True).start()
