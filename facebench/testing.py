@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from facebench.errors import cause
 from facebench.sampler import Images, Sampler, checked
 
 Level = Literal["ok", "note", "failed"]
@@ -72,7 +73,7 @@ def _findings(sampler: Sampler, seeds: Sequence[int]) -> Iterator[Finding]:
     try:
         images = checked(sampler.sample(seeds), len(seeds))
     except Exception as error:
-        yield Finding("contract", "failed", _one_line(error))
+        yield Finding("contract", "failed", cause(error))
         return
     seconds = time.perf_counter() - started
     height, width = images.shape[2:]
@@ -82,7 +83,7 @@ def _findings(sampler: Sampler, seeds: Sequence[int]) -> Iterator[Finding]:
         try:
             yield Finding(name, *check(drawn))
         except Exception as error:
-            yield Finding(name, "failed", _one_line(error))
+            yield Finding(name, "failed", cause(error))
     yield Finding("speed", "note", f"{len(seeds) / seconds:.3g} images a second")
     yield Finding("memory", "note", f"{(_memory() - before) >> 20} MiB more at its peak")
 
@@ -167,7 +168,3 @@ _CHECKS: dict[str, Callable[[_Drawn], tuple[Level, str]]] = {
 def _memory() -> int:
     """Return the most memory that this process ever held, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -139,18 +139,14 @@ class Sandbox:
         """Move messages to the queue, which holds the sampler back when it is full."""
         with self._process.answers as answers:
             try:
-                while (header := read_header(answers)) is not None:
-                    is_batch = header["kind"] == "images"
-                    self._messages.put(
-                        read_images(answers, header.get("shape"), self._expected())
-                        if is_batch
-                        else header
-                    )
+                while message := read_header(answers):
+                    if message["kind"] == "images":
+                        count = self._counts.popleft() if self._counts else -1
+                        self._messages.put(read_images(answers, message.get("shape"), count))
+                    else:
+                        self._messages.put(message)
             except (ProtocolError, OSError, MemoryError) as error:
                 self._messages.put({"kind": f"nonsense: {error}"})
-
-    def _expected(self) -> int:
-        return self._counts.popleft() if self._counts else -1
 
 
 def examine(model: Model, num: int, first_seed: int, limits: Limits) -> list[Finding]:
