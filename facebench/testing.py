@@ -56,6 +56,9 @@ class _Drawn:
     seeds: Sequence[int]
     images: Images
 
+    def again(self, seeds: Sequence[int]) -> Images:
+        return checked(self.sampler.sample(seeds), len(seeds))
+
 
 def check_sampler(sampler: Sampler, num: int = 32, first_seed: int = 0) -> Report:
     """Draw `num` images in several ways and say what was found; an exception is a finding.
@@ -100,22 +103,20 @@ def _range(drawn: _Drawn) -> tuple[Level, str]:
 
 
 def _determinism(drawn: _Drawn) -> tuple[Level, str]:
-    return _compared(drawn, drawn.sampler.sample(drawn.seeds), "drawn again", tolerance=0)
+    return _compared(drawn, drawn.again(drawn.seeds), "drawn again", tolerance=0)
 
 
 def _batches(drawn: _Drawn) -> tuple[Level, str]:
     parts = [drawn.seeds[:1], drawn.seeds[1:4], drawn.seeds[4:]]
-    again = [checked(drawn.sampler.sample(part), len(part)) for part in parts if part]
+    again = [drawn.again(part) for part in parts if part]
     return _compared(drawn, np.concatenate(again), "in batches of 1, 3 and the rest", TOLERANCE)
 
 
 def _order(drawn: _Drawn) -> tuple[Level, str]:
-    backwards = checked(drawn.sampler.sample(drawn.seeds[::-1]), len(drawn.seeds))
-    return _compared(drawn, backwards[::-1], "drawn backwards", TOLERANCE)
+    return _compared(drawn, drawn.again(drawn.seeds[::-1])[::-1], "drawn backwards", TOLERANCE)
 
 
 def _compared(drawn: _Drawn, again: np.ndarray, how: str, tolerance: int) -> tuple[Level, str]:
-    again = checked(again, len(drawn.seeds))
     if again.shape != drawn.images.shape:
         return "failed", f"{how}, the images have the shape {again.shape}"
     distance = np.abs(again.astype(np.int16) - drawn.images).max((1, 2, 3))

@@ -257,7 +257,15 @@ def test_nothing_in_the_current_folder_shadows_an_installed_module(
 
 @pytest.mark.parametrize(
     "data",
-    [b"\x01", b"\xff\xff\xff\xff", b"\x02\x00\x00\x00[]", b"\x04\x00\x00\x00null", b"\x09\0\0\0{"],
+    [
+        b"\x01",
+        b"\xff\xff\xff\xff\n",
+        b"[]\n",
+        b"null\n",
+        b"{\n",
+        b'{"kind": "done"}',
+        b"1" * (1 << 21),
+    ],
 )
 def test_messages_that_are_not_any_are_refused(data: bytes) -> None:
     with pytest.raises(ProtocolError):

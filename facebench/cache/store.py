@@ -19,7 +19,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from facebench.files import atomic_path
@@ -117,19 +116,18 @@ class FeatureStore:
         try:
             key = read_key(path)
             _read(path, key)
+            return path == self.path(key)
         except _DAMAGE:
             return False
         except FileNotFoundError:  # removed a moment ago: there is nothing damaged
             return True
-        return path == self.path(key)
 
 
 def read_key(path: Path) -> str:
     """Return the key in the header of a record's file, or raise ValueError."""
     try:
-        with safe_open(path, "np") as file:
-            return str((file.metadata() or {})["key"])
-    except (KeyError, SafetensorError) as error:
+        return _mapped(path)[1]["key"]
+    except _DAMAGE as error:
         raise ValueError(f"{path} is not a record: {error}") from error
 
 

@@ -131,9 +131,9 @@ def interpolate(
       facebench interpolate dcgan --seeds 3,14,15 --out strip.png
       facebench interpolate dcgan --seeds 0-7 --steps 12 --out faces.gif
     """
-    from facebench.samplers.latent_walks import between, truncated
+    from facebench.samplers.latent_walks import between, latent_sampler, truncated
 
-    sampler = _open_latent(model)
+    sampler = latent_sampler(_open(model), model)
     if len(seeds) < 2:
         raise BadInput("--seeds names one seed only: two are needed to go between.")
     if _is_film(out):
@@ -181,7 +181,7 @@ def traverse(
     """
     from facebench.samplers import latent_walks as walks
 
-    sampler = _open_latent(model)
+    sampler = walks.latent_sampler(_open(model), model)
     (z,) = walks.truncated(sampler, [seed], truncation)
     if principal:
         components = walks.principal(sampler, max(directions) + 1)
@@ -197,12 +197,6 @@ def _open(text: str) -> Any:
     from facebench.plugins.spec import parse_model
 
     return parse_model(text).open()
-
-
-def _open_latent(text: str) -> "LatentSampler":
-    from facebench.samplers.latent_walks import latent_sampler
-
-    return latent_sampler(_open(text), text)
 
 
 def _is_film(out: Path) -> bool:

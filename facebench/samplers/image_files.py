@@ -43,7 +43,9 @@ class ImageFilesSampler:
         elif (range, layout) == ("uint8", ""):
             count, self._read = _open_files(path)
         else:
-            raise BadInput(f"range and layout are for arrays, and {path} is none: leave them out.")
+            raise BadInput(
+                f"range and layout are for arrays, and {path} is not one: leave them out."
+            )
         self._order = random_order(count)
 
     def __len__(self) -> int:
@@ -94,13 +96,9 @@ def _open_files(path: Path) -> Reader:
 
 def _open_array(path: Path, range: str, layout: str) -> Reader:
     if range == "uint8":
-        array = open_array(path, layout)
-        return len(array), array.__getitem__
-    return _open_numbers(path, load_array(path), range, layout)
-
-
-def _open_numbers(path: Path, array: np.ndarray, range: str, layout: str) -> Reader:
-    """Open an array of other numbers than grey levels, by its stated range."""
+        levels = open_array(path, layout)
+        return len(levels), levels.__getitem__
+    array = load_array(path)  # of other numbers than grey levels
     if array.ndim != 4:
         raise BadInput(
             f"{path} holds an array of shape {array.shape}, where images are (n, 3, h, w) or "

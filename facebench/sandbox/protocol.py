@@ -1,16 +1,14 @@
-"""What a sampler's process and the engine say to each other: a JSON header, then an array's bytes.
+"""What a sampler's process answers the engine: JSON, one header a line, then an array's bytes.
 
 The other side of the pipe is somebody else's code, so every length is checked before it is used.
 """
 
 import json
-import struct
 from io import BufferedIOBase
 from typing import Any
 
 import numpy as np
 
-_LENGTH = struct.Struct("<I")
 _LONGEST_HEADER = 1 << 20  # bytes
 LARGEST_SIDE = 16384
 """Pixels of height or width, beyond which images are not believed."""
@@ -24,8 +22,7 @@ def write_message(
     pipe: BufferedIOBase, header: dict[str, object], data: np.ndarray | None = None
 ) -> None:
     """Write one message and flush it."""
-    text = json.dumps(header).encode()[:_LONGEST_HEADER]
-    pipe.write(_LENGTH.pack(len(text)) + text)
+    pipe.write(json.dumps(header).encode() + b"\n")
     if data is not None:
         pipe.write(np.ascontiguousarray(data).data.cast("B"))
     pipe.flush()
@@ -33,16 +30,13 @@ def write_message(
 
 def read_header(pipe: BufferedIOBase) -> dict[str, Any] | None:
     """Return the next message's header, or None where the other side has ended."""
-    head = pipe.read(_LENGTH.size)
-    if not head:
+    line = pipe.readline(_LONGEST_HEADER)
+    if not line:
         return None
-    if len(head) < _LENGTH.size:
-        raise ProtocolError("a length was cut off")
-    (length,) = _LENGTH.unpack(head)
-    if length > _LONGEST_HEADER:
-        raise ProtocolError("a header of absurd length")
+    if not line.endswith(b"\n"):
+        raise ProtocolError("a header that is cut off, or of absurd length")
     try:
-        header = json.loads(pipe.read(length))
+        header = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ProtocolError("a header that is not JSON") from error
     if not isinstance(header, dict) or not isinstance(header.get("kind"), str):

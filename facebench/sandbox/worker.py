@@ -59,7 +59,7 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
         answers.put("opened")
         for request in requests:
             if "check" in request:
-                check(sampler, *request["check"], answers)
+                check(sampler, answers, *request["check"])
             else:
                 sample_all(sampler, request["seeds"], answers)
             tell_dependencies(sampler, reads, answers)
@@ -81,7 +81,7 @@ def sample_all(sampler: Sampler, batches: Sequence[Sequence[int]], answers: Answ
         answers.put("images", images, shape=images.shape)
 
 
-def check(sampler: Sampler, num: int, first_seed: int, answers: Answers) -> None:
+def check(sampler: Sampler, answers: Answers, num: int, first_seed: int) -> None:
     """Answer with what the contract's checks find."""
     from facebench.testing import check_sampler
 
