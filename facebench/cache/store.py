@@ -1,10 +1,10 @@
 """The feature store: what was computed once, by the content of everything it depends on.
 
-A record is one chunk of one source seen by one extractor. Its key names the data or the model by
-digest, the seeds, the network, its weights and its precision, so that it cannot go stale. Records
-are safetensors files, written whole and read memory-mapped; key and arrays are sealed by a digest
-in the file's header, checked at every load (1 ms for 2 MB). A damaged record is said to be so, and
-computed again.
+A record is what one extractor made of one chunk of one source. Its key names the data or the model
+by digest, the seeds, the network, its weights and its precision, so that it cannot go stale.
+Records are safetensors files, written whole and read memory-mapped; key and arrays are sealed by a
+digest in the file's header, checked at every load (1 ms for 2 MB). A damaged record is said to be
+so, and computed again.
 
 Any number of processes may use one store: whoever writes a key last wins, with the same content.
 """

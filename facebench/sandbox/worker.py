@@ -85,7 +85,7 @@ def check(sampler: Sampler, answers: Answers, num: int, first_seed: int) -> None
     """Answer with what the contract's checks find."""
     from facebench.testing import check_sampler
 
-    if isinstance(sampler, Sized):  # pictures that somebody drew, which may be fewer
+    if isinstance(sampler, Sized):  # pictures in files, which may be fewer
         num = min(num, max(len(sampler) - first_seed, 1))
     findings = check_sampler(sampler, num, first_seed).findings
     answers.put("findings", findings=[astuple(finding) for finding in findings])
