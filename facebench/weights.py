@@ -104,11 +104,9 @@ class WeightSource:
             self._download(MANIFEST[name], path)
         found = WeightFile(name, path, file_digest(path))
         if found.on_trust and not (is_given and self.trust):
-            way_out = (
-                "name another file, or add --trust-weights to use it all the same"
-                if is_given
-                else "remove it, and it is downloaded again"
-            )
+            way_out = "remove it, and it is downloaded again"
+            if is_given:
+                way_out = "name another file, or add --trust-weights to use it all the same"
             raise BadInput(
                 f"{path} is not the known file of weights {name!r} (its sha256 is "
                 f"{found.sha256[:12]}…, not {MANIFEST[name].sha256[:12]}…): {way_out}."

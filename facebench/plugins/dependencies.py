@@ -43,11 +43,9 @@ class Reads:
 
     def _tell(self, line: str) -> None:
         """Note a line; forked processes, as data loaders start them, write it to a common file."""
-        if os.getpid() == self._owner:
-            self._heard.add(line)
-        elif line not in self._heard:
-            self._heard.add(line)
+        if os.getpid() != self._owner and line not in self._heard:
             os.write(self._forked, os.fsencode(line) + b"\0")
+        self._heard.add(line)
 
     def files(self) -> set[str]:
         """Return the absolute paths of what was read, but for what was written anew meanwhile."""

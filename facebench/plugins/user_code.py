@@ -42,8 +42,9 @@ def import_function(code: str) -> Callable[..., Any]:
     for part in name.split("."):  # of a class, perhaps
         function = getattr(function, part, None)
     if not callable(function):
-        there = [each for each, value in vars(module).items() if _is_from(module, value)]
-        has = f"; it has {', '.join(there[:10])}" if there else ""
+        callables = [(key, value) for key, value in vars(module).items() if callable(value)]
+        own = [k for k, v in callables if getattr(v, "__module__", None) == module.__name__]
+        has = f"; it has {', '.join(own[:10])}" if own else ""
         raise BadInput(f"The module {home} has no function {name!r} for {code}{has}.")
     return function
 
@@ -80,10 +81,6 @@ def takes(function: Callable[..., Any], count: int) -> bool:
     except ValueError:  # some built-in callables have no signature
         return True
     return True
-
-
-def _is_from(module: ModuleType, value: Any) -> bool:
-    return callable(value) and getattr(value, "__module__", None) == module.__name__
 
 
 @contextmanager

@@ -28,9 +28,8 @@ def latent_sampler(sampler: Sampler, name: str) -> LatentSampler:
 
 def own_latents(sampler: LatentSampler, seeds: Sequence[int]) -> Latents:
     """Return the latents of `seeds`, standard normal where the sampler does not say its own."""
-    if hasattr(sampler, "draw"):  # it need not inherit the class
-        return sampler.draw(seeds)
-    return latents(seeds, sampler.latent_dim)
+    has_own = hasattr(sampler, "draw")  # it need not inherit the class
+    return sampler.draw(seeds) if has_own else latents(seeds, sampler.latent_dim)
 
 
 def truncated(sampler: LatentSampler, seeds: Sequence[int], truncation: int | float) -> Latents:
