@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facebench.cli.terminal import plain
 from facebench.engine import evaluate
 from facebench.results.result import read_result
 from facebench.sandbox.limits import cgroup_memory
+from facebench.text import to_ascii
 
 
 def facebench(
@@ -119,7 +119,7 @@ def test_a_terminal_of_few_letters_gets_all_that_matters(
 
 
 def test_a_minus_stays_one() -> None:
-    assert plain("−3.14 – 10 ± 2, FID∞ ↓ 64×64") == "-3.14 - 10 +- 2, FIDinf v 64x64"
+    assert to_ascii("−3.14 – 10 ± 2, FID∞ ↓ 64×64") == "-3.14 - 10 +- 2, FIDinf v 64x64"
 
 
 @pytest.mark.parametrize("home", ["/proc", None])

@@ -41,6 +41,7 @@ def test_no_two_adapters_lean_on_each_other() -> None:
 
 
 LAYERS = (
+    "text",
     "errors",
     "folders",
     "files progress options",

@@ -157,9 +157,10 @@ def test_numbers_may_be_of_numpy_and_paths_have_a_tilde(
     ("models", "says"),
     [
         ([by_seed, by_seed], "Two models are called 'by_seed'"),
+        ("a=images:/,b=images:/,a=images:/", "Two models are called 'a'"),
         (Waves, r"Waves is a class: give an object of it, Waves\(…\)"),
-        (3, "int, which is no sampler: give an object with sample"),
-        ({"a": None}, "a is of type NoneType, which is no sampler"),
+        (3, "int, which is not a sampler: give an object with sample"),
+        ({"a": None}, "a is of type NoneType, which is not a sampler"),
         ({"a/b": by_seed}, "'a/b' cannot name a model"),
     ],
 )

@@ -19,7 +19,7 @@ from facebench.plugins.registry import load
 from facebench.results.result import read_history, read_result
 from facebench.results.visuals import Visuals, read_visuals, visuals_folder
 from facebench.sampler import latents
-from facebench.samplers.latent_visuals import COLUMNS, REACH, TOTAL, LatentStrips
+from facebench.samplers.latent_visuals import COLUMNS, REACH, TOTAL, LatentVisuals
 from facebench_pca import PCASampler
 from facebench_pca.train import command as train_pca
 
@@ -147,16 +147,16 @@ def test_what_does_not_encode_images_of_that_size_has_no_reconstructions(
 ) -> None:
     synthesize(tmp_path / "small", num=8, size=16, holdout=0)
     with pytest.raises(BadInput, match="encodes 32 pixels a side, not 16"):
-        LatentStrips(run, data=str(tmp_path / "small")).sample([TOTAL])
+        LatentVisuals(run, data=str(tmp_path / "small")).sample([TOTAL])
     with pytest.raises(BadInput, match="not a prepared data set"):
-        LatentStrips(run).sample([TOTAL])
+        LatentVisuals(run).sample([TOTAL])
 
 
 def test_what_is_no_latent_sampler_has_no_galleries(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"adapter": "images"}')
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(BadInput, match="no latent space"):
-        LatentStrips(tmp_path)
+        LatentVisuals(tmp_path)
 
 
 def test_the_plane_is_that_of_the_real_images_largest_variance(

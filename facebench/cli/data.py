@@ -8,9 +8,9 @@ import click
 from facebench.data.crop import PRESETS
 from facebench.data.dataset import Dataset, Split, open_dataset
 from facebench.errors import BadInput
-from facebench.folders import printable
 from facebench.options import seed_option
 from facebench.progress import bar
+from facebench.text import printable
 
 _OUT = click.Path(path_type=Path, file_okay=False)
 

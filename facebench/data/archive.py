@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from facebench.errors import BadInput
-from facebench.folders import shown
+from facebench.text import shown
 
 LARGEST_FILE = 256 << 20
 """Bytes; a larger member of an archive is taken for a decompression bomb."""

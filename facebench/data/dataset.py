@@ -9,8 +9,8 @@ import numpy as np
 
 from facebench.errors import BadInput
 from facebench.files import ARRAY_DAMAGE, file_digest, read_json
-from facebench.folders import printable
 from facebench.sampler import Images
+from facebench.text import printable
 
 FORMAT = "facebench-dataset/1"
 Split = Literal["train", "holdout", "all"]

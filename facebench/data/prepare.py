@@ -18,8 +18,8 @@ from facebench.data.decode import Unreadable, to_array
 from facebench.data.pictures import open_pictures, random_order
 from facebench.errors import BadInput
 from facebench.files import atomic_folder, file_digest, write_json, write_text
-from facebench.folders import printable, shown
 from facebench.progress import Track, silent
+from facebench.text import printable, shown
 
 FILTER = "pillow-lanczos"
 """The one resize filter: antialiased, on 8-bit RGB, straight from the fractional crop box."""

@@ -23,7 +23,7 @@ from facebench.plugins.dependencies import is_of_the_kernel
 from facebench.plugins.spec import Model
 from facebench.sampler import Images
 from facebench.sandbox.limits import DEFAULT, Limits
-from facebench.sandbox.process import Sandbox
+from facebench.sandbox.parent import Sandbox
 
 
 class ModelSource(SamplerSource):
@@ -70,7 +70,7 @@ class ModelSource(SamplerSource):
             self._sandbox = Sandbox(self.model, self._limits)
         is_whole = False
         try:
-            yield from self._sandbox.draw(batches)
+            yield from self._sandbox.sample(batches)
             is_whole = True
         finally:
             if not is_whole:  # what is on its way must not be taken for the next answer

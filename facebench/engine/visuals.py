@@ -42,7 +42,7 @@ SUSPECTS = 6
 NEIGHBOURS = 3
 LOOKED_AT = 10_000
 """Images of each set among which those shown are chosen: no score depends on them."""
-ADAPTER = "_latent-strips"
+ADAPTER = "_latent-visuals"
 """What shows what lies between seeds, and what a model makes of real images."""
 
 

@@ -1,6 +1,6 @@
 """The ``images:`` adapter: somebody's folder, zip, tar, npz or npy of pictures as a sampler.
 
-Seed *i* is a picture at its own size; nothing is resized here. Which one is drawn once, by nothing
+Seed *i* is a picture at its own size; nothing is resized here. Which one depends on nothing
 but how many there are: the first seeds are a random sample of all pictures, whatever order their
 names are in.
 """
@@ -20,7 +20,7 @@ from facebench.samplers.pixels import Pixels
 
 
 class ImageFilesSampler:
-    """Pictures that somebody already drew; ``len()`` tells how many there are."""
+    """Pictures that somebody already has; ``len()`` tells how many there are."""
 
     files: tuple[Path, ...] = ()  # but the one that is named
 
@@ -69,7 +69,7 @@ class ImageFilesSampler:
 
 
 _PROBE = 16
-"""Images whose range is looked at when an array is opened."""
+"""Images whose range is checked when an array is opened."""
 
 Reader = tuple[int, Callable[[int], np.ndarray]]
 """How many pictures there are, and how to read one as ``uint8`` (3, h, w)."""
