@@ -52,6 +52,8 @@ def parse(path: Path, text: Any) -> dict[str, Any]:
 
 def load_archive(path: Path) -> Any:
     """Return the model of a ``.keras`` file, of Keras 3 or of late Keras 2."""
+    if path.suffix != ".keras":  # by which Keras tells how weights are laid out
+        raise BadInput(f"{path} is a .keras file by another name: give it a name in .keras.")
     with ZipFile(path) as archive:
         if "model.weights.h5" not in archive.namelist():
             raise BadInput(f"{path} has no weights in it: write it with model.save('model.keras').")

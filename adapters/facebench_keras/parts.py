@@ -1,6 +1,6 @@
 """A Keras model as a function from latents to images, or what in it is one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from facebench.errors import BadInput
 from facebench_keras.vetting import AS_SAVED_MODEL, keras
+from facebench_models.network import Graph
 
 
 def chosen(path: Path, model: Any, part: str) -> Any:
@@ -21,13 +22,14 @@ def chosen(path: Path, model: Any, part: str) -> Any:
     if not getattr(model, "inputs", None):
         raise BadInput(f"{path} does not say what its model takes: {AS_SAVED_MODEL}.")
     if not (len(model.inputs) == len(model.outputs) == 1):
+        takes = " and ".join(f"{each.name!r} {_shapes([each])}" for each in model.inputs)
         raise BadInput(
-            f"{path} maps {_named(model.inputs)} to {_shapes(model.outputs)}, where one latent "
-            f"makes one image: {_way_out(model)}."
+            f"{path} maps {takes} to {_shapes(model.outputs)}, where one latent makes one image: "
+            f"{_way_out(model)}."
         )
     if len(model.outputs[0].shape) != 4:
         raise BadInput(
-            f"{path} gives {_shapes(model.outputs)}, which are no images: {_way_out(model)}."
+            f"{path} gives {_shapes(model.outputs)}, which are not images: {_way_out(model)}."
         )
     return model
 
@@ -39,10 +41,6 @@ def _parts(model: Any) -> Iterator[tuple[str, Any]]:
             yield from _parts(layer)
 
 
-def _named(tensors: Any) -> str:
-    return " and ".join(f"{tensor.name!r} {_shapes([tensor])}" for tensor in tensors)
-
-
 def _shapes(tensors: Any) -> str:
     return " and ".join(f"({', '.join(map(str, ['n', *t.shape[1:]]))})" for t in tensors)
 
@@ -51,21 +49,16 @@ def _way_out(model: Any) -> str:
     parts = [name for name, part in _parts(model) if getattr(part, "inputs", None)]
     if parts:
         return f"+part= names the generator within it, of {', '.join(map(repr, parts))}"
-    return "python: takes a function of your own that draws from it"
+    return "python: takes a function of your own that samples from it"
 
 
-def function_of(model: Any) -> Callable[[np.ndarray], np.ndarray]:
+def graph_of(model: Any, files: tuple[Path, ...]) -> Graph:
     """Return a model with one input and one output as a function of arrays."""
     # Keras 3 keeps a list of one a list.
     is_listed = not isinstance(model, keras.Sequential) and isinstance(model.input, list)
 
-    def run(z: np.ndarray) -> np.ndarray:
-        values = model([z] if is_listed else z, training=False)
-        (values,) = values if isinstance(values, list | tuple) else [values]
-        if keras.backend.is_float_dtype(values.dtype):  # of which NumPy has no bfloat16
-            values = keras.ops.cast(values, "float32")
-        # TensorFlow's tensors do not know NumPy 2's way of converting, which warns.
-        is_eager = keras.backend.backend() == "tensorflow"
-        return values.numpy() if is_eager else keras.ops.convert_to_numpy(values)
+    def run(z: np.ndarray) -> Any:
+        return model([z] if is_listed else z, training=False)
 
-    return run
+    # Whatever batch it was built with, Keras may take others.
+    return Graph(run, (None, *model.inputs[0].shape[1:]), files)

@@ -1,11 +1,13 @@
 """Keras, imported late, quietly and on the backend asked for."""
 
 import os
+import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 
 from facebench.errors import BadInput
-from facebench_keras.quiet import without_notices
 
 _NOTICES = (  # of TensorFlow's start, which no log level holds back
     "before absl::InitializeLog()",  # the heading of the others
@@ -40,3 +42,28 @@ def _start(backend: str) -> ModuleType:
 
             tf.config.list_physical_devices()  # looks for GPUs, and says what it finds
     return keras
+
+
+@contextmanager
+def without_notices(known: Sequence[str]) -> Iterator[None]:
+    """Pass on what is written to standard error meanwhile, but for lines that hold one of `known`.
+
+    By a process of its own, so that the last words of a crash are not lost: libraries write
+    straight to standard error, and a thread or a file of this process would end with it.
+
+    Args:
+        known: parts of lines that say nothing the user could act on.
+    """
+    sys.stderr.flush()
+    shown = os.dup(2)
+    words = ["grep", "--line-buffered", "--invert-match", "--fixed-strings"]
+    words += [f"--regexp={part}" for part in known]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=shown) as passing:
+        assert passing.stdin is not None, "it was asked for"
+        os.dup2(passing.stdin.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(shown, 2)
+            os.close(shown)

@@ -21,7 +21,7 @@ Tensors = Mapping[str, Tensor]
 
 def tensors_of(path: Path) -> Tensors:
     """Return all tensors at `path`, ``.safetensors`` or of ``torch.save``, named by their keys."""
-    with reading(path, _WHAT):
+    with reading(path, CHECKPOINT, SAFETENSORS, what=_WHAT):
         return dict(_named(_read(path), set()))
 
 
@@ -36,7 +36,7 @@ def _read(path: Path) -> Any:
             warnings.simplefilter("ignore")
             return torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:
-        refuse_others(path, _WHAT, (CHECKPOINT, SAFETENSORS))
+        refuse_others(path, CHECKPOINT, SAFETENSORS, what=_WHAT)
         if found := re.search(r"GLOBAL (\S+)", str(error)):
             raise BadInput(_code_in(path, found[1])) from error
         # PyTorch wraps the cause into advice to load what is unsafe.

@@ -17,12 +17,13 @@ from facebench_models.network import NetworkSampler, latent_shape
 class SeedsSampler:
     """A function from a list of seeds to pixels."""
 
-    def __init__(self, function: Callable[[Sequence[int]], np.ndarray], pixels: Pixels):
-        self._function, self._pixels = function, pixels
+    def __init__(self, function: Callable[[list[int]], Any], pixels: Pixels, output: str):
+        self._function, self._pixels, self._output = function, pixels, output
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of `seeds`."""
-        return self._pixels.images(self._function(list(seeds)))
+        output = self._function(list(seeds))
+        return self._pixels.images(as_array(images_of(output, self._output)))
 
 
 def open_function(
@@ -55,29 +56,25 @@ def open_function(
         )
     if takes not in ("latents", "seeds"):
         raise BadInput(f"There is no takes={takes!r}; there are: latents, seeds.")
-    given = None if code == str(path) else path
-    function = _with_path(import_function(code), given, code, output)
+    function = _with_path(code, None if code == str(path) else path)
     pixels = Pixels(range, layout)
     if takes == "seeds":
-        return SeedsSampler(function, pixels)
-    shape = latent_shape(size, None, Path(code))
-    return NetworkSampler(function, shape, pixels, latent)
+        return SeedsSampler(function, pixels, output)
+    return NetworkSampler(
+        function, latent_shape(size, (), Path(code)), pixels, latent, output=output
+    )
 
 
-def _with_path(
-    function: Callable[..., Any], path: Path | None, code: str, wanted: str
-) -> Callable[[Any], np.ndarray]:
+def _with_path(code: str, path: Path | None) -> Callable[[Any], Any]:
+    """Return the function, which is given `path` besides if there is one; a list is one batch."""
+    function = import_function(code)
     if path is not None and takes(function, 1) and not takes(function, 2):
         raise BadInput(f"{code} takes one argument, so {path} is not for it: leave out @{path}.")
-    check_arguments(code, function, 1 if path is None else 2)
     given = () if path is None else (path,)
+    check_arguments(code, function, 1 + len(given))
 
-    def run(drawn: Any) -> np.ndarray:
-        output = function(drawn, *given)
-        return (
-            np.stack([*map(as_array, output)])
-            if isinstance(output, list)
-            else as_array(images_of(output, wanted))
-        )
+    def run(batch: Any) -> Any:
+        output = function(batch, *given)
+        return np.stack([*map(as_array, output)]) if isinstance(output, list) else output
 
     return run

@@ -6,10 +6,8 @@ code of the folder is run, and nothing is downloaded.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import diffusers
-import numpy as np
 import torch
 
 from facebench.errors import BadInput
@@ -43,7 +41,7 @@ class DiffusersSampler:
                 f"{path} has no unet/*.safetensors: where you trust it, open it with diffusers and "
                 "save it by save_pretrained(FOLDER, safe_serialization=True)."
             )
-        with reading(path, "an unconditional pipeline"):
+        with reading(path, what="an unconditional pipeline"):
             self._unet = diffusers.UNet2DModel.from_pretrained(  # type: ignore[no-untyped-call]
                 path / "unet", use_safetensors=True, local_files_only=True
             ).eval()
@@ -71,8 +69,7 @@ class DiffusersSampler:
         for step in self._scheduler.timesteps:
             noise = self._unet(images, step).sample
             images = self._scheduler.step(noise, step, images, generator=generators).prev_sample
-        values: Any = images.clamp(-1, 1).numpy()
-        return Pixels("tanh", "NCHW").images(np.asarray(values))
+        return Pixels("tanh", "NCHW").images(images.clamp(-1, 1).numpy())
 
 
 def _scheduler(path: Path, asked: str) -> str:
@@ -80,15 +77,15 @@ def _scheduler(path: Path, asked: str) -> str:
         raise BadInput(f"There is no scheduler={asked!r}; there are: ddpm, ddim.")
     if not (path / "model_index.json").is_file():
         raise BadInput(
-            f"{path} is no unconditional pipeline: name the folder with model_index.json, "
+            f"{path} is not an unconditional pipeline: name the folder with model_index.json, "
             "unet/ and scheduler/ that save_pretrained makes."
         )
     index = read_json(path / "model_index.json")
     kind = index.get("_class_name") if isinstance(index, dict) else None
     if not isinstance(kind, str) or kind not in _PIPELINES:
         raise BadInput(
-            f"{path} is a {str(kind)[:50]}, no unconditional pipeline ({', '.join(_PIPELINES)}): "
-            "draw pictures with it, and open their folder with images:."
+            f"{path} is a {str(kind)[:50]}, not an unconditional pipeline "
+            f"({', '.join(_PIPELINES)}): sample images with it, and open their folder with images:."
         )
     return f"{asked.upper()}Scheduler" if asked else _PIPELINES[kind]
 
@@ -97,5 +94,5 @@ def _steps(text: str, default: int) -> int:
     if not text:
         return default
     if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 10_000):
-        raise BadInput(f"steps={text!r} is no number of steps: give steps=50.")
+        raise BadInput(f"steps={text!r} is not a number of steps: give steps=50.")
     return int(text)

@@ -1,8 +1,10 @@
 """What all of these adapters share: a function from latents to pixels, and what both mean."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from facebench_models.feeding import Network, fed
 from facebench_models.kinds import Kind, kind_of
 
 _PROBE = tuple(range(16))
-"""Seeds that are drawn once when a model is opened, to see that its range is the stated one."""
+"""Seeds that are sampled once when a model is opened, to see that its range is the stated one."""
 
 
 class NetworkSampler(LatentSampler):
@@ -33,6 +35,7 @@ class NetworkSampler(LatentSampler):
         pixels: Pixels,
         latent: str = "normal",
         *,
+        output: str = "",
         batch: int | None = None,
         files: tuple[Path, ...] | None = None,
     ):
@@ -43,6 +46,7 @@ class NetworkSampler(LatentSampler):
             shape: of one latent.
             pixels: range and layout of what the network gives.
             latent: the distribution its latents come from, see :mod:`facebench.samplers.latents`.
+            output: which of several outputs the images are.
             batch: the number of latents the network takes, where it takes one number only and
                 says so; else it is found out.
             files: see the attribute.
@@ -52,7 +56,8 @@ class NetworkSampler(LatentSampler):
         self._latent = check_distribution(latent)
         self.latent_dim = math.prod(self._shape)
         self.files = files
-        self._network, probe = fed(network, self._shaped(self.draw(_PROBE)), batch)
+        z = self._shaped(self.draw(_PROBE))
+        self._network, probe = fed(network, z, output, batch)
         pixels.check(probe)
 
     def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
@@ -61,13 +66,58 @@ class NetworkSampler(LatentSampler):
 
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
         """Return the images of latents `z`."""
-        return self._pixels.images(self._network(self._shaped(z)))
+        return self._pixels.images(self.forward(z))
+
+    def forward(self, z: Float32[np.ndarray, "n d"]) -> np.ndarray:
+        """Return what the network gives for latents `z`, one image a row in its own range."""
+        return self._network(self._shaped(z))
 
     def _shaped(self, z: np.ndarray) -> np.ndarray:
         return z.reshape(-1, *self._shape)
 
 
-def latent_shape(size: str, known: Sequence[Any] | None, path: Path) -> tuple[int, ...]:
+@dataclass(frozen=True)
+class Graph:
+    """A network that its file describes as a whole."""
+
+    run: Network
+    shape: Sequence[Any] = ()
+    """Of a batch of its latents; what is not a number, the file leaves open."""
+    files: tuple[Path, ...] = ()
+    """Those that it was read from besides the one that is named."""
+
+
+class GraphSampler(NetworkSampler):
+    """A network that its file describes as a whole, so that no code is needed to build it."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        latent: str = "normal",
+        size: str = "",
+        range: str = "tanh",
+        layout: str = "NCHW",
+        output: str = "",
+    ):
+        graph = self.open(path)
+        batch = graph.shape[0] if graph.shape else None
+        super().__init__(
+            graph.run,
+            latent_shape(size, graph.shape[1:], path),
+            Pixels(range, layout),
+            latent,
+            output=output,
+            batch=batch if isinstance(batch, int) and batch > 0 else None,
+            files=graph.files,
+        )
+
+    @abstractmethod
+    def open(self, path: Path) -> Graph:
+        """Return what the file at `path` holds."""
+
+
+def latent_shape(size: str, known: Sequence[Any], path: Path) -> tuple[int, ...]:
     """Return the shape of one latent: what the user says, else what the file does."""
     if size:
         return parse_shape(size)
@@ -76,27 +126,43 @@ def latent_shape(size: str, known: Sequence[Any] | None, path: Path) -> tuple[in
     raise BadInput(f"{path} does not say how large its latents are: add +size=, as in +size=100.")
 
 
+def check_inputs(path: Path, inputs: Sequence[str], are_real: bool) -> None:
+    """Refuse a network whose `inputs`, as they are described, are anything but one latent."""
+    listed = ", ".join(inputs)
+    if len(inputs) != 1:
+        raise BadInput(
+            f"{path} takes {len(inputs)} inputs ({listed}), where one latent is needed: export a "
+            "network that takes nothing else."
+        )
+    if not are_real:
+        raise BadInput(
+            f"{path} takes {listed}, where latents are batches of real numbers: export the part "
+            "that takes them."
+        )
+
+
 @contextmanager
-def reading(path: Path, what: str, expected: Collection[Kind] = ()) -> Iterator[None]:
+def reading(path: Path, *expected: Kind, what: str = "") -> Iterator[None]:
     """Turn whatever a framework raises over a stranger's file into one sentence.
 
     Args:
         path: of the file.
-        what: it should be.
-        expected: kinds of file that `what` comes as; the file is told to be any other.
+        expected: kinds of file that it may be; it is told to be any other.
+        what: it should be, where the first of `expected` does not say it.
     """
     try:
         yield
     except BadInput:
         raise
     except Exception as error:
-        refuse_others(path, what, expected)
+        refuse_others(path, *expected, what=what)
+        what = what or expected[0].name
         raise BadInput(f"{path} is not {what} that can be read: {cause(error)}.") from error
 
 
-def refuse_others(path: Path, what: str, expected: Collection[Kind] = ()) -> None:
+def refuse_others(path: Path, *expected: Kind, what: str = "") -> None:
     """Raise BadInput if the file at `path` is certainly something else, saying what it is."""
     kind = kind_of(path)
-    if kind and kind.name != what and kind not in expected and (expected or not kind.is_a_model):
+    if kind and expected and kind not in expected:
         way_out = kind.way_out.format(path=path)
-        raise BadInput(f"{path} is not {what}: it is {kind.name}; {way_out}.")
+        raise BadInput(f"{path} is not {what or expected[0].name}: it is {kind.name}; {way_out}.")

@@ -8,6 +8,7 @@ module's weights are wherever all of its names follow one prefix, be that the ke
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -18,6 +19,9 @@ from facebench_models.checkpoint import Tensors, tensors_of
 from facebench_models.network import reading
 
 _SHOWN = 6  # parts of a file that a refusal lists
+_WRAPPERS = 8
+"""Keys that are tried: what wraps a part of a module stands amid many names."""
+_AVERAGED = re.compile(r"(?i)(^|[._])(ema|shadow|averaged?|swa)([._]|$)")
 
 
 def give_weights(network: nn.Module, path: Path, key: str, extra: bool) -> None:
@@ -32,18 +36,17 @@ def give_weights(network: nn.Module, path: Path, key: str, extra: bool) -> None:
     there = tensors_of(path)
     if not there:
         raise BadInput(f"{path} holds no state dictionary: there is no tensor in it.")
-    there = _unwrapped(network, there)
     own = network.state_dict()
     if not own:
         raise BadInput(f"the function's module has no weights, so {path} is not for it.")
+    there = _unwrapped(network, there)
     prefix, others = _prefix(network, there, path, key)
-    missing = {name for name in own if prefix + name not in there and not _is_counter(name)}
+    missing = _missing(own, there, prefix)
     donors = [each for each in others if all(each + name in there for name in missing)]
     if missing and len(donors) == 1:  # averages are often kept without the buffers
         there = {**there, **{prefix + name: there[donors[0] + name] for name in missing}}
-        missing = set()
-    if missing:
-        raise BadInput(f"{path} lacks weights that the module has: {_some(missing)}{_at(prefix)}.")
+    elif missing:
+        raise BadInput(_lacks(path, missing, prefix))
     unused = {name for name in there if name.startswith(prefix) and name[len(prefix) :] not in own}
     unused = {name for name in unused if not name.startswith(tuple(others))}
     if unused and not extra:
@@ -52,12 +55,8 @@ def give_weights(network: nn.Module, path: Path, key: str, extra: bool) -> None:
             "correct the function, or add +unused=allow."
         )
     _on_cpu(network)
-    with reading(path, "a state dictionary of that module"):
+    with reading(path, what="a state dictionary of that module"):
         network.load_state_dict({name: there.get(prefix + name, own[name]) for name in own})
-
-
-_WRAPPERS = 8
-"""Keys that are tried: what wraps a part of a module stands amid many names."""
 
 
 def _on_cpu(network: nn.Module) -> None:
@@ -72,23 +71,24 @@ def _on_cpu(network: nn.Module) -> None:
 
 def _prefix(network: nn.Module, there: Tensors, path: Path, key: str) -> tuple[str, list[str]]:
     """Return which prefix the module's weights have, and those of other weights that fit it."""
-    found = _prefixes(network, there)
-    fitting = [prefix for prefix in found if _fits(network, there, prefix)]
+    fitting = _fitting(network, there)
+    unnamed = [] if key else _unnamed(network, there)
+    if not fitting:
+        raise BadInput(_none(path, network, there, unnamed))
     asked = [prefix for prefix in fitting if not key or _key(prefix) == key] or [
         prefix for prefix in fitting if prefix.startswith(f"{key}.")
     ]
-    unnamed = [] if key else _unnamed(network, there)
-    if len(asked) == 1 and not unnamed and not key and (odd := _averaged(there, asked[0])):
+    if len(asked) != 1 or unnamed:
+        ways = _ways(there, asked or fitting, unnamed)
+        where = f"weights for the module at {len(asked + unnamed)} places"
+        what = where if asked else f"no weights for the module at key={key}"
+        raise BadInput(f"{path} holds {what}: {ways}.")
+    if not key and (odd := _averaged(there, asked[0])):
         raise BadInput(
             f"{path} also holds what looks like averaged weights ({_some(odd)}), whose names are "
             f"not the module's: add +key={_key(asked[0])} to take the others."
         )
-    if len(asked) == 1 and not unnamed:
-        return asked[0], [prefix for prefix in fitting if not asked[0].startswith(prefix)]
-    if fitting:
-        where = f"no weights for the module at key={key}" if key and not asked else None
-        raise BadInput(_several(path, there, asked or fitting, unnamed, where))
-    raise BadInput(_none(path, network.state_dict(), there, found, unnamed))
+    return asked[0], [prefix for prefix in fitting if not asked[0].startswith(prefix)]
 
 
 def _unwrapped(network: nn.Module, there: Tensors) -> Tensors:
@@ -96,21 +96,26 @@ def _unwrapped(network: nn.Module, there: Tensors) -> Tensors:
 
     A part of a module that was compiled or made parallel is called ``net._orig_mod.0.weight``.
     """
-    if any(_fits(network, there, prefix) for prefix in _prefixes(network, there)):
+    if _fitting(network, there):
         return there
-    own = _keys(network.state_dict())
+    own = {key for name in network.state_dict() for key in name.split(".")}
     amid = Counter(key for name in there for key in {*name.split(".")[:-1]} - own)
     found = []
     for key, _ in amid.most_common(_WRAPPERS):
-        names = {name: ".".join(k for k in name.split(".") if k != key) for name in there}
-        shorter = {short: there[name] for name, short in names.items()}
-        fits = any(_fits(network, shorter, prefix) for prefix in _prefixes(network, shorter))
-        found += [shorter] if fits and len(shorter) == len(there) else []
+        shorter = {".".join(k for k in n.split(".") if k != key): x for n, x in there.items()}
+        if len(shorter) == len(there) and _fitting(network, shorter):
+            found.append(shorter)
     return found[0] if len(found) == 1 else there
 
 
-def _keys(names: Iterable[str]) -> set[str]:
-    return {key for name in names for key in name.split(".")}
+def _fitting(network: nn.Module, there: Tensors) -> list[str]:
+    """Return the prefixes at which all parameters are; averages are often without the buffers."""
+    needed = dict(network.named_parameters()) or network.state_dict()
+    return [
+        prefix
+        for prefix in _prefixes(network, there)
+        if all(_is_like(tensor, there.get(prefix + name)) for name, tensor in needed.items())
+    ]
 
 
 def _prefixes(network: nn.Module, there: Tensors) -> Counter[str]:
@@ -120,14 +125,17 @@ def _prefixes(network: nn.Module, there: Tensors) -> Counter[str]:
     return Counter(name[:end] for name, starts in ends for end in starts if name[end:] in own)
 
 
-def _fits(network: nn.Module, there: Tensors, prefix: str) -> bool:
-    """Return whether all parameters are there; averages are often kept without the buffers."""
-    needed = dict(network.named_parameters()) or network.state_dict()
-    return all(_is_like(tensor, there.get(prefix + name)) for name, tensor in needed.items())
-
-
 def _is_like(own: Tensor, other: Tensor | None) -> bool:
     return other is not None and (is_lazy(own) or own.shape == other.shape)
+
+
+def _missing(own: Iterable[str], there: Tensors, prefix: str) -> set[str]:
+    """Return what is not there of a module, but for BatchNorm's counters.
+
+    Evaluation has no use for them, and PyTorch 0.4 had none.
+    """
+    missing = {name for name in own if prefix + name not in there}
+    return {name for name in missing if name.rpartition(".")[2] != "num_batches_tracked"}
 
 
 def _unnamed(network: nn.Module, there: Tensors) -> list[str]:
@@ -141,38 +149,38 @@ def _unnamed(network: nn.Module, there: Tensors) -> list[str]:
     return [place for place, all in lists.items() if all and [x.shape for x in all] == shapes]
 
 
-def _several(
-    path: Path, there: Tensors, prefixes: list[str], unnamed: list[str], what: str | None
-) -> str:
+def _averaged(there: Tensors, prefix: str) -> set[str]:
+    """Return the names of tensors outside `prefix` that seem to be averages of the weights."""
+    outside = {name for name in there if not name.startswith(prefix)} if prefix else set()
+    return {name for name in outside if there[name].ndim > 1 and _AVERAGED.search(name)}
+
+
+def _ways(there: Tensors, prefixes: list[str], unnamed: list[str]) -> str:
     ways = [f"+key={_key(prefix)} ({_count(there, prefix)})" for prefix in prefixes]
-    what = what or f"weights for the module at {len(ways) + len(unnamed)} places"
-    advice = f"add {' or '.join(ways)}{_without_names(there, unnamed)}"
-    return f"{path} holds {what}: {advice}."
+    return f"add {' or '.join(ways)}{_without_names(there, unnamed)}"
 
 
 def _without_names(there: Tensors, unnamed: list[str]) -> str:
     """Say what a list of tensors is, and who alone can use it."""
     if not unnamed:
         return ""
+    place = unnamed[0]
     return (
-        f"; {unnamed[0] or 'the file'} is a list of {_count(there, _under(unnamed[0]))} without "
-        "names, as moving averages are kept: in the program that made it, copy them to the "
-        "module's parameters and save its state_dict()"
+        f"; {place or 'the file'} is a list of {_count(there, f'{place}.' if place else '')} "
+        "without names, as moving averages are kept: in the program that made it, copy them to "
+        "the module's parameters and save its state_dict()"
     )
 
 
-def _under(place: str) -> str:
-    return f"{place}." if place else ""
-
-
-def _none(path: Path, own: Tensors, there: Tensors, found: Counter[str], unnamed: list[str]) -> str:
+def _none(path: Path, network: nn.Module, there: Tensors, unnamed: list[str]) -> str:
+    """Say what is wrong at the prefix that most of the module's names follow, if any."""
+    own, found = network.state_dict(), _prefixes(network, there).most_common(1)
     holds = f"it holds {_contents(there)}{_without_names(there, unnamed)}"
     if not found:
         return f"{path} lacks weights that the module has ({_some(own)}): {holds}."
-    prefix = found.most_common(1)[0][0]
-    missing = {name for name in own if prefix + name not in there and not _is_counter(name)}
-    if missing:
-        return f"{path} lacks weights that the module has: {_some(missing)}{_at(prefix)}; {holds}."
+    ((prefix, _),) = found
+    if missing := _missing(own, there, prefix):
+        return _lacks(path, missing, prefix, f"; {holds}")
     wrong = next(n for n, x in own.items() if not _is_like(x, there.get(prefix + n)))
     here, wanted = tuple(there[prefix + wrong].shape), tuple(own[wrong].shape)
     return (
@@ -181,41 +189,27 @@ def _none(path: Path, own: Tensors, there: Tensors, found: Counter[str], unnamed
     )
 
 
+def _lacks(path: Path, missing: set[str], prefix: str, holds: str = "") -> str:
+    place = f" at {_key(prefix)}" if prefix else ""
+    return f"{path} lacks weights that the module has: {_some(missing)}{place}{holds}."
+
+
 def _contents(there: Tensors) -> str:
     """Say what a file has, by the first keys at which its names differ."""
-    base, parts = "", _parts(there, "")
-    while len(parts) == 1 and (below := _parts(there, f"{base}{next(iter(parts))}.")):
-        if all(name.rpartition(".")[0] == f"{base}{next(iter(parts))}" for name in there):
-            break  # these are the tensors themselves
-        base, parts = f"{base}{next(iter(parts))}.", below
-    shown = [f"{base}{part} ({_tensors(n)})"[-60:] for part, n in list(parts.items())[:_SHOWN]]
-    more = len(parts) - _SHOWN
-    return (", ".join(shown) if any(parts) else "one tensor") + (
-        f" and {more} more" if more > 0 else ""
-    )
-
-
-def _parts(there: Tensors, base: str) -> Counter[str]:
-    """Count the tensors by the first key after `base`."""
-    names = [name.removeprefix(base) for name in there if name.startswith(base)]
-    return Counter(name.partition(".")[0] for name in names)
-
-
-def _averaged(there: Tensors, prefix: str) -> set[str]:
-    """Return the names of tensors outside `prefix` that seem to be averages of the weights."""
-    outside = (name for name in there if not prefix or not name.startswith(prefix))
-    return {n for n in outside if there[n].ndim > 1 and _AVERAGED.search(n)} if prefix else set()
-
-
-_AVERAGED = re.compile(r"(?i)(^|[._])(ema|shadow|averaged?|swa)([._]|$)")
+    keys = [name.split(".") for name in there]
+    levels = zip(*(each[:-1] for each in keys), strict=False)
+    shared = len([*takewhile(lambda level: len({*level}) == 1, levels)])
+    depth = shared if all(len(each) == shared + 1 for each in keys) else shared + 1
+    parts = Counter(".".join(each[: max(depth, 1)]) for each in keys)
+    if not any(parts):
+        return "one tensor"
+    shown = [f"{part} ({_tensors(n)})"[-60:] for part, n in list(parts.items())[:_SHOWN]]
+    more = f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""
+    return ", ".join(shown) + more
 
 
 def _key(prefix: str) -> str:
     return prefix.rstrip(".") or "."
-
-
-def _at(prefix: str) -> str:
-    return f" at {_key(prefix)}" if prefix else ""
 
 
 def _count(there: Tensors, prefix: str) -> str:
@@ -224,11 +218,6 @@ def _count(there: Tensors, prefix: str) -> str:
 
 def _tensors(count: int) -> str:
     return f"{count} tensor" + "s" * (count != 1)
-
-
-def _is_counter(name: str) -> bool:
-    """Return whether it is BatchNorm's, which evaluation has no use for; PyTorch 0.4 had none."""
-    return name.rpartition(".")[2] == "num_batches_tracked"
 
 
 def _some(names: Iterable[str]) -> str:
