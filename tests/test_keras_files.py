@@ -110,7 +110,10 @@ def test_the_way_out_of_what_may_carry_code_is_a_saved_model(name: str, written:
         ("gan.h5", r"\(n, 1\), which are not images: \+part= .* 'generator', 'discriminator'\."),
         ("labelled.h5", r"and 'label' \(n, 1\) to .*, where one latent makes one image: python:"),
         ("two.h5", r"\(n, 8, 8, 3\) and .*\(n, 4, 4, 3\), where one latent makes one image"),
-        ("own_activation.h5", "calls the function 'twice', which is no activation of Keras' own"),
+        (
+            "own_activation.h5",
+            "calls the function 'twice', which is not an activation of Keras' own",
+        ),
         ("own_code.h5", "calls the function of its own"),
         ("gone.h5", "'LocallyConnected2D', which may carry code or is not Keras' own"),
         ("shared.keras", r"weights of all layers .*: save the whole model as \.h5, or"),

@@ -12,8 +12,7 @@ from facebench.files import read_json
 from facebench.sampler import Images, LatentSampler, to_uint8
 from facebench.training import trained_model
 from facebench_keras.runtime import start_keras
-from facebench_models.kinds import KERAS
-from facebench_models.network import reading
+from facebench_models.kinds import KERAS, reading
 
 MODEL_FILE = "generator.keras"
 

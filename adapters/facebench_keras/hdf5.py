@@ -48,13 +48,14 @@ def _set_weights(path: Path, model: Any, group: Any) -> None:
             "Keras 2.0 to 2.3 on TensorFlow, which turns them around."
         )
     stored = {layer_name(n): _inside(path, group, n) for n in _names(group, "layer_names")}
+    weights = {name: _names(each, "weight_names") for name, each in stored.items()}
     _freeze(model)
-    wanted = {layer.name for layer in model.layers if layer.weights}
-    if wanted != {name for name, each in stored.items() if _names(each, "weight_names")}:
+    layers = {layer.name: layer for layer in model.layers if layer.weights}
+    if layers.keys() != {name for name, each in weights.items() if each}:
         raise BadInput(f"{path} has weights of other layers than its architecture: {_SAVE_WHOLE}.")
-    for layer in model.layers:
+    for layer in layers.values():
         variables = layer.trainable_weights + layer.non_trainable_weights
-        names = _names(stored[layer.name], "weight_names") if variables else []
+        names = weights[layer.name]
         if len(names) != len(variables):
             raise BadInput(
                 f"{path} has {len(names)} weights for the layer {layer.name!r}, "

@@ -19,28 +19,24 @@ _NOTICES = (  # of TensorFlow's start, which no log level holds back
 
 def start_keras(backend: str) -> ModuleType:
     """Import Keras on `backend`, unless this process already runs it on another, and return it."""
-    try:
-        return _start(backend)
-    except ModuleNotFoundError as error:
-        raise BadInput(
-            f"Keras needs the package {error.name!r}, which is not installed: "
-            "pip install 'facebench[keras]'"
-        ) from error
-
-
-def _start(backend: str) -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else it takes the whole GPU
     if running := sys.modules.get("keras"):
         return running
     os.environ["KERAS_BACKEND"] = backend  # read once, when Keras is first imported
-    with without_notices(_NOTICES):
-        import keras
+    try:
+        with without_notices(_NOTICES):
+            import keras
 
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
+            if keras.backend.backend() == "tensorflow":
+                import tensorflow as tf
 
-            tf.config.list_physical_devices()  # looks for GPUs, and says what it finds
+                tf.config.list_physical_devices()  # looks for GPUs, and says what it finds
+    except ModuleNotFoundError as error:
+        raise BadInput(
+            f"Keras needs the package {error.name!r}, which is not installed: "
+            "pip install 'facebench[keras]'"
+        ) from error
     return keras
 
 
@@ -48,16 +44,12 @@ def _start(backend: str) -> ModuleType:
 def without_notices(known: Sequence[str]) -> Iterator[None]:
     """Pass on what is written to standard error meanwhile, but for lines that hold one of `known`.
 
-    By a process of its own, so that the last words of a crash are not lost: libraries write
-    straight to standard error, and a thread or a file of this process would end with it.
-
-    Args:
-        known: parts of lines that say nothing the user could act on.
+    By a process of its own, for the last words of a crash would be lost with a thread or a file of
+    this one; and not Python's, which takes longer to start than all the rest.
     """
     sys.stderr.flush()
     shown = os.dup(2)
-    words = ["grep", "--line-buffered", "--invert-match", "--fixed-strings"]
-    words += [f"--regexp={part}" for part in known]
+    words = ["grep", "--line-buffered", "--invert-match", "--fixed-strings", "\n".join(known)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=shown) as passing:
         assert passing.stdin is not None, "it was asked for"
         os.dup2(passing.stdin.fileno(), 2)

@@ -10,8 +10,9 @@ z = mean + Σ nᵢ·eigenvalueᵢ·eigenvectorᵢ, n ~ N(0, I), with the three a
 model, in the folder that is named.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from zipfile import is_zipfile
 
 import numpy as np
@@ -22,16 +23,18 @@ from facebench.files import read_json
 from facebench.sampler import latents
 from facebench_keras.architecture import load_archive
 from facebench_keras.hdf5 import load_hdf5
-from facebench_keras.parts import chosen, graph_of
 from facebench_keras.saved_model import load_saved_model
-from facebench_models.kinds import KERAS, TF_CHECKPOINT, kind_of
-from facebench_models.network import Graph, GraphSampler, reading, refuse_others
+from facebench_keras.vetting import AS_SAVED_MODEL, keras
+from facebench_models.feeding import Network
+from facebench_models.kinds import KERAS, kind_of, reading, refuse_others
+from facebench_models.network import Loaded, NetworkSampler
 
+_WHAT = "a Keras model (.keras, .h5, or a folder with saved_model.pb)"
 _SUFFIXES = (".keras", ".h5", ".hdf5")
 _PCA_FILES = {"mean": "mean.json", "values": "eigenValues.json", "vectors": "eigenVectors.json"}
 
 
-class KerasSampler(GraphSampler):
+class KerasSampler(NetworkSampler):
     """A generator or decoder that Keras saved."""
 
     def __init__(
@@ -51,14 +54,14 @@ class KerasSampler(GraphSampler):
         if path.is_dir():
             self.files = ()  # whatever lies in the folder that was named
 
-    def open(self, path: Path) -> Graph:
+    def load(self, path: Path) -> Loaded:
         """Return the model, or its part, with the files beside weights that say how it is built."""
-        refuse_others(path, KERAS)
-        with reading(path, KERAS):
+        refuse_others(path, KERAS, what=_WHAT)
+        with reading(path, KERAS, what=_WHAT):
             if path.is_dir():
                 return load_saved_model(path)
             model, files = (load_archive(path), ()) if is_zipfile(path) else load_hdf5(path)
-            return graph_of(chosen(path, model, self._part), files)
+            return Loaded(*_as_function(_chosen(path, model, self._part)), files)
 
     def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
         """Return the latents of `seeds`."""
@@ -89,17 +92,63 @@ class _LatentPCA:
 
 
 def model_file(path: Path) -> Path:
-    """Return the one model file of a folder, or the folder where it is a model as a whole."""
+    """Return the one model file of a folder, else what was named."""
     if not path.is_dir() or kind_of(path) is KERAS:
         return path
-    files = sorted(path.iterdir())
-    found = [file for file in files if file.suffix in _SUFFIXES]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    found = [file for file in sorted(path.iterdir()) if file.suffix in _SUFFIXES]
+    if len(found) > 1:
         names = ", ".join(file.name for file in found)
         raise BadInput(f"{path} holds several Keras models: name one of {names}.")
-    for file in files:
-        if file.is_file() and kind_of(file) is TF_CHECKPOINT:
-            refuse_others(file, KERAS)
-    raise BadInput(f"{path} holds no Keras model: neither .keras nor .h5 nor saved_model.pb.")
+    return found[0] if found else path
+
+
+def _chosen(path: Path, model: Any, part: str) -> Any:
+    """Return the model, or the one within it that is called `part`, if it can make images."""
+    if part:
+        parts = dict(_parts(model))
+        if part not in parts:
+            there = "; there are: " + ", ".join(map(repr, parts)) if parts else ""
+            raise BadInput(f"{path} has no model {part!r} within it{there}.")
+        model = parts[part]
+    if not getattr(model, "inputs", None):
+        raise BadInput(f"{path} does not say what its model takes: {AS_SAVED_MODEL}.")
+    if not (len(model.inputs) == len(model.outputs) == 1):
+        takes = " and ".join(f"{each.name!r} {_shapes([each])}" for each in model.inputs)
+        raise BadInput(
+            f"{path} maps {takes} to {_shapes(model.outputs)}, where one latent makes one image: "
+            f"{_way_out(model)}."
+        )
+    if len(model.outputs[0].shape) != 4:
+        raise BadInput(
+            f"{path} gives {_shapes(model.outputs)}, which are not images: {_way_out(model)}."
+        )
+    return model
+
+
+def _parts(model: Any) -> Iterator[tuple[str, Any]]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield layer.name, layer
+            yield from _parts(layer)
+
+
+def _shapes(tensors: Any) -> str:
+    return " and ".join(f"({', '.join(map(str, ['n', *t.shape[1:]]))})" for t in tensors)
+
+
+def _way_out(model: Any) -> str:
+    parts = [name for name, part in _parts(model) if getattr(part, "inputs", None)]
+    if parts:
+        return f"+part= names the generator within it, of {', '.join(map(repr, parts))}"
+    return "python: takes a function of your own that samples from it"
+
+
+def _as_function(model: Any) -> tuple[Network, Sequence[int | None]]:
+    """Return a model with one input as a function of arrays, and the shape that it takes."""
+    # Keras 3 keeps a list of one a list.
+    is_listed = not isinstance(model, keras.Sequential) and isinstance(model.input, list)
+
+    def run(z: np.ndarray) -> Any:
+        return model([z] if is_listed else z, training=False)
+
+    return run, (None, *model.inputs[0].shape[1:])  # whatever batch it was built with

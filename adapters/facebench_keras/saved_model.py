@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from facebench.errors import BadInput
-from facebench_models.network import Graph
+from facebench_models.network import Loaded
 
 _REACH_OUT = (
     *("ReadFile", "WriteFile", "MatchingFiles", "PyFunc", "EagerPyFunc", "PyFuncStateless"),
@@ -25,7 +25,7 @@ _REACH_OUT = (
 )
 
 
-def load_saved_model(path: Path) -> Graph:
+def load_saved_model(path: Path) -> Loaded:
     """Return the default signature of a SavedModel."""
     _vet(path)
     loaded = tf.saved_model.load(path)
@@ -36,7 +36,7 @@ def load_saved_model(path: Path) -> Graph:
         _ = loaded  # whose variables live as long as it does
         return function(**{name: tf.cast(z, latent.dtype)})
 
-    return Graph(run, latent.shape.as_list() if latent.shape.rank else ())
+    return Loaded(run, latent.shape.as_list() if latent.shape.rank else ())
 
 
 def _signature(path: Path, signatures: Any) -> Any:

@@ -11,7 +11,7 @@ from facebench.plugins.user_code import check_arguments, import_function, takes
 from facebench.sampler import Images
 from facebench.samplers.pixels import Pixels
 from facebench_models.feeding import as_array, images_of
-from facebench_models.network import NetworkSampler, latent_shape
+from facebench_models.network import Loaded, NetworkSampler
 
 
 class SeedsSampler:
@@ -26,6 +26,18 @@ class SeedsSampler:
         return self._pixels.images(as_array(images_of(output, self._output)))
 
 
+class LatentsSampler(NetworkSampler):
+    """A function from latents to pixels."""
+
+    def __init__(self, function: Callable[[np.ndarray], Any], code: str, **options: str):
+        self._function = function
+        super().__init__(Path(code), **options)
+
+    def load(self, path: Path) -> Loaded:
+        """Return the function; what it reads is not known."""
+        return Loaded(self._function, files=None)
+
+
 def open_function(
     path: Path,
     *,
@@ -36,19 +48,12 @@ def open_function(
     range: str = "uint8",
     layout: str = "NCHW",
     output: str = "",
-) -> SeedsSampler | NetworkSampler:
+) -> SeedsSampler | LatentsSampler:
     """Return the sampler of a function of the user's own.
 
-    Args:
-        path: of a file that the function is given after its latents or seeds, if it takes two
-            arguments; else not used.
-        code: ``module:function`` or ``file.py:function``.
-        takes: "latents", float32 (n, size), or "seeds", a list of integers.
-        latent: distribution of the latents.
-        size: of one latent.
-        range: of the output.
-        layout: of the output.
-        output: which of several, where the function gives a dictionary or more.
+    `code` is ``module:function`` or ``file.py:function``, and `takes` is "latents", float32
+    (n, size), or "seeds", a list of integers. Where `path` is of a file and not `code` once more,
+    it is the function's second argument. The rest is as in :class:`NetworkSampler`.
     """
     if not code:
         raise BadInput(
@@ -57,12 +62,10 @@ def open_function(
     if takes not in ("latents", "seeds"):
         raise BadInput(f"There is no takes={takes!r}; there are: latents, seeds.")
     function = _with_path(code, None if code == str(path) else path)
-    pixels = Pixels(range, layout)
     if takes == "seeds":
-        return SeedsSampler(function, pixels, output)
-    return NetworkSampler(
-        function, latent_shape(size, (), Path(code)), pixels, latent, output=output
-    )
+        return SeedsSampler(function, Pixels(range, layout), output)
+    options = {"latent": latent, "size": size, "range": range, "layout": layout, "output": output}
+    return LatentsSampler(function, code, **options)
 
 
 def _with_path(code: str, path: Path | None) -> Callable[[Any], Any]:

@@ -14,10 +14,9 @@ from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.sampler import Images
 from facebench.samplers.pixels import Pixels
-from facebench_models.network import reading
+from facebench_models.kinds import reading
 
 _PIPELINES = {"DDPMPipeline": "DDPMScheduler", "DDIMPipeline": "DDIMScheduler"}
-_DDIM = "DDIMScheduler"
 
 
 class DiffusersSampler:
@@ -27,13 +26,10 @@ class DiffusersSampler:
     """What its images depend on besides the folder."""
 
     def __init__(self, path: Path, *, steps: str = "", scheduler: str = ""):
-        """Load the pipeline at `path`.
+        """Load a pipeline: a folder with ``model_index.json``, ``unet/`` and ``scheduler/``.
 
-        Args:
-            path: folder with ``model_index.json``, ``unet/`` and ``scheduler/``.
-            steps: of denoising; as many as the scheduler was trained with by default for DDPM,
-                50 for DDIM.
-            scheduler: "ddim" or "ddpm", where another than the folder's is wanted.
+        `steps` of denoising are as many as the scheduler was trained with by default for DDPM, 50
+        for DDIM; `scheduler` is "ddim" or "ddpm", where another than the folder's is wanted.
         """
         kind = _scheduler(path, scheduler)
         if not list((path / "unet").glob("*.safetensors")):
@@ -48,22 +44,22 @@ class DiffusersSampler:
             self._scheduler = getattr(diffusers, kind).from_pretrained(
                 path / "scheduler", local_files_only=True
             )
-        if self._unet.config.in_channels not in (1, 3):
-            raise BadInput(f"{path} has {self._unet.config.in_channels} channels, not RGB or grey.")
-        if self._unet.config.class_embed_type or self._unet.config.num_class_embeds:
+        config = self._unet.config
+        if config.in_channels not in (1, 3):
+            raise BadInput(f"{path} has {config.in_channels} channels, not RGB or grey.")
+        if config.class_embed_type or config.num_class_embeds:
             raise BadInput(f"{path} wants a class for every image: it is not unconditional.")
-        default = 50 if kind == _DDIM else self._scheduler.config.num_train_timesteps
+        default = 50 if kind == "DDIMScheduler" else self._scheduler.config.num_train_timesteps
         self._steps = _steps(steps, default)
+        sides = config.sample_size
+        sides = (sides, sides) if isinstance(sides, int) else sides
+        self._shape = (config.in_channels, *sides)
 
     @torch.inference_mode()
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return one image per seed."""
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
-        config = self._unet.config
-        side = config.sample_size
-        height, width = (side, side) if isinstance(side, int) else side
-        shape = (config.in_channels, height, width)
-        images = torch.stack([torch.randn(shape, generator=each) for each in generators])
+        images = torch.stack([torch.randn(self._shape, generator=each) for each in generators])
         self._scheduler.set_timesteps(self._steps)
         images = images * self._scheduler.init_noise_sigma
         for step in self._scheduler.timesteps:

@@ -9,7 +9,7 @@ put together again from what is plain: tensors, ATen operators and sizes made of
 import io
 import json
 import re
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zipfile import ZipFile
@@ -51,17 +51,11 @@ def latents_of(path: Path, program: ExportedProgram) -> Tensor:
         for node in program.graph.nodes
         if node.op == "placeholder" and node.name in names
     }
-    described = [f"{name} {_described(value)}" for name, value in inputs.items()]
+    described = [f"{name} {value}" for name, value in inputs.items()]
     are_real = all(isinstance(x, Tensor) and x.is_floating_point() for x in inputs.values())
     check_inputs(path, described, are_real)
     (latents,) = inputs.values()
     return latents
-
-
-def _described(value: Any) -> str:
-    """Say the type and shape of an input."""
-    dtype, shape = getattr(value, "dtype", type(value).__name__), getattr(value, "shape", ())
-    return f"{str(dtype).removeprefix('torch.')} ({', '.join(map(str, shape))})"
 
 
 def _repacked(path: Path) -> bytes:
@@ -82,7 +76,8 @@ def _vetted(path: Path, name: str, data: bytes) -> bytes:
     if not _PLAIN.fullmatch(name):
         raise BadInput(f"{path} holds {name!r}, which may be code or pickled: it is not loaded.")
     if name.endswith("model.json"):
-        return json.dumps(_plain_graph(path, json.loads(data))).encode()
+        graph = json.loads(data, object_hook=partial(_plain_record, path))
+        return json.dumps(graph | {"guards_code": []}).encode()
     if name.endswith("_config.json"):
         return json.dumps(_plain_payload(path, json.loads(data))).encode()
     if name.endswith(".pt"):  # torch would fall back to unpickling what this refuses
@@ -98,29 +93,17 @@ def _plain_payload(path: Path, config: Any) -> Any:
     return config
 
 
-def _plain_graph(path: Path, graph: Any) -> Any:
-    graph["guards_code"] = []
-    for record in _records(graph):
-        if "metadata" in record:
-            record["metadata"] = {}
-        target, size = record.get("target"), record.get("expr_str", "")
-        if isinstance(target, str) and "inputs" in record:
-            if not _OPERATOR.fullmatch(target) or _FILE_OPERATOR.search(target):
-                raise BadInput(f"{path} calls {target!r}, which is not a plain operator.")
-        if not isinstance(size, str) or not is_plain_size(size):
-            raise BadInput(f"{path} has the size {size!r}, which is not plain.")
-    return graph
+def _plain_record(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """Return an object of the graph without notes, which are not needed, if it is plain."""
+    target, size = record.get("target"), record.get("expr_str", "")
+    if isinstance(target, str) and "inputs" in record:
+        if not _OPERATOR.fullmatch(target) or _FILE_OPERATOR.search(target):
+            raise BadInput(f"{path} calls {target!r}, which is not a plain operator.")
+    if not isinstance(size, str) or not is_plain_size(size):
+        raise BadInput(f"{path} has the size {size!r}, which is not plain.")
+    return record | {"metadata": {}} if "metadata" in record else record
 
 
 def is_plain_size(text: str) -> bool:
     """Return whether a size is of numbers and symbols only: PyTorch would evaluate it as Python."""
     return _SYMBOLS.fullmatch(text) is not None
-
-
-def _records(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _records(each)

@@ -30,14 +30,9 @@ def fed(
 ) -> tuple[ArrayNetwork, np.ndarray]:
     """Return `network` as one that takes any number of latents, and what it gives for `z`.
 
-    A network of one batch size does not always say so, and some sizes pass by chance: it takes any
-    only if it takes one latent as well as all of `z`.
-
-    Args:
-        network: which gives one image per latent, or fails.
-        z: latents to try it on.
-        output: which of its outputs the images are, see :func:`images_of`.
-        batch: the one number of latents it takes, if that is known.
+    `batch` is the one number of latents it takes, if that is known. A network of one batch size
+    does not always say so, and some sizes pass by chance: it takes any only if it takes one latent
+    as well as all of `z`. Of several outputs, `output` is taken, see :func:`images_of`.
 
     Raises:
         BadInput: it fails on every number of them.
@@ -124,7 +119,7 @@ def images_of(output: Any, wanted: str = "") -> Any:
         BadInput: there is none, or more than one; all are listed.
     """
     found = dict(_named(output))
-    likely = [name for name, each in found.items() if _may_be_images(tuple(each.shape))] or [*found]
+    likely = [name for name, each in found.items() if _may_be_images(each.shape)] or [*found]
     chosen = [name for name in found if name == wanted] if wanted else likely
     if len(chosen) == 1:
         return found[chosen[0]]
@@ -139,7 +134,7 @@ def images_of(output: Any, wanted: str = "") -> Any:
     )
 
 
-def _may_be_images(shape: tuple[int, ...]) -> bool:
+def _may_be_images(shape: Any) -> bool:
     return len(shape) == 4 and (shape[1] in (1, 3) or shape[3] in (1, 3))
 
 

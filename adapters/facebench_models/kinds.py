@@ -3,8 +3,12 @@
 import json
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from facebench.errors import BadInput, cause
 
 _AGAIN = "copy or download it again"
 
@@ -36,6 +40,9 @@ TF_CHECKPOINT = Kind(
     "build the model where its code is, load_weights there, and save it as .keras",
 )
 _CUT_OFF = Kind("cut off", _AGAIN)
+_POINTER = Kind("a pointer of Git LFS, not the file itself", "fetch it with git lfs pull")
+_WEB_PAGE = Kind("a web page, as a failed download leaves one", "download the file itself")
+_PICTURES = Kind("a zip of pictures", "open it with images:{path}")
 _JSON = Kind("JSON", "an architecture goes beside a file of weights, and that file is named")
 
 _NAMES: tuple[tuple[str, Kind], ...] = (  # of parts that do not begin as anything else does
@@ -45,14 +52,8 @@ _NAMES: tuple[tuple[str, Kind], ...] = (  # of parts that do not begin as anythi
 _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
     (rb"\Z", Kind("empty", _AGAIN)),
     (rb"\0{64}", Kind("a file of zeros", _AGAIN)),
-    (
-        rb"version https://git-lfs",
-        Kind("a pointer of Git LFS, not the file itself", "fetch it with git lfs pull"),
-    ),
-    (
-        rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml|!--)",
-        Kind("a web page, as a failed download leaves one", "download the file itself"),
-    ),
+    (rb"version https://git-lfs", _POINTER),
+    (rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml|!--)", _WEB_PAGE),
     (rb"(\x80\x02)?\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", CHECKPOINT),  # before PyTorch 1.6
     (rb".{7}\0\{", SAFETENSORS),  # before pickles: the length of its header may begin as theirs
     (rb"\x80[\x02-\x05]", PICKLE),
@@ -73,11 +74,9 @@ _MEMBERS: tuple[tuple[str, Kind], ...] = (
     (r"model\.weights\.h5|metadata\.json", KERAS),
     (r"schema\.json", SKOPS),
     (r".*\.npy", ARRAYS),
-    (
-        r"(?i).*\.(png|jpe?g|webp|bmp|gif|tiff?)",
-        Kind("a zip of pictures", "open it with images:{path}"),
-    ),
+    (r"(?i).*\.(png|jpe?g|webp|bmp|gif|tiff?)", _PICTURES),
 )
+_IN_FOLDER = (("saved_model.pb", KERAS), ("checkpoint", TF_CHECKPOINT))
 _FOLDER = Kind("a folder", "name the file in it")
 _TEXT = Kind("text, not a model", "name the model's file")
 _ZIP = Kind("a zip of other files", "unpack it first, and name the model's file")
@@ -86,7 +85,7 @@ _ZIP = Kind("a zip of other files", "unpack it first, and name the model's file"
 def kind_of(path: Path) -> Kind | None:
     """Return what the file at `path` is, or None where that cannot be told."""
     if path.is_dir():
-        return KERAS if (path / "saved_model.pb").is_file() else _FOLDER
+        return next((kind for name, kind in _IN_FOLDER if (path / name).is_file()), _FOLDER)
     for name, kind in _NAMES:
         if re.fullmatch(name, path.name):
             return kind
@@ -122,3 +121,28 @@ def _is_short(path: Path) -> bool:
         return bool(8 + length + max(ends, default=0) > path.stat().st_size)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return length >= path.stat().st_size
+
+
+@contextmanager
+def reading(path: Path, *expected: Kind, what: str = "") -> Iterator[None]:
+    """Turn whatever a framework raises over a stranger's file into one sentence.
+
+    The file is told to be any other than the `expected` kinds, the first of which says `what` it
+    should be if that does not.
+    """
+    try:
+        yield
+    except BadInput:
+        raise
+    except Exception as error:
+        refuse_others(path, *expected, what=what)
+        what = what or expected[0].name
+        raise BadInput(f"{path} is not {what} that can be read: {cause(error)}.") from error
+
+
+def refuse_others(path: Path, *expected: Kind, what: str = "") -> None:
+    """Raise BadInput if the file at `path` is certainly something else, saying what it is."""
+    kind = kind_of(path)
+    if kind and expected and kind not in expected:
+        way_out = kind.way_out.format(path=path)
+        raise BadInput(f"{path} is not {what or expected[0].name}: it is {kind.name}; {way_out}.")

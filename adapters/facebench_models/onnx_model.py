@@ -8,16 +8,16 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from facebench_models.kinds import ONNX
-from facebench_models.network import Graph, GraphSampler, check_inputs, reading
+from facebench_models.kinds import ONNX, reading
+from facebench_models.network import Loaded, NetworkSampler, check_inputs
 
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
 
 
-class OnnxSampler(GraphSampler):
+class OnnxSampler(NetworkSampler):
     """A network with one input; no operator libraries of its own are loaded."""
 
-    def open(self, path: Path) -> Graph:
+    def load(self, path: Path) -> Loaded:
         """Return its network, and the files beside it in which it keeps weights."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -36,17 +36,17 @@ class OnnxSampler(GraphSampler):
             values = session.run(None, {latents.name: z.astype(_TYPES[latents.type])})
             return dict(zip(names, values, strict=True))
 
-        return Graph(run, latents.shape, files)
+        return Loaded(run, latents.shape, files)
 
 
 def _files(path: Path) -> tuple[Path, ...]:
     """Return the files beside a model in which it keeps weights."""
-    outside = [
-        {entry.key: entry.value for entry in tensor.external_data}
+    outside = {
+        {entry.key: entry.value for entry in tensor.external_data}["location"]
         for tensor in _tensors(onnx.load(path, load_external_data=False))
         if tensor.data_location == onnx.TensorProto.EXTERNAL
-    ]
-    return tuple(path.parent / name for name in sorted({each["location"] for each in outside}))
+    }
+    return tuple(path.parent / name for name in sorted(outside))
 
 
 def _tensors(message: Any) -> Iterator[onnx.TensorProto]:

@@ -19,8 +19,8 @@ from sklearn.preprocessing import StandardScaler
 
 from facebench.errors import BadInput
 from facebench.samplers.pixels import RANGES, Pixels
-from facebench_models.kinds import ARRAYS, SKOPS, kind_of
-from facebench_models.network import NetworkSampler, reading
+from facebench_models.kinds import ARRAYS, SKOPS, kind_of, reading
+from facebench_models.network import Loaded, NetworkSampler
 
 _NAMES = (
     ("mean", "mean_"),
@@ -46,27 +46,28 @@ class SklearnPCASampler(NetworkSampler):
     def __init__(
         self, path: Path, *, range: str = "sigmoid", layout: str = "NHWC", image: str = ""
     ):
-        """Read the PCA at `path`.
+        """Read the ``.skops`` or ``.npz`` at `path`.
 
-        Args:
-            path: ``.skops`` or ``.npz``.
-            range: of the pixels that it was fitted to.
-            layout: of their rows.
-            image: height and width, as in 80x64, where they are not equal.
+        `range` is of the pixels that it was fitted to, `layout` of their rows, and `image` their
+        height and width, as in 80x64, where they are not equal.
         """
+        self._of_mean, self._image = Pixels(range, layout), image
+        clipped = "{}..{}".format(*RANGES[range]) if range in RANGES else range
+        super().__init__(path, range=clipped, layout=layout)
+
+    def load(self, path: Path) -> Loaded:
+        """Return the function from coordinates in the principal subspace to pixels."""
         with reading(path, SKOPS, ARRAYS, what=_WHAT):
             model = _from_npz(path) if kind_of(path) is ARRAYS else _from_skops(path)
-        shape = _image_shape(len(model.mean), image, layout, path)
-        Pixels(range, layout).check(model.mean.reshape(shape))  # the mean does have bounds
-        low, high = RANGES.get(range, (None, None))
+        shape = _image_shape(len(model.mean), self._image, self._of_mean.layout, path)
+        self._of_mean.check(model.mean.reshape(shape))  # the mean does have bounds
         scaled = model.components * np.sqrt(model.variances)[:, None]
 
         def run(z: np.ndarray) -> np.ndarray:
             # row by row: a product of matrices rounds otherwise at another batch size
             return np.stack([model.mean + row @ scaled for row in z]).reshape(shape)
 
-        clipping = Pixels(range if low is None else f"{low}..{high}", layout)
-        super().__init__(run, (len(model.variances),), clipping, files=())
+        return Loaded(run, (None, len(model.variances)))
 
 
 def _image_shape(pixels: int, image: str, layout: str, path: Path) -> tuple[int, ...]:
@@ -77,8 +78,8 @@ def _image_shape(pixels: int, image: str, layout: str, path: Path) -> tuple[int,
         side = round((pixels / channels) ** 0.5)
         height, width = map(int, image.split("x")) if image else (side, side)
         if channels * height * width == pixels:
-            last = (height, width, channels)
-            return (-1, *last) if layout == "NHWC" else (-1, channels, height, width)
+            is_last = layout == "NHWC"
+            return (-1, height, width, channels) if is_last else (-1, channels, height, width)
     size = f"of {image}" if image else "that is square: add +image=HEIGHTxWIDTH"
     raise BadInput(
         f"{path} has rows of {pixels} numbers, which are not an RGB or grey image {size}."

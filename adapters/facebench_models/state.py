@@ -16,7 +16,7 @@ from torch.nn.parameter import is_lazy
 
 from facebench.errors import BadInput
 from facebench_models.checkpoint import Tensors, tensors_of
-from facebench_models.network import reading
+from facebench_models.kinds import reading
 
 _SHOWN = 6  # parts of a file that a refusal lists
 _WRAPPERS = 8
@@ -27,11 +27,8 @@ _AVERAGED = re.compile(r"(?i)(^|[._])(ema|shadow|averaged?|swa)([._]|$)")
 def give_weights(network: nn.Module, path: Path, key: str, extra: bool) -> None:
     """Load into `network` what the file at `path` holds for it.
 
-    Args:
-        network: the module.
-        path: a state dictionary, or anything of tensors that holds one.
-        key: where in the file, for one that holds several.
-        extra: whether weights beside the module's, that it has no place for, are allowed.
+    That is a state dictionary, or anything of tensors that holds one: at `key`, if several. With
+    `extra`, it may hold weights beside the module's, that it has no place for.
     """
     there = tensors_of(path)
     if not there:
@@ -72,17 +69,17 @@ def _on_cpu(network: nn.Module) -> None:
 def _prefix(network: nn.Module, there: Tensors, path: Path, key: str) -> tuple[str, list[str]]:
     """Return which prefix the module's weights have, and those of other weights that fit it."""
     fitting = _fitting(network, there)
-    unnamed = [] if key else _unnamed(network, there)
+    unnamed = {} if key else _unnamed(network, there)
     if not fitting:
         raise BadInput(_none(path, network, there, unnamed))
     asked = [prefix for prefix in fitting if not key or _key(prefix) == key] or [
         prefix for prefix in fitting if prefix.startswith(f"{key}.")
     ]
     if len(asked) != 1 or unnamed:
-        ways = _ways(there, asked or fitting, unnamed)
-        where = f"weights for the module at {len(asked + unnamed)} places"
-        what = where if asked else f"no weights for the module at key={key}"
-        raise BadInput(f"{path} holds {what}: {ways}.")
+        keys = " or ".join(f"+key={_key(p)} ({_count(there, p)})" for p in asked or fitting)
+        places = f"weights for the module at {len(asked) + len(unnamed)} places"
+        what = places if asked else f"no weights for the module at key={key}"
+        raise BadInput(f"{path} holds {what}: add {keys}{_without_names(unnamed)}.")
     if not key and (odd := _averaged(there, asked[0])):
         raise BadInput(
             f"{path} also holds what looks like averaged weights ({_some(odd)}), whose names are "
@@ -138,15 +135,16 @@ def _missing(own: Iterable[str], there: Tensors, prefix: str) -> set[str]:
     return {name for name in missing if name.rpartition(".")[2] != "num_batches_tracked"}
 
 
-def _unnamed(network: nn.Module, there: Tensors) -> list[str]:
-    """Return where lists of tensors lie that have the shapes of the module's parameters."""
+def _unnamed(network: nn.Module, there: Tensors) -> dict[str, int]:
+    """Return where lists of the shapes of the module's parameters lie, and how long they are."""
     shapes = [None if is_lazy(p) else p.shape for p in network.parameters()]
     lists: dict[str, list[Tensor]] = {}
     for name, tensor in there.items():
         place, _, number = name.rpartition(".")
         if number.isdecimal() and int(number) == len(lists.setdefault(place, [])):
             lists[place].append(tensor)
-    return [place for place, all in lists.items() if all and [x.shape for x in all] == shapes]
+    fitting = (at for at, tensors in lists.items() if [x.shape for x in tensors] == shapes)
+    return {place: len(shapes) for place in fitting if shapes}
 
 
 def _averaged(there: Tensors, prefix: str) -> set[str]:
@@ -155,27 +153,22 @@ def _averaged(there: Tensors, prefix: str) -> set[str]:
     return {name for name in outside if there[name].ndim > 1 and _AVERAGED.search(name)}
 
 
-def _ways(there: Tensors, prefixes: list[str], unnamed: list[str]) -> str:
-    ways = [f"+key={_key(prefix)} ({_count(there, prefix)})" for prefix in prefixes]
-    return f"add {' or '.join(ways)}{_without_names(there, unnamed)}"
-
-
-def _without_names(there: Tensors, unnamed: list[str]) -> str:
+def _without_names(unnamed: dict[str, int]) -> str:
     """Say what a list of tensors is, and who alone can use it."""
     if not unnamed:
         return ""
-    place = unnamed[0]
+    place, count = next(iter(unnamed.items()))
     return (
-        f"; {place or 'the file'} is a list of {_count(there, f'{place}.' if place else '')} "
-        "without names, as moving averages are kept: in the program that made it, copy them to "
-        "the module's parameters and save its state_dict()"
+        f"; {place or 'the file'} is a list of {_tensors(count)} without names, as moving "
+        "averages are kept: in the program that made it, copy them to the module's parameters "
+        "and save its state_dict()"
     )
 
 
-def _none(path: Path, network: nn.Module, there: Tensors, unnamed: list[str]) -> str:
+def _none(path: Path, network: nn.Module, there: Tensors, unnamed: dict[str, int]) -> str:
     """Say what is wrong at the prefix that most of the module's names follow, if any."""
     own, found = network.state_dict(), _prefixes(network, there).most_common(1)
-    holds = f"it holds {_contents(there)}{_without_names(there, unnamed)}"
+    holds = f"it holds {_contents(there)}{_without_names(unnamed)}"
     if not found:
         return f"{path} lacks weights that the module has ({_some(own)}): {holds}."
     ((prefix, _),) = found

@@ -16,18 +16,10 @@ from torch import Tensor, nn
 
 from facebench.errors import BadInput
 from facebench.plugins.user_code import call, import_function
-from facebench.samplers.pixels import Pixels
 from facebench_models.exported import latents_of, load_program
 from facebench_models.feeding import Network
-from facebench_models.kinds import EXPORTED, TORCHSCRIPT
-from facebench_models.network import (
-    Graph,
-    GraphSampler,
-    NetworkSampler,
-    latent_shape,
-    reading,
-    refuse_others,
-)
+from facebench_models.kinds import EXPORTED, TORCHSCRIPT, reading, refuse_others
+from facebench_models.network import Loaded, NetworkSampler
 from facebench_models.state import give_weights
 
 
@@ -49,17 +41,11 @@ class TorchSampler(NetworkSampler):
     ):
         """Build the module with ``code()`` and give it the weights at `path`.
 
-        Args:
-            path: a state dictionary, ``.safetensors`` or of ``torch.save``, or what holds one.
-            code: ``module:function`` or ``file.py:function``; the function takes nothing and
-                returns the module.
-            latent: distribution of the latents.
-            size: of one latent, as in 100 or 100x1x1.
-            range: of the output.
-            layout: of the output.
-            output: which of several outputs the images are.
-            key: where in the file the weights are, if it holds several that fit.
-            unused: "allow" weights that the module has no place for, such as an encoder's.
+        `path` is a state dictionary, ``.safetensors`` or of ``torch.save``, or what holds one, and
+        `code` is ``module:function`` or ``file.py:function``, which takes nothing and returns the
+        module. `key` says where in the file the weights are, if it holds several that fit, and
+        `unused` may "allow" weights that the module has no place for, such as an encoder's. The
+        rest is as in :class:`NetworkSampler`.
         """
         if not code or code == str(path):
             raise BadInput(
@@ -68,28 +54,32 @@ class TorchSampler(NetworkSampler):
             )
         if unused not in ("refuse", "allow"):
             raise BadInput(f"There is no unused={unused!r}; there are: refuse, allow.")
-        network = _built(code)
-        give_weights(network, path, key, unused == "allow")
+        self._code, self._key, self._unused = code, key, unused
+        super().__init__(path, latent=latent, size=size, range=range, layout=layout, output=output)
+
+    def load(self, path: Path) -> Loaded:
+        """Return the module with its weights; what its code reads is not known."""
+        network = _built(self._code)
+        give_weights(network, path, self._key, self._unused == "allow")
         run = _of_arrays(network.eval(), chain(network.parameters(), network.buffers()))
-        shape = latent_shape(size, (), path)
-        super().__init__(run, shape, Pixels(range, layout), latent, output=output)
+        return Loaded(run, files=None)
 
 
-class TorchScriptSampler(GraphSampler):
+class TorchScriptSampler(NetworkSampler):
     """A TorchScript file, as of ``torch.jit.save``."""
 
-    def open(self, path: Path) -> Graph:
+    def load(self, path: Path) -> Loaded:
         """Return its network; of the shape of latents it says nothing."""
         with reading(path, TORCHSCRIPT), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that TorchScript as such is deprecated
             network = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
-            return Graph(_of_arrays(network, _tensors(network)))
+            return Loaded(_of_arrays(network, _tensors(network)))
 
 
-class ExportSampler(GraphSampler):
+class ExportSampler(NetworkSampler):
     """A ``.pt2`` of ``torch.export.save``, vetted before PyTorch reads it."""
 
-    def open(self, path: Path) -> Graph:
+    def load(self, path: Path) -> Loaded:
         """Return its network, of one batch size if it was exported for one only."""
         refuse_others(path, EXPORTED)
         with reading(path, EXPORTED), warnings.catch_warnings():
@@ -97,7 +87,7 @@ class ExportSampler(GraphSampler):
             program = load_program(path)
             latents = latents_of(path, program)
             network = program.module(check_guards=False)
-        return Graph(_of_arrays(network, [latents]), latents.shape)
+        return Loaded(_of_arrays(network, [latents]), latents.shape)
 
 
 def _built(code: str) -> nn.Module:
@@ -123,12 +113,7 @@ def _tensors(network: Any) -> Iterator[Tensor]:
 
 
 def _of_arrays(network: Any, tensors: Iterable[Tensor]) -> Network:
-    """Return `network` as one of arrays, on the device and in the type of the first of `tensors`.
-
-    Args:
-        network: of tensors.
-        tensors: its weights, or its latents.
-    """
+    """Return `network` as one of arrays, fed on the device and in the type of its `tensors`."""
     real = (x for x in tensors if x.ndim and x.is_floating_point())
     device, dtype = next(((x.device, x.dtype) for x in real), ("cpu", torch.float32))
 
