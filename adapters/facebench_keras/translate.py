@@ -100,10 +100,10 @@ def _axis(value: Any) -> Any:
 
 def _activation(value: Any) -> Any:
     """Return an activation that is what Keras 2 meant by it."""
-    is_named = isinstance(value, dict) and value.get("class_name") == "function"
-    name = value["config"] if is_named else value
-    function = {"class_name": "function", "config": HARD_SIGMOID, "module": "builtins"}
-    return function if name == "hard_sigmoid" else value
+    match value:
+        case "hard_sigmoid" | {"class_name": "function", "config": "hard_sigmoid"}:
+            return {"class_name": "function", "config": HARD_SIGMOID, "module": "builtins"}
+    return value
 
 
 _VALUES: dict[str, Callable[[Any], Any]] = {
@@ -157,12 +157,10 @@ def _counted_from_one(config: dict[str, Any]) -> set[str]:
 
 
 def _is_reference(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) in (3, 4)
-        and isinstance(value[0], str)
-        and all(isinstance(index, int) for index in value[1:3])
-    )
+    match value:
+        case [str(), int(), int()] | [str(), int(), int(), _]:
+            return True
+    return False
 
 
 def _references(value: Any) -> Iterator[list[Any]]:

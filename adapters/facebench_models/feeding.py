@@ -25,7 +25,7 @@ _LARGEST = 1024  # latents at once that are tried
 _DEEPEST = 4  # containers in one another that are looked through
 
 
-def fed(
+def batched(
     network: Network, z: np.ndarray, output: str = "", batch: int | None = None
 ) -> tuple[ArrayNetwork, np.ndarray]:
     """Return `network` as one that takes any number of latents, and what it gives for `z`.

@@ -14,7 +14,7 @@ from facebench.errors import BadInput
 from facebench.sampler import Images, LatentSampler
 from facebench.samplers.latents import check_distribution, draw, parse_shape
 from facebench.samplers.pixels import Pixels
-from facebench_models.feeding import Network, fed
+from facebench_models.feeding import Network, batched
 
 _PROBE = tuple(range(16))
 """Seeds that are sampled once when a model is opened, to see that its range is the stated one."""
@@ -62,7 +62,7 @@ class NetworkSampler(LatentSampler):
         self.latent_dim = math.prod(self._shape)
         self.files = loaded.files
         z = self._shaped(self.draw(_PROBE))
-        self._network, probe = fed(loaded.run, z, output, batch if _is_number(batch) else None)
+        self._network, probe = batched(loaded.run, z, output, batch if _is_number(batch) else None)
         self._pixels.check(probe)
 
     @abstractmethod
