@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from facebench.numerics import allocator as heap
+from facebench.numerics.allocator import glibc, kept_memory
 
 # Takes 64 MiB and gives them back, many times, and prints how often a page was new to it.
 FAULTS = """
@@ -45,7 +45,7 @@ def test_memory_is_kept_inside_and_given_back_outside() -> None:
 def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
     monkeypatch.setattr("ctypes.CDLL", None)
-    heap._glibc.cache_clear()
-    with heap.kept_memory():
-        assert heap._glibc() is None
-    heap._glibc.cache_clear()
+    glibc.cache_clear()
+    with kept_memory():
+        assert glibc() is None
+    glibc.cache_clear()

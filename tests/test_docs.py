@@ -1,41 +1,37 @@
 """The pages that people copy from: what they say is done here, word for word."""
 
 import ast
-import json
 import os
 import re
 import subprocess
 import sys
-import tomllib
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from pages import DOCS, blocks, install_tinyflow
 
 from facebench.plugins.spec import parse_models
-
-DOCS = Path(__file__).parents[1] / "docs"
-BLOCK = re.compile(r"<!-- test: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the page's adapter, as pip would: its module and its entry point."""
     site = tmp_path_factory.mktemp("site")
-    blocks = dict(BLOCK.findall((DOCS / "adapters.md").read_text(encoding="utf-8")))
-    project = tomllib.loads(blocks["pyproject.toml"])["project"]
-    (site / "facebench_tinyflow.py").write_text(blocks["facebench_tinyflow.py"])
-    info = site / "facebench_tinyflow-1.0.dist-info"
-    info.mkdir()
-    name, version = project["name"], project["version"]
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    lines = []
-    for group, entries in project["entry-points"].items():
-        lines += [f"[{group}]", *(f"{key} = {value}" for key, value in entries.items())]
-    (info / "entry_points.txt").write_text("\n".join(lines))
-    (site / "palette.json").write_text(json.dumps({"colours": [[0, 0.1, 0.2], [0.9, 0.8, 1]]}))
+    install_tinyflow(site)
     return site
+
+
+def run(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=site,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(site), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_the_pages_adapter_has_forty_lines_at_most(site: Path) -> None:
@@ -51,17 +47,27 @@ def test_the_pages_adapter_has_forty_lines_at_most(site: Path) -> None:
     ],
 )
 def test_the_pages_adapter_passes_the_check(option: str, code: int, says: str, site: Path) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-m", "facebench", "check", f"mine=tinyflow{option}:palette.json"],
-        cwd=site,
-        env=os.environ | {"PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = run(site, "-m", "facebench", "check", f"mine=tinyflow{option}:palette.json")
     assert answer.returncode == code, answer.stdout + answer.stderr
     assert re.search(says, answer.stdout + answer.stderr)
     assert "failed" not in answer.stdout
+
+
+def test_the_page_shows_what_the_check_says(site: Path) -> None:
+    (shown,) = (each.text for each in blocks(DOCS / "adapters.md") if "contract:" in each.text)
+    said = run(site, "-m", "facebench", "check", "mine=tinyflow:palette.json").stdout
+    assert without_numbers(said) == without_numbers(shown)
+
+
+def without_numbers(text: str) -> list[str]:
+    return re.sub(r"\d[\d,.e+]*", "N", text).splitlines()
+
+
+def test_the_pages_own_test_passes(site: Path) -> None:
+    page = [each.text for each in blocks(DOCS / "adapters.md", "python")]
+    assert len(page) == 2
+    answer = run(site, "-c", "\n".join([*page, "test_the_contract_is_kept()"]))
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_the_commands_of_the_models_page_are_understood(

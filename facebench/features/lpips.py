@@ -40,7 +40,7 @@ class LPIPSFeatures:
         self.weights = {file.name: file.sha256}
         self.notes = trust_notes(file)
         self._device = device
-        self._lpips: Any = _lpips(file).to(device)
+        self._lpips: Any = lpips_network(file).to(device)
 
     @kept_memory()
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
@@ -74,7 +74,8 @@ def _embed_layer(phi: Float[Tensor, "n c h w"], lin: Any) -> Float[Tensor, "n d"
     return (unit * (weight / phi[0, 0].numel()).sqrt()).flatten(1)
 
 
-def _lpips(file: WeightFile) -> nn.Module:
+def lpips_network(file: WeightFile) -> nn.Module:
+    """Return the network of the `lpips` package with the trunk that `file` holds."""
     import lpips
 
     with warnings.catch_warnings():  # lpips 0.1.4 asks torchvision in a way of before 0.13
