@@ -57,9 +57,10 @@ def _marks_are_true(request: pytest.FixtureRequest, _is_without_tensorflow: bool
     started = [*_STARTED]
     _STARTED.clear()
     if request.node.get_closest_marker("processes") is None:
-        assert not started, "mark it `processes`"
+        assert not started, "this starts Python: mark it `processes`"
     if _is_without_tensorflow:
-        assert not {"tensorflow", "keras"} & sys.modules.keys(), "mark it `tensorflow`"
+        loaded = [name for name in ("tensorflow", "keras") if sys.modules.get(name)]
+        assert not loaded, "this, or a file that was collected, loads it: mark it `tensorflow`"
 
 
 _STARTED: list[str] = []

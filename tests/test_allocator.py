@@ -32,6 +32,7 @@ print(kept, touched())
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no mallopt")
 def test_memory_is_kept_inside_and_given_back_outside() -> None:
     untuned = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}

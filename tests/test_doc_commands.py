@@ -297,6 +297,8 @@ def launched(command: str) -> bool:
     return command.startswith("torchrun") or "--processes" in command
 
 
+@pytest.mark.processes
+@pytest.mark.tensorflow
 def test_the_commands_of_the_pages_end_well(ran: dict[str, int], place: Path) -> None:
     assert set(ran.values()) == {0}
     assert len(ran) > 40
@@ -305,6 +307,8 @@ def test_the_commands_of_the_pages_end_well(ran: dict[str, int], place: Path) ->
         assert (place / made).is_file(), made
 
 
+@pytest.mark.processes
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("command", [each for each in commands() if launched(each)])
 def test_the_commands_that_start_processes_end_well(
     command: str, ran: dict[str, int], place: Path
@@ -333,6 +337,8 @@ def load_my_network(path):
 """
 
 
+@pytest.mark.processes
+@pytest.mark.tensorflow
 def test_the_python_of_the_readme_runs(ran: dict[str, int], place: Path) -> None:
     sampler, example, own = (block.text for block in blocks(README, "python"))
     (project,) = (tomllib.loads(block.text)["project"] for block in blocks(README, "toml"))

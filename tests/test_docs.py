@@ -38,6 +38,7 @@ def test_the_pages_adapter_has_forty_lines_at_most(site: Path) -> None:
     assert len((site / "facebench_tinyflow.py").read_text().splitlines()) <= 40
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("option", "code", "says"),
     [
@@ -53,6 +54,7 @@ def test_the_pages_adapter_passes_the_check(option: str, code: int, says: str, s
     assert "failed" not in answer.stdout
 
 
+@pytest.mark.processes
 def test_the_page_shows_what_the_check_says(site: Path) -> None:
     (shown,) = (each.text for each in blocks(DOCS / "adapters.md") if "contract:" in each.text)
     said = run(site, "-m", "facebench", "check", "mine=tinyflow:palette.json").stdout
@@ -63,6 +65,7 @@ def without_numbers(text: str) -> list[str]:
     return re.sub(r"\d[\d,.e+]*", "N", text).splitlines()
 
 
+@pytest.mark.processes
 def test_the_pages_own_test_passes(site: Path) -> None:
     page = [each.text for each in blocks(DOCS / "adapters.md", "python")]
     assert len(page) == 2

@@ -16,6 +16,8 @@ import pytest
 from facebench.errors import BadInput
 from facebench.plugins.registry import load
 
+pytestmark = pytest.mark.tensorflow
+
 HERE = Path(__file__).parent
 NAMES = re.findall(r"@model\ndef (\w+)", (HERE / "keras2_models.py").read_text(encoding="utf-8"))
 WRITE = """

@@ -87,6 +87,7 @@ def _loaded(code: str) -> set[str]:
     return set(answer.stdout.decode().rpartition("\n")[2].split())
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "code",
     [

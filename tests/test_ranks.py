@@ -11,6 +11,8 @@ import pytest
 from facebench.cache.store import FeatureStore
 from facebench.data.prepare import synthesize
 
+pytestmark = pytest.mark.processes
+
 # Chunks are small, so that there are several of them; every rank has a cache of its own, as on
 # machines that share no files.
 LAUNCHER = """
