@@ -1,7 +1,10 @@
 """The pages that people copy from, taken apart; and packages, put where pip would put them."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -41,6 +44,25 @@ def spans(page: Path) -> Iterator[str]:
     """Yield what stands between backticks in the text of `page`."""
     prose = _BLOCK.sub("", page.read_text("utf-8"))
     return (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose))
+
+
+def run(
+    place: Path, *words: str, given: str = "", **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run Python in `place`, with the packages that were installed there."""
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=place,
+        env=os.environ
+        | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        | {"PYTHONPATH": os.pathsep.join([str(place), *sys.path])}
+        | {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
+        | environment,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def install(

@@ -6,7 +6,6 @@ runs, and fails if it does not work.
 """
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -25,7 +24,7 @@ import pytest
 import torch
 import torch.distributed.run
 from click.testing import CliRunner
-from pages import DOCS, PAGES, README, ROOT, blocks, install, install_tinyflow, spans
+from pages import DOCS, PAGES, README, ROOT, blocks, install, install_tinyflow, run, spans
 from PIL import Image
 
 from facebench.cli import cli
@@ -160,12 +159,18 @@ def test_every_entry_of_the_tables_is_of_use() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_block_escapes(page: Path) -> None:
-    """Blocks are fenced in one way, and of one of three kinds; which name what tries them."""
+    """Blocks are fenced in one way, and are of the kinds that tests look for."""
     fences = re.findall(r"^ *(?:```|~~~).*$", page.read_text("utf-8"), re.MULTILINE)
     found = list(blocks(page))
     assert [f"```{block.language}" for block in found] == fences[::2]
     assert set(fences[1::2]) <= {"```"}
     assert {block.language for block in found} <= {"", "python", "toml"}
+
+
+def test_every_page_with_python_has_a_test() -> None:
+    tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*.py"))
+    for page in PAGES:
+        assert f'"{page.name}"' in tests or not list(blocks(page, "python")), page
 
 
 @pytest.mark.parametrize("line", shown())
@@ -258,14 +263,8 @@ def pictures(target: Path, size: tuple[int, int], count: int = 44) -> None:
             archive.writestr(f"{number:06d}.png", buffer.getvalue())
 
 
-def environment(place: Path) -> dict[str, str]:
-    return os.environ | {
-        "FACEBENCH_CACHE": str(place / "cache"),
-        "CUDA_VISIBLE_DEVICES": "",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join([str(place), *sys.path]),
-    }
+def run_there(place: Path, *words: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+    return run(place, *words, given=given, FACEBENCH_CACHE=str(place / "cache"))
 
 
 @pytest.fixture(scope="module")
@@ -278,15 +277,7 @@ def ran(place: Path) -> dict[str, int]:
             facebench[number] = each.replace(f" {folder} ", f" {folder}-{number} ")
     first = next(n for n, each in enumerate(facebench) if "faces128" in each)
     facebench.insert(first, "facebench data synth faces128 --size 128 --num 30 --holdout 20")
-    answer = subprocess.run(
-        [sys.executable, "-c", DRIVER],
-        input=json.dumps(facebench),
-        cwd=place,
-        env=environment(place),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = run_there(place, "-c", DRIVER, given=json.dumps(facebench))
     done = dict(json.loads(line) for line in answer.stdout.splitlines() if line.startswith("["))
     assert answer.returncode == 0, f"{list(done)[-1:]}\n{answer.stderr[-3000:]}"
     assert list(done) == facebench
@@ -313,14 +304,7 @@ def test_the_commands_of_the_pages_end_well(ran: dict[str, int], place: Path) ->
 def test_the_commands_that_start_processes_end_well(
     command: str, ran: dict[str, int], place: Path
 ) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-m", *_module(command)],
-        cwd=place,
-        env=environment(place),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = run_there(place, "-m", *_module(command))
     assert answer.returncode == 0, answer.stderr[-3000:]
     assert answer.stdout.count("Model:" if " train " in command else "leaderboard.html") == 1
 
@@ -351,14 +335,7 @@ def test_the_python_of_the_readme_runs(ran: dict[str, int], place: Path) -> None
     assert load in spans(README)
     mine = "print(facebench.load('mine', '').sample([1]).shape)"
     code = "\n".join(["import facebench", mine, example, own, f"print({load}.shape)"])
-    answer = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=place,
-        env=environment(place),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = run_there(place, "-c", code)
     assert answer.returncode == 0, answer.stderr[-3000:]
     first, *scores, last = answer.stdout.splitlines()
     assert (first, last) == ("(1, 3, 4, 4)", "(3, 3, 64, 64)")

@@ -1,16 +1,13 @@
 """The pages that people copy from: what they say is done here, word for word."""
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from pages import DOCS, blocks, install_tinyflow
+from pages import DOCS, blocks, install_tinyflow, run
 
 from facebench.plugins.spec import parse_models
 
@@ -21,17 +18,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = tmp_path_factory.mktemp("site")
     install_tinyflow(site)
     return site
-
-
-def run(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=site,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(site), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_the_pages_adapter_has_forty_lines_at_most(site: Path) -> None:

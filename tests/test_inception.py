@@ -171,6 +171,7 @@ def test_bfloat16_is_near_and_says_so(
 
 
 @pytest.mark.slow
+@pytest.mark.processes  # torch's compiler has workers
 def test_a_compiled_network_gives_the_same_features(
     weights: WeightSource, extractor: Callable[[str], Extractor], faces: np.ndarray
 ) -> None:
