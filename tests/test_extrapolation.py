@@ -21,6 +21,7 @@ def test_a_line_in_1_over_n_is_followed_to_its_end() -> None:
     assert estimate.value == pytest.approx(at_infinity)
 
 
+@pytest.mark.long
 def test_the_bias_of_few_images_is_taken_away() -> None:
     shift = 0.3
     truth = 16 * shift**2
@@ -45,6 +46,7 @@ def test_the_estimate_carries_pseudo_values_about_the_value() -> None:
     assert 0 < (estimate.error or 0) < estimate.value
 
 
+@pytest.mark.long
 def test_the_error_is_how_far_repetitions_scatter() -> None:
     def drawn(seed: int) -> Estimate:
         rng = np.random.default_rng(seed)

@@ -62,6 +62,7 @@ def published_features(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
     return {name: output.numpy() for name, output in zip(names, outputs, strict=True)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layer", LAYERS)
 def test_inception_features_equal_torch_fidelitys(
     extractor: Callable[[str], Extractor],
