@@ -3,14 +3,19 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Whose doctests import Keras, and so TensorFlow, when they are collected.
+NO_KERAS := --ignore adapters/facebench_dcgan --ignore adapters/facebench_keras
 
-.PHONY: demo test slow simulate bench lint types schema wheel clean
+.PHONY: demo test test-fast slow simulate bench lint types schema wheel clean
 
 demo: $(INSTALLED)        ## render faces, train three models small, draw the board
 	$(BIN)/facebench demo
 
 test: $(INSTALLED)        ## the whole suite but the simulations marked slow
 	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
+
+test-fast: $(INSTALLED)   ## most of it, in three minutes on two cores: the marks are in pyproject.toml
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not (slow or long or processes or tensorflow or browser)" $(NO_KERAS) -n auto --dist loadfile
 
 slow: $(INSTALLED)        ## what takes minutes
 	$(BIN)/pytest -m slow

@@ -29,6 +29,50 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for a shell's backgr
 # Programs to be run, which import one another as such.
 collect_ignore = ["bench", "keras2_files.py", "keras2_models.py"]
 
+ON_KERAS = ("facebench_dcgan", "facebench_keras")
+"""Packages whose doctests import Keras, and so TensorFlow."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before any is left out by -m
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what can be told by its place, or by its fixtures."""
+    for item in items:
+        if "keras_process" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.tensorflow)
+            item.add_marker(pytest.mark.processes)
+        if set(ON_KERAS) & set(item.path.parts):
+            item.add_marker(pytest.mark.tensorflow)
+
+
+@pytest.fixture(scope="session")
+def _is_without_tensorflow(request: pytest.FixtureRequest) -> bool:
+    items = request.session.items
+    return not any(item.get_closest_marker("tensorflow") for item in items)
+
+
+@pytest.fixture(autouse=True)
+def _marks_are_true(request: pytest.FixtureRequest, _is_without_tensorflow: bool) -> Iterator[None]:
+    """Fail what starts Python or loads TensorFlow and does not say so, see pyproject.toml."""
+    yield
+    started = [*_STARTED]
+    _STARTED.clear()
+    if request.node.get_closest_marker("processes") is None:
+        assert not started, "this starts Python: mark it `processes`"
+    if _is_without_tensorflow:
+        loaded = [name for name in ("tensorflow", "keras") if sys.modules.get(name)]
+        assert not loaded, "this, or a file that was collected, loads it: mark it `tensorflow`"
+
+
+_STARTED: list[str] = []
+
+
+def _note_python(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "subprocess.Popen" and arguments[0] == sys.executable:
+        _STARTED.append(str(arguments[1]))
+
+
+sys.addaudithook(_note_python)
+
 
 @pytest.fixture(autouse=True)
 def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

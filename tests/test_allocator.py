@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from facebench.numerics import allocator as heap
+from facebench.numerics.allocator import glibc, kept_memory
 
 # Takes 64 MiB and gives them back, many times, and prints how often a page was new to it.
 FAULTS = """
@@ -32,6 +32,7 @@ print(kept, touched())
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no mallopt")
 def test_memory_is_kept_inside_and_given_back_outside() -> None:
     untuned = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
@@ -45,7 +46,7 @@ def test_memory_is_kept_inside_and_given_back_outside() -> None:
 def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
     monkeypatch.setattr("ctypes.CDLL", None)
-    heap._glibc.cache_clear()
-    with heap.kept_memory():
-        assert heap._glibc() is None
-    heap._glibc.cache_clear()
+    glibc.cache_clear()
+    with kept_memory():
+        assert glibc() is None
+    glibc.cache_clear()

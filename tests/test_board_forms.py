@@ -320,6 +320,7 @@ class Recorder(SimpleNamespace):
         return [(words, options) for called, words, options in self.calls if called == name]
 
 
+@pytest.mark.tensorflow
 def test_tensorboard_has_a_run_per_model(folder: Path) -> None:
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     assert CliRunner().invoke(cli, ["report", str(folder), "--to", "tensorboard"]).exit_code == 0

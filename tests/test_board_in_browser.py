@@ -19,7 +19,10 @@ from facebench_reports.theme import LIGHT
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a chromium on the PATH")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs a chromium on the PATH"),
+]
 
 HOSTILE = "<script>alert(1)</script>"
 LONG = "a-model-" + "whose-name-does-not-end" * 4

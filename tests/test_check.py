@@ -119,6 +119,7 @@ def test_rounding_and_copies_are_noted_not_failed() -> None:
     assert check_sampler(each(lambda s: noise(s // 2))).ok
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

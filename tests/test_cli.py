@@ -125,6 +125,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
     return place
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("words", "says"), BAD_INPUT, ids=lambda value: str(value)[:60])
 def test_bad_input_is_one_sentence_and_exit_code_2(
     words: list[str], says: str, place: Path, tmp_path: Path
@@ -138,6 +139,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert sorted(place.iterdir()) == before
 
 
+@pytest.mark.processes
 def test_the_whole_road_on_rendered_faces(tmp_path: Path, shared: Path) -> None:
     def run(*words: object) -> str:
         answer = _facebench(*words, cwd=tmp_path, cache=tmp_path / "cache")
@@ -181,6 +183,7 @@ def test_the_whole_road_on_rendered_faces(tmp_path: Path, shared: Path) -> None:
     assert (tmp_path / "results" / "leaderboard.csv").read_bytes() == csv_before
 
 
+@pytest.mark.processes
 def test_a_model_that_is_not_trained_is_exit_code_2_and_the_others_are_finished(
     tmp_path: Path, tiny_folder: Path
 ) -> None:

@@ -90,6 +90,7 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in answer.output and "[bold]" in answer.output
 
 
+@pytest.mark.processes
 def test_comparing_loads_no_framework(folder: Path) -> None:
     code = (
         "import sys; from facebench.cli import cli; "

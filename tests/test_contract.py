@@ -67,6 +67,7 @@ def _row(*names: str) -> dict[str, str]:
     return {name: f"python+takes=seeds:broken:{name}" for name in names}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("batch_size", [1, 7, 32])
 def test_a_broken_contract_is_no_score(batch_size: int, tiny_folder: Path) -> None:
     models = _row("batch_statistics", "one_generator_a_batch", "a_global_generator", "a_counter")
@@ -83,6 +84,7 @@ def test_a_broken_contract_is_no_score(batch_size: int, tiny_folder: Path) -> No
                 raise error
 
 
+@pytest.mark.processes
 def test_rounding_is_said_and_scored_and_said_again(tiny_folder: Path) -> None:
     for _ in range(2):
         results = evaluate(

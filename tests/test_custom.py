@@ -96,6 +96,7 @@ def digests(tmp_path: Path, source: str) -> dict[str, str]:
     return found
 
 
+@pytest.mark.processes
 def test_edited_code_and_other_weights_have_other_digests(tmp_path: Path) -> None:
     one = digests(tmp_path, NETWORK.format(scale=1.0))
     other = digests(tmp_path, NETWORK.format(scale=2.0))
@@ -155,6 +156,7 @@ def make(device):
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("scale", ["1", "(SCALE > 0)"])
 def test_what_an_extractor_reads_and_imports_is_part_of_its_name(
     scale: str, tmp_path: Path

@@ -41,6 +41,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
 def test_two_processes_learn_the_same_and_one_writes(
     backend: str, tiny_folder: Path, tmp_path: Path

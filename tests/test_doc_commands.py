@@ -1,16 +1,17 @@
 """Every command of README.md and docs/, as it stands there, and every example of --help.
 
-What cannot run here is named with its reason; what is too long is made small by the table below.
-A new command that is neither runs, and fails if it does not work.
+All are parsed by the command line's own parsers, and all are run. What cannot run here is named
+with its reason; what is too long is made small by the table below. A new command that is neither
+runs, and fails if it does not work.
 """
 
 import json
-import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -21,13 +22,13 @@ import click
 import numpy as np
 import pytest
 import torch
+import torch.distributed.run
+from click.testing import CliRunner
+from pages import DOCS, PAGES, README, ROOT, blocks, install, install_tinyflow, run, spans
 from PIL import Image
 
 from facebench.cli import cli
 from facebench.synth import render
-
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 NOT_RUN = {
     r"pip install ": "installs from the internet",
@@ -36,6 +37,9 @@ NOT_RUN = {
     r"facebench eval --models NAME=ADAPTER": "the form of a command, not one",
     r"facebench (check|eval .*) mine=tinyflow": "test_docs installs the page's adapter and runs it",
     r"facebench (metrics|eval) .*energy": "test_docs installs the page's metric and runs it",
+    r"facebench demo": "takes five minutes",
+    r"facebench data download": "fetches from the internet",
+    r"facebench store prune": "what it removes, the other commands need",
 }
 NOT_COMMANDS = {
     "results/": "a folder's listing",
@@ -90,22 +94,41 @@ for command in commands:
 """
 
 
-def blocks(page: Path) -> Iterator[tuple[str, str]]:
-    """Yield the language and the text of each fenced block."""
-    yield from re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+def shown() -> list[str]:
+    """Return every distinct command of the pages' blocks."""
+    return list(
+        dict.fromkeys(
+            line
+            for page in PAGES
+            for block in blocks(page, language="")
+            if not block.text.startswith(tuple(NOT_COMMANDS))
+            for line in block.lines
+        )
+    )
+
+
+def told() -> list[str]:
+    """Return every distinct command that the pages' sentences name, whole or in part."""
+    found = dict.fromkeys(span for page in PAGES for span in spans(page))
+    return [span for span in found if re.match("facebench [a-z]", span)]
 
 
 def commands() -> list[str]:
     """Return every distinct command of the pages that is to be run, made small."""
-    found: dict[str, None] = {}
-    for page in PAGES:
-        for language, text in blocks(page):
-            if language or any(text.startswith(begin) for begin in NOT_COMMANDS):
-                continue
-            for line in re.sub(r"\\\n\s*", "", text).splitlines():
-                if line and not any(re.match(each, line) for each in NOT_RUN):
-                    found[small(line)] = None
-    return list(found)
+    whole = [*shown(), *(each for each in told() if is_whole(each))]
+    wanted = [line for line in whole if not any(re.match(each, line) for each in NOT_RUN)]
+    return list(dict.fromkeys(map(small, wanted)))
+
+
+def is_whole(command: str) -> bool:
+    """Tell a command from the name of one (``facebench eval``) and from a form (``… --sanity``)."""
+    if re.search(r"…|[|]|\b[A-Z]{4}", command):
+        return False
+    try:
+        parse(cli, *shlex.split(command))
+    except click.UsageError:
+        return False
+    return True
 
 
 def small(line: str) -> str:
@@ -115,15 +138,97 @@ def small(line: str) -> str:
     return line
 
 
+def parse(command: click.Command, name: str, *words: str) -> click.Command:
+    """Parse `words` as the command line does, run nothing, and return what would run."""
+    if isinstance(command, click.Group) and words:
+        below = command.get_command(click.Context(command), words[0])
+        assert below, f"{name} has no command {words[0]}"
+        return parse(below, *words)
+    command.make_context(name, list(words))
+    return command
+
+
 def test_every_entry_of_the_tables_is_of_use() -> None:
-    text = "\n".join(
-        re.sub(r"\\\n\s*", "", text) for page in PAGES for language, text in blocks(page)
-        if not language
-    )  # fmt: skip
+    lines = [*shown(), *told()]
     for pattern in NOT_RUN:
-        assert re.search(f"^({pattern})", text, re.M), pattern
+        assert any(re.match(pattern, line) for line in lines), pattern
+    texts = [block.text for page in PAGES for block in blocks(page, language="")]
     for begin in NOT_COMMANDS:
-        assert f"\n{begin}" in f"\n{text}", begin
+        assert any(text.startswith(begin) for text in texts), begin
+    for pattern, _, _ in SMALL:
+        assert any(re.search(pattern, line) for line in lines), pattern
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_block_escapes(page: Path) -> None:
+    """Blocks are fenced in one way, and are of the kinds that tests look for."""
+    fences = re.findall(r"^ *(?:```|~~~).*$", page.read_text("utf-8"), re.MULTILINE)
+    found = list(blocks(page))
+    assert [f"```{block.language}" for block in found] == fences[::2]
+    assert set(fences[1::2]) <= {"```"}
+    assert {block.language for block in found} <= {"", "python", "toml"}
+
+
+def test_every_page_with_python_has_a_test() -> None:
+    tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*.py"))
+    for page in PAGES:
+        assert f'"{page.name}"' in tests or not list(blocks(page, "python")), page
+
+
+@pytest.mark.parametrize("line", shown())
+def test_every_command_of_the_pages_is_one_that_there_is(line: str) -> None:
+    words = shlex.split(re.sub(r"^srun ", "", line), comments=True)
+    if words and words[0] == "pip":
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+        named = re.findall(r"[.]\[([\w-]+)\]", line)
+        assert words[1] == "install" and set(named) <= extras["optional-dependencies"].keys()
+    elif words and words[0] == "make":
+        assert re.search(f"^{words[1]}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    elif words and not re.match(r"head=\$\(scontrol", line):  # Slurm's
+        if words[0] == "torchrun":
+            launcher = torch.distributed.run.get_args_parser().parse_args(words[1:])
+            words = [launcher.training_script, *launcher.training_script_args]
+            assert launcher.module
+        assert words[0] == "facebench"
+        parse(cli, *words)
+
+
+@pytest.mark.parametrize("command", told())
+def test_every_command_in_a_sentence_is_one_that_there_is(command: str) -> None:
+    _, *words = command.split()
+    found: click.Command = cli
+    while isinstance(found, click.Group) and words and words[0].islower():
+        below = found.get_command(click.Context(found), words.pop(0))
+        assert below, command
+        found = below
+    options = {option for each in found.get_params(click.Context(found)) for option in each.opts}
+    assert {word for word in words if word.startswith("--")} <= options
+
+
+def test_every_target_of_make_that_a_page_names_is_one_that_there_is() -> None:
+    made = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    for page in (*PAGES, ROOT / "CONTRIBUTING.md"):
+        named = re.findall(r"(?:^|`)make ([\w-]+)", page.read_text("utf-8"), re.MULTILINE)
+        assert set(named) <= made, page
+
+
+def test_the_demo_gives_commands_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[list[str]] = []
+
+    class Process(subprocess.Popen[bytes]):
+        def __init__(self, words: list[str]):
+            given.append(words)
+
+        def wait(self, timeout: float | None = None) -> int:
+            return 0
+
+    monkeypatch.setattr("subprocess.Popen", Process)
+    answer = CliRunner().invoke(cli, ["demo", "--out", "there"])
+    assert answer.exit_code == 0, answer.output
+    assert [words[3] for words in given] == ["data", "train", "train", "train", "eval"]
+    for words in given:
+        assert words[:3] == [sys.executable, "-m", "facebench"]
+        parse(cli, *words[2:])
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +246,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
     for each in (shared / "generators").iterdir():
         (place / each.name).symlink_to(each)
     (place / "decoder.h5").symlink_to(shared / "generators" / "keras_decoder64_normal27/decoder.h5")
-    shutil.copy(ROOT / "docs" / "strangers.py", place)
+    shutil.copy(DOCS / "strangers.py", place)
+    install_tinyflow(place)
     layers = torch.nn.Linear(100, 3 * 64 * 64), torch.nn.Tanh(), torch.nn.Unflatten(1, (3, 64, 64))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is deprecated, and saved by many
@@ -159,13 +265,8 @@ def pictures(target: Path, size: tuple[int, int], count: int = 44) -> None:
             archive.writestr(f"{number:06d}.png", buffer.getvalue())
 
 
-def environment(place: Path) -> dict[str, str]:
-    return os.environ | {
-        "FACEBENCH_CACHE": str(place / "cache"),
-        "CUDA_VISIBLE_DEVICES": "",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
+def run_there(place: Path, *words: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+    return run(place, *words, given=given, FACEBENCH_CACHE=str(place / "cache"))
 
 
 @pytest.fixture(scope="module")
@@ -178,15 +279,7 @@ def ran(place: Path) -> dict[str, int]:
             facebench[number] = each.replace(f" {folder} ", f" {folder}-{number} ")
     first = next(n for n, each in enumerate(facebench) if "faces128" in each)
     facebench.insert(first, "facebench data synth faces128 --size 128 --num 30 --holdout 20")
-    answer = subprocess.run(
-        [sys.executable, "-c", DRIVER],
-        input=json.dumps(facebench),
-        cwd=place,
-        env=environment(place),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = run_there(place, "-c", DRIVER, given=json.dumps(facebench))
     done = dict(json.loads(line) for line in answer.stdout.splitlines() if line.startswith("["))
     assert answer.returncode == 0, f"{list(done)[-1:]}\n{answer.stderr[-3000:]}"
     assert list(done) == facebench
@@ -197,25 +290,23 @@ def launched(command: str) -> bool:
     return command.startswith("torchrun") or "--processes" in command
 
 
+@pytest.mark.processes
+@pytest.mark.tensorflow
 def test_the_commands_of_the_pages_end_well(ran: dict[str, int], place: Path) -> None:
     assert set(ran.values()) == {0}
-    assert len(ran) > 25
-    for made in ("results/leaderboard.html", "runs/notebook/gan.h5", "faces.png", "strip.png"):
+    assert len(ran) > 40
+    files = ("results/leaderboard.html", "runs/notebook/gan.h5", "faces.png", "strip.png")
+    for made in (*files, "sheet.png"):
         assert (place / made).is_file(), made
 
 
+@pytest.mark.processes
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("command", [each for each in commands() if launched(each)])
 def test_the_commands_that_start_processes_end_well(
     command: str, ran: dict[str, int], place: Path
 ) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-m", *_module(command)],
-        cwd=place,
-        env=environment(place),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = run_there(place, "-m", *_module(command))
     assert answer.returncode == 0, answer.stderr[-3000:]
     assert answer.stdout.count("Model:" if " train " in command else "leaderboard.html") == 1
 
@@ -225,25 +316,28 @@ def _module(command: str) -> list[str]:
     return [{"torchrun": "torch.distributed.run"}.get(program, program), *words]
 
 
+NETWORK = """
+
+def load_my_network(path):
+    return lambda z: z[:, :48].reshape(-1, 3, 4, 4) / 9
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.tensorflow
 def test_the_python_of_the_readme_runs(ran: dict[str, int], place: Path) -> None:
-    sampler, example, own = (text for language, text in blocks(PAGES[0]) if language == "python")
+    sampler, example, own = (block.text for block in blocks(README, "python"))
+    (project,) = (tomllib.loads(block.text)["project"] for block in blocks(README, "toml"))
+    install(place, "my-package", sampler + NETWORK, project["entry-points"])
     example = example.replace("num=1000", 'num=20, extractor="random", metrics=["fid"]')
     example = example.replace('metrics["fid"]', 'metrics["fd_random"]')
     own = own.replace("num=1000", 'num=20, extractor="random"')
     own = own.replace("facebench.evaluate", "assert not facebench.evaluate").rstrip() + ".failures"
     load = 'facebench.load("vae", "runs/vae").sample([0, 1, 2])'
-    assert load in PAGES[0].read_text("utf-8")
-    network = "def load_my_network(path):\n    return lambda z: z[:, :48].reshape(-1, 3, 4, 4) / 9"
-    first = "print(MySampler('').sample([1]).shape)"
-    code = "\n".join([sampler, network, first, example, own, f"print({load}.shape)"])
-    answer = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=place,
-        env=environment(place),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    assert load in spans(README)
+    mine = "print(facebench.load('mine', '').sample([1]).shape)"
+    code = "\n".join(["import facebench", mine, example, own, f"print({load}.shape)"])
+    answer = run_there(place, "-c", code)
     assert answer.returncode == 0, answer.stderr[-3000:]
     first, *scores, last = answer.stdout.splitlines()
     assert (first, last) == ("(1, 3, 4, 4)", "(3, 3, 64, 64)")
@@ -251,7 +345,7 @@ def test_the_python_of_the_readme_runs(ran: dict[str, int], place: Path) -> None
     assert all(np.isfinite(float(line.split()[1])) for line in scores)
 
 
-def examples(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[str]:
+def examples(command: click.Command) -> Iterator[str]:
     """Yield the examples of a command's help and of those below it."""
     text = re.sub(r"\\\n\s*", "", command.help or "")
     yield from re.findall(r"^\s*((?:facebench|torchrun) .*)$", text, re.M)
@@ -260,7 +354,7 @@ def examples(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[str
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             assert below
-            yield from examples(below, (*path, name))
+            yield from examples(below)
 
 
 def test_every_example_of_help_has_options_that_there_are() -> None:
@@ -269,14 +363,4 @@ def test_every_example_of_help_has_options_that_there_are() -> None:
     for example in found:
         whole = example.replace("...", "--models pca --reference faces64")  # the rest, left out
         words = shlex.split(re.sub(r"\$\(.*?\)", "file", whole), comments=True)
-        parsed(cli, "facebench", words[words.index("facebench") + 1 :])
-
-
-def parsed(command: click.Command, name: str, words: list[str]) -> None:
-    """Parse `words` as the command line does, and run nothing."""
-    context = command.make_context(name, list(words))
-    if isinstance(command, click.Group):
-        rest = [*context._protected_args, *context.args]
-        name, below, words = command.resolve_command(context, rest)  # type: ignore[assignment]
-        assert below
-        parsed(below, name, words)
+        parse(cli, *words[words.index("facebench") :])

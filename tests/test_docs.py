@@ -4,53 +4,34 @@ import ast
 import csv
 import importlib
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
-import tomllib
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import DOCS, blocks, install_page, install_tinyflow, run
 
 from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.plugins.spec import parse_models
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
-BLOCK = re.compile(r"<!-- test: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
-
-
-def install(page: str, site: Path) -> Path:
-    """Install a page's package, as pip would: its module and its entry points."""
-    blocks = dict(BLOCK.findall((DOCS / page).read_text(encoding="utf-8")))
-    project = tomllib.loads(blocks.pop("pyproject.toml"))["project"]
-    for name, text in blocks.items():
-        assert len(text.splitlines()) <= 40, name
-        (site / name).write_text(text, encoding="utf-8")
-    name, version = project["name"], project["version"]
-    info = site / f"{name.replace('-', '_')}-{version}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    lines = []
-    for group, entries in project["entry-points"].items():
-        lines += [f"[{group}]", *(f"{key} = {value}" for key, value in entries.items())]
-    (info / "entry_points.txt").write_text("\n".join(lines))
-    return site
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the adapters' page's adapter, and make a model of it."""
-    site = install("adapters.md", tmp_path_factory.mktemp("site"))
-    (site / "palette.json").write_text(json.dumps({"colours": [[0, 0.1, 0.2], [0.9, 0.8, 1]]}))
+    """Install the page's adapter, as pip would: its module and its entry point."""
+    site = tmp_path_factory.mktemp("site")
+    install_tinyflow(site)
     return site
 
 
+def test_the_pages_adapter_has_forty_lines_at_most(site: Path) -> None:
+    assert len((site / "facebench_tinyflow.py").read_text().splitlines()) <= 40
+
+
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("option", "code", "says"),
     [
@@ -60,17 +41,29 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_the_pages_adapter_passes_the_check(option: str, code: int, says: str, site: Path) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-m", "facebench", "check", f"mine=tinyflow{option}:palette.json"],
-        cwd=site,
-        env=os.environ | {"PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = run(site, "-m", "facebench", "check", f"mine=tinyflow{option}:palette.json")
     assert answer.returncode == code, answer.stdout + answer.stderr
     assert re.search(says, answer.stdout + answer.stderr)
     assert "failed" not in answer.stdout
+
+
+@pytest.mark.processes
+def test_the_page_shows_what_the_check_says(site: Path) -> None:
+    (shown,) = (each.text for each in blocks(DOCS / "adapters.md") if "contract:" in each.text)
+    said = run(site, "-m", "facebench", "check", "mine=tinyflow:palette.json").stdout
+    assert without_numbers(said) == without_numbers(shown)
+
+
+def without_numbers(text: str) -> list[str]:
+    return re.sub(r"\d[\d,.e+]*", "N", text).splitlines()
+
+
+@pytest.mark.processes
+def test_the_pages_own_test_passes(site: Path) -> None:
+    page = [each.text for each in blocks(DOCS / "adapters.md", "python")]
+    assert len(page) == 2
+    answer = run(site, "-c", "\n".join([*page, "test_the_contract_is_kept()"]))
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_the_commands_of_the_models_page_are_understood(
@@ -116,17 +109,9 @@ def test_the_models_page_names_every_adapter_for_models_and_its_options() -> Non
         assert options[name] == options["torchscript"], name
 
 
-def run(folder: Path, *words: str) -> str:
-    """Run Python where `folder` comes first on the path, and return what it prints."""
-    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-    answer = subprocess.run(
-        [sys.executable, *words],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def said(place: Path, *words: str) -> str:
+    """Run Python in `place`, and return what it prints."""
+    answer = run(place, *words)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return answer.stdout
 
@@ -134,7 +119,7 @@ def run(folder: Path, *words: str) -> str:
 @pytest.fixture(scope="module")
 def energy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the metrics' page's metric."""
-    return install("metrics.md", tmp_path_factory.mktemp("energy"))
+    return install_page("metrics.md", tmp_path_factory.mktemp("energy"))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +129,7 @@ def results(energy: Path, tiny_folder: Path) -> Path:
     np.save(energy / "inverted.npy", 255 - images)
     models = f"copies=images:{tiny_folder / 'images.npy'},inverted=images:inverted.npy"
     words = ["eval", "--models", models, "--reference", str(tiny_folder), "--num", "8"]
-    run(energy, "-m", "facebench", *words, "--extractor", "random", "--metrics", "fid,energy")
+    said(energy, "-m", "facebench", *words, "--extractor", "random", "--metrics", "fid,energy")
     return energy / "results"
 
 
@@ -164,10 +149,10 @@ def test_the_pages_metric_is_on_the_board_with_interval_and_noise_floor(results:
 
 
 def test_the_pages_metric_compares_and_has_a_card(energy: Path, results: Path) -> None:
-    compared = run(energy, "-m", "facebench", "compare", "copies", "inverted", "--json")
+    compared = said(energy, "-m", "facebench", "compare", "copies", "inverted", "--json")
     found = json.loads(compared)["metrics"]["energy_random"]
     assert (found["title"], found["verdict"]) == ("Energy distance, random", "first")
-    card = run(energy, "-m", "facebench", "metrics", "energy")
+    card = said(energy, "-m", "facebench", "metrics", "energy")
     assert "Energy distance ↓" in card and "feature units" in card
 
 
@@ -175,12 +160,12 @@ def test_without_its_package_the_board_leaves_it_out_and_says_so(
     results: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(results, tmp_path / "results")
-    run(tmp_path, "-m", "facebench", "report", "results", "--to", "csv,html")
+    said(tmp_path, "-m", "facebench", "report", "results", "--to", "csv,html")
     why = "energy_random is not shown: the package that has this metric is not installed"
     for row in rows(tmp_path / "results"):
         assert "energy_random" not in row and why in row["notes"]
     assert why in (tmp_path / "results" / "leaderboard.html").read_text(encoding="utf-8")
-    compared = run(tmp_path, "-m", "facebench", "compare", "copies", "inverted", "--json")
+    compared = said(tmp_path, "-m", "facebench", "compare", "copies", "inverted", "--json")
     assert json.loads(compared)["metrics"].keys() == {"fd_random"}
 
 

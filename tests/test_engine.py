@@ -82,6 +82,7 @@ def _failure(kind: str, models: Path, reference: Path) -> Exception:
     return evaluation.failures[kind]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
@@ -102,6 +103,7 @@ def test_a_sampler_that_misbehaves_is_a_failed_row(
         raise error
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("kind", "says"), [("refuses", "the model file is empty"), ("small", "16×16 .* 32×32")]
 )
@@ -112,6 +114,7 @@ def test_a_model_that_does_not_fit_is_bad_input(
         raise _failure(kind, hostile, tiny_folder)
 
 
+@pytest.mark.processes
 def test_the_other_rows_are_finished(
     hostile: Path, pca_run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -126,6 +129,7 @@ def test_the_other_rows_are_finished(
     assert (out / "samples" / "pca.png").is_file()
 
 
+@pytest.mark.processes
 def test_a_failed_row_is_exit_code_1_and_what_a_model_prints_is_no_answer(
     hostile: Path, pca_run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -146,6 +150,7 @@ def test_a_failed_row_is_exit_code_1_and_what_a_model_prints_is_no_answer(
     assert (tmp_path / "results" / "leaderboard.html").is_file()
 
 
+@pytest.mark.processes
 def test_scores_do_not_depend_on_the_batch_size(
     pca_run: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -163,6 +168,7 @@ def test_scores_do_not_depend_on_the_batch_size(
             assert other[key] == pytest.approx(score, rel=0, abs=1e-5 * abs(size) + 1e-7), key
 
 
+@pytest.mark.processes
 def test_a_second_evaluation_draws_nothing_and_scores_the_same(
     pca_run: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +184,7 @@ def test_a_second_evaluation_draws_nothing_and_scores_the_same(
     assert (tmp_path / "samples" / "pca.png").read_bytes() == grid
 
 
+@pytest.mark.processes
 def test_another_model_file_is_not_taken_for_the_first(
     pca_run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -190,6 +197,7 @@ def test_another_model_file_is_not_taken_for_the_first(
     assert found[0].metrics["fd_random"] != found[1].metrics["fd_random"]
 
 
+@pytest.mark.processes
 def test_adding_a_metric_keeps_the_earlier_ones(
     pca_run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -200,6 +208,7 @@ def test_adding_a_metric_keeps_the_earlier_ones(
     assert set(read_result(tmp_path / "r" / "pca.json").metrics) == {"fd_random", "recall"}
 
 
+@pytest.mark.processes
 def test_a_row_of_another_protocol_is_not_overwritten(
     pca_run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -210,6 +219,7 @@ def test_a_row_of_another_protocol_is_not_overwritten(
     assert (tmp_path / "r" / "pca.json").read_bytes() == before
 
 
+@pytest.mark.processes
 def test_random_features_are_never_called_fid(pca_run: Path, tiny_folder: Path) -> None:
     (result,) = evaluate(f"pca={pca_run}", tiny_folder, extractor="random").results
     assert list(result.metrics)[:3] == ["fd_random", "fd_inf_random", "kd_random"]
@@ -263,6 +273,7 @@ def test_the_same_split_of_other_images_is_not_taken_from_the_store(tiny_folder:
     assert DatasetSource(other).keys(parts) != DatasetSource(whole.split("holdout")).keys(parts)
 
 
+@pytest.mark.processes
 def test_a_metric_of_another_network_is_added_with_its_notes(
     pca_run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -278,6 +289,7 @@ def test_a_metric_of_another_network_is_added_with_its_notes(
     assert not same_images(updated, first)
 
 
+@pytest.mark.processes
 def test_pictures_whose_size_changes_on_the_way_fail_their_row_only(
     pca_run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ def facebench(
     )
 
 
+@pytest.mark.processes
 def test_a_metric_that_fails_fails_alone_and_the_board_says_so(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_metric_that_fails_fails_alone_and_the_board_says_so(
     assert result.metrics.keys() == {"fd_random", "vendi", "kd_random"} and not result.failed
 
 
+@pytest.mark.processes
 def test_a_row_without_any_metric_has_failed(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +71,7 @@ def test_a_row_without_any_metric_has_failed(
     )
 
 
+@pytest.mark.processes
 def test_a_failed_metric_is_exit_code_1(tiny_folder: Path, tmp_path: Path) -> None:
     launcher = (
         "from facebench.metrics import kernel\n"
@@ -87,6 +90,7 @@ def test_a_failed_metric_is_exit_code_1(tiny_folder: Path, tmp_path: Path) -> No
     assert (tmp_path / "r" / "leaderboard.html").is_file()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", [b"caf\xe9", b"\xc8\xcb\xc1\xb3", b"new\nline", b"a" * 200])
 def test_whatever_a_file_is_called_it_is_scored_and_so_is_the_row_beside_it(
     name: bytes, tiny_folder: Path, tmp_path: Path
@@ -104,6 +108,7 @@ def test_whatever_a_file_is_called_it_is_scored_and_so_is_the_row_beside_it(
     (tmp_path / "r" / "leaderboard.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "gbk"])
 def test_a_terminal_of_few_letters_gets_all_that_matters(
     encoding: str, tiny_folder: Path, tmp_path: Path
@@ -122,6 +127,7 @@ def test_a_minus_stays_one() -> None:
     assert to_ascii("−3.14 – 10 ± 2, FID∞ ↓ 64×64") == "-3.14 - 10 +- 2, FIDinf v 64x64"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("home", ["/proc", None])
 def test_a_user_without_a_home_is_told_of_the_cache(
     home: str | None, tiny_folder: Path, tmp_path: Path
@@ -147,6 +153,7 @@ def test_a_user_without_a_home_is_told_of_the_cache(
     assert "set FACEBENCH_CACHE to a folder that may be written" in answer.stderr
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "words",
     [

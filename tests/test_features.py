@@ -268,6 +268,7 @@ def test_random_features_are_the_same_on_every_call_and_machine() -> None:
     np.testing.assert_allclose(first[1, -4:], [0.0947950, 0.411919, 0.328632, 0.0605887], rtol=1e-4)
 
 
+@pytest.mark.long
 def test_random_features_do_not_depend_on_the_batch_size() -> None:
     images = noise(65)
     one, seven, all_at_once = (
@@ -277,6 +278,7 @@ def test_random_features_do_not_depend_on_the_batch_size() -> None:
     assert furthest(seven, all_at_once) < 1e-5
 
 
+@pytest.mark.long
 def test_random_features_order_real_halves_a_gan_and_a_vae(shared: Path) -> None:
     real = shared / "faces" / "celeba_9000_89x109.zip"
     generated = shared / "generated"

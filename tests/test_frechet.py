@@ -193,7 +193,7 @@ def test_large_products_are_decomposed_by_way_of_their_squares_alike(
 ) -> None:
     x, y = normal(n, d, seed=1), normal(m, d, seed=2) * np.linspace(0.1, 3, d) + 0.3
     values = frechet_distance(x, y), *frechet_estimate(x, y).groups  # type: ignore[misc]
-    monkeypatch.setattr("facebench.metrics.frechet._SMALL", 0)
+    monkeypatch.setattr("facebench.metrics.frechet.SMALL", 0)
     again = frechet_distance(x, y), *frechet_estimate(x, y).groups  # type: ignore[misc]
     assert again == pytest.approx(values, rel=1e-6)
 
@@ -201,6 +201,6 @@ def test_large_products_are_decomposed_by_way_of_their_squares_alike(
 def test_repeated_images_show_little_in_the_squares(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = normal(60, 80, seed=1), np.repeat(normal(4, 80, seed=2), 15, axis=0)
     value, estimate = frechet_distance(x, y), frechet_estimate(x, y)
-    monkeypatch.setattr("facebench.metrics.frechet._SMALL", 0)
+    monkeypatch.setattr("facebench.metrics.frechet.SMALL", 0)
     assert frechet_distance(x, y) == pytest.approx(value, rel=1e-6)
     assert frechet_estimate(x, y).groups == pytest.approx(estimate.groups, rel=1e-5)

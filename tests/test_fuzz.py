@@ -18,8 +18,13 @@ def _targets() -> ModuleType:
 TARGETS = _targets()
 
 
+def _case(name: str) -> object:
+    marks = [pytest.mark.tensorflow] if name.startswith("keras") else []
+    return pytest.param(name, marks=marks)
+
+
 @pytest.mark.filterwarnings("ignore")  # of damage, before it is refused
-@pytest.mark.parametrize("name", TARGETS.TARGETS)
+@pytest.mark.parametrize("name", [_case(name) for name in TARGETS.TARGETS])
 def test_every_target_takes_any_bytes(name: str, tmp_path: Path) -> None:
     reader = {"npy": "array", "npz": "array", "zip": "archive", "tar": "archive", "pca": "pca-npz"}
     suffix = {"keras": "m.keras", "keras-h5": "m.h5"}.get(name, "")

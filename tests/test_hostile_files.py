@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile_files import ACCEPTED, FILES, GOOD_NPY, SKIPPABLE, Case
+from hostile_files import ACCEPTED, FILES, GOOD_NPY, REFUSED, SKIPPABLE, Case
 from PIL import Image
 
 from facebench.data.dataset import open_dataset
@@ -65,7 +65,8 @@ READERS: dict[str, Callable[[Path], object]] = {
 }
 
 
-FRAMEWORKS = {"torch", "torchscript", "export", "onnx", "keras", "keras-h5", "pca-skops"}
+ON_KERAS = {"keras", "keras-h5"}
+FRAMEWORKS = {"torch", "torchscript", "export", "onnx", "pca-skops"} | ON_KERAS
 
 
 @pytest.fixture
@@ -79,15 +80,18 @@ def made(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     return path
 
 
-def _named(outcome: str) -> list[str]:
-    return [name for name, case in FILES.items() if case.outcome == outcome]
-
-
-REFUSED = [name for name in FILES if FILES[name].outcome != ACCEPTED]
+def each(*outcomes: str) -> pytest.MarkDecorator:
+    """Run the test for every file that is to have one of these outcomes."""
+    cases = [
+        pytest.param(name, marks=[pytest.mark.tensorflow] if case.reader in ON_KERAS else [])
+        for name, case in FILES.items()
+        if case.outcome in outcomes
+    ]
+    return pytest.mark.parametrize("made", cases, indirect=True)
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow and frameworks warn of damage before they refuse it
-@pytest.mark.parametrize("made", REFUSED, indirect=True, ids=REFUSED)
+@each(REFUSED, SKIPPABLE)
 def test_it_is_refused_in_one_sentence(made: Path, request: pytest.FixtureRequest) -> None:
     case = FILES[request.node.callspec.params["made"]]
     before, memory, started = _files(made), _memory(), time.monotonic()
@@ -106,7 +110,7 @@ def test_it_is_refused_in_one_sentence(made: Path, request: pytest.FixtureReques
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("made", _named(SKIPPABLE), indirect=True, ids=_named(SKIPPABLE))
+@each(SKIPPABLE)
 def test_it_is_left_out_and_counted_where_that_is_asked_for(made: Path) -> None:
     Image.new("RGB", (9, 9)).save(made.parent / "0-good.png")
     Image.new("RGB", (9, 9)).save(made.parent / "1-good.png")
@@ -116,7 +120,7 @@ def test_it_is_left_out_and_counted_where_that_is_asked_for(made: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("made", _named(ACCEPTED), indirect=True, ids=_named(ACCEPTED))
+@each(ACCEPTED)
 def test_it_is_odd_but_good(made: Path, request: pytest.FixtureRequest) -> None:
     case = FILES[request.node.callspec.params["made"]]
     source = made if case.reader in ("archive", "array") else made.parent

@@ -273,6 +273,7 @@ def score(spec: str) -> tuple[float, int]:
     return found.results[0].metrics["fd_random"].value, found.results[0].images
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
 @pytest.mark.parametrize("name", CASES)
 def test_a_change_is_another_score_and_none_is_the_same_one(
@@ -293,6 +294,7 @@ def test_a_change_is_another_score_and_none_is_the_same_one(
 COMPLETE = {"images", "torchscript", "export", "onnx, weights in another file", "pca", "vae"}
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
 @pytest.mark.parametrize("name", sorted(COMPLETE))
 def test_an_adapter_that_names_its_files_is_not_asked_again(
@@ -308,6 +310,7 @@ def test_an_adapter_that_names_its_files_is_not_asked_again(
     assert score(CASES[name].spec)[1] == 0
 
 
+@pytest.mark.processes
 def test_a_late_file_counts_though_it_was_unknown_when_features_were_kept(place: Path) -> None:
     late = "    if max(seeds) > 10: json.load(open('late.json'))\n"
     source = OWN_FILE.replace("    return", f"{late}    return")
@@ -319,6 +322,7 @@ def test_a_late_file_counts_though_it_was_unknown_when_features_were_kept(place:
     assert files == {"mine.py", "paint.py", "brightness.json", "late.json"}
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
 def test_more_images_of_the_same_model_draw_only_what_is_missing(place: Path) -> None:
     CASES["torchscript"].make(place)
@@ -327,6 +331,7 @@ def test_more_images_of_the_same_model_draw_only_what_is_missing(place: Path) ->
     assert keys[0] == keys[1]
 
 
+@pytest.mark.processes
 def test_a_file_that_is_read_late_is_another_score_too(place: Path) -> None:
     source = OWN_FILE.replace(
         '    return paint(seeds, json.load(open("brightness.json")))',
@@ -434,6 +439,7 @@ def draw(seeds):
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("how", HEARD)
 def test_files_are_heard_of_wherever_they_lie_and_whoever_opens_them(
     how: str, place: Path, request: pytest.FixtureRequest
@@ -450,6 +456,7 @@ def test_files_are_heard_of_wherever_they_lie_and_whoever_opens_them(
     assert values[0][0] != values[1][0] and values[1][1] == NUM
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("named", ["[HERE / 'more']", "str(HERE / 'more' / 'k')", "HERE / 'more'"])
 def test_a_plug_in_names_files_or_folders_or_one(
     named: str, place: Path, monkeypatch: pytest.MonkeyPatch

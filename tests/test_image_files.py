@@ -1,6 +1,7 @@
+import re
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from PIL import Image
 
 from facebench.data.pictures import random_order
-from facebench.data.prepare import prepare
-from facebench.engine.extract import _sized
+from facebench.data.prepare import prepare, synthesize
+from facebench.engine import evaluate
 from facebench.errors import BadInput
 from facebench.samplers.image_files import ImageFilesSampler
 
@@ -229,6 +230,13 @@ def test_a_compressed_tar_is_read_in_any_order_without_unpacking_it_each_time(
     np.testing.assert_array_equal(sampler.sample(range(5)), BATCH[ORDER])
 
 
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("faces") / "faces64"
+    synthesize(folder, num=10, size=64, holdout=5)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("shape", "says"),
     [
@@ -237,12 +245,22 @@ def test_a_compressed_tar_is_read_in_any_order_without_unpacking_it_each_time(
         ((2048, 2048), r"data prepare PICTURES OUT --size 64,"),  # as no reference can be
     ],
 )
-def test_another_size_has_a_way_out_that_can_be_gone(shape: tuple[int, int], says: str) -> None:
-    with pytest.raises(BadInput, match=says):
-        _sized(np.zeros((1, 3, *shape), np.uint8), 64)
+def test_another_size_has_a_way_out_that_can_be_gone(
+    shape: tuple[int, int], says: str, reference: Path
+) -> None:
+    def theirs(seeds: Sequence[int]) -> np.ndarray:
+        return np.zeros((len(seeds), 3, *shape), np.uint8)
+
+    found = evaluate({"theirs": theirs}, reference, num=5, extractor="random", metrics="fid")
+    failure = found.failures["theirs"]
+    assert isinstance(failure, BadInput) and re.search(says, str(failure))
 
 
-def test_pictures_that_are_no_squares_can_be_prepared_and_named(tmp_path: Path) -> None:
+def test_pictures_that_are_no_squares_can_be_prepared_and_named(
+    tmp_path: Path, reference: Path
+) -> None:
     prepare(as_folder(tmp_path / "theirs"), tmp_path / "out", size=64)
-    images = ImageFilesSampler(tmp_path / "out" / "images.npy").sample(range(5))
-    assert _sized(images, 64).shape == (5, 3, 64, 64)
+    theirs = ImageFilesSampler(tmp_path / "out" / "images.npy")
+    assert theirs.sample(range(5)).shape == (5, 3, 64, 64)
+    found = evaluate({"theirs": theirs}, reference, num=5, extractor="random", metrics="fid")
+    assert [result.model for result in found.results] == ["theirs"], found.failures

@@ -62,6 +62,7 @@ def published_features(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
     return {name: output.numpy() for name, output in zip(names, outputs, strict=True)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layer", LAYERS)
 def test_inception_features_equal_torch_fidelitys(
     extractor: Callable[[str], Extractor],
@@ -171,6 +172,7 @@ def test_bfloat16_is_near_and_says_so(
 
 
 @pytest.mark.slow
+@pytest.mark.processes  # torch's compiler has workers
 def test_a_compiled_network_gives_the_same_features(
     weights: WeightSource, extractor: Callable[[str], Extractor], faces: np.ndarray
 ) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.processes
+
 COMMANDS = {
     "data synth": ["data", "synth", "{out}/faces", "--num", "40", "--size", "32"],
     "data prepare": ["data", "prepare", "pictures", "{out}/faces", "--size", "64"],

@@ -17,6 +17,8 @@ from facebench.errors import BadInput
 from facebench.plugins.registry import load
 from facebench_models.network import NetworkSampler
 
+pytestmark = pytest.mark.tensorflow
+
 HERE = Path(__file__).parent
 NAMES = re.findall(r"@model\ndef (\w+)", (HERE / "keras2_models.py").read_text(encoding="utf-8"))
 WRITE = """

@@ -21,6 +21,8 @@ from facebench.cli import cli
 from facebench.data.prepare import synthesize
 from facebench_pca.train import command as train_pca
 
+pytestmark = pytest.mark.processes
+
 COMMAND = ("-m", "facebench")
 SMALL_CHUNKS = (
     "-c",

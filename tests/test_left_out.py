@@ -184,6 +184,7 @@ def test_an_unreadable_picture_of_an_odd_name_is_named(tmp_path: Path) -> None:
     assert dataset.info["skipped"] == ["caf\\xe9.png"]
 
 
+@pytest.mark.processes
 def test_source_and_data_set_may_have_odd_names_themselves(tmp_path: Path) -> None:
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/f\xe4ces"))
     fill(odd, "a.png")

@@ -3,6 +3,7 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torchvision
 
 from facebench.data.pictures import random_order
 from facebench.errors import BadInput
-from facebench.features.lpips import GROUP, SMALLEST, LPIPSFeatures
+from facebench.features.lpips import GROUP, SMALLEST, LPIPSFeatures, lpips_network
 from facebench.metrics import lpips_diversity
 from facebench.numerics.pair_moments import PairMoments
 from facebench.samplers.image_files import ImageFilesSampler
@@ -79,8 +80,9 @@ def test_lpips_equals_the_packages_own_distance(
     np.testing.assert_allclose(ours, lpips_package(x, y), rtol=1e-5)
 
 
-def test_lpips_weights_have_square_roots(lpips: LPIPSFeatures) -> None:
-    layers = [lin.model[-1].weight for lin in lpips.network.lins]
+def test_lpips_weights_have_square_roots(weights: WeightSource) -> None:
+    network: Any = lpips_network(weights.find("alexnet"))
+    layers = [lin.model[-1].weight for lin in network.lins]
     assert [len(weight[0]) for weight in layers] == [64, 192, 384, 256, 256]
     assert all((weight >= 0).all() and (weight > 0).any() for weight in layers)
 

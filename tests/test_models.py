@@ -275,6 +275,7 @@ def keras_files(network: Any, kind: str, place: Path) -> str:
     return "parts"
 
 
+@pytest.mark.tensorflow
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning"
@@ -289,6 +290,7 @@ def test_keras(kind: str, place: Path) -> None:
     np.testing.assert_allclose(images, Pixels("tanh", "NHWC").images(values), atol=1)
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("kind", ["m.keras", "m.h5"])
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_lambda_layers_and_foreign_classes_are_refused(kind: str, place: Path) -> None:
@@ -300,6 +302,7 @@ def test_lambda_layers_and_foreign_classes_are_refused(kind: str, place: Path) -
         sample(f"keras:{kind}")
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     "config",
     [
@@ -321,6 +324,7 @@ def test_gadgets_in_an_architecture_are_refused(config: object, place: Path) -> 
         sample("keras:parts")
 
 
+@pytest.mark.tensorflow
 def test_a_saved_model_that_writes_files_is_refused(place: Path) -> None:
     import tensorflow as tf
 
@@ -337,6 +341,7 @@ def test_a_saved_model_that_writes_files_is_refused(place: Path) -> None:
     assert not (place / "executed").exists()
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("step", ["layer", "middle", "weight", "virtual"])
 def test_weights_of_another_hdf5_file_are_not_followed(step: str, place: Path) -> None:
     import h5py
@@ -483,6 +488,7 @@ def test_pipelines_that_are_not_unconditional_are_refused(
         sample("diffusers+steps=1:m")
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -532,6 +538,7 @@ def test_every_refusal_is_a_sentence(text: str, says: str, place: Path, trap: An
     assert not trap.executed
 
 
+@pytest.mark.tensorflow
 def test_the_strangers_models_keep_the_contract(shared: Path, place: Path) -> None:
     code = (Path(__file__).parents[1] / "docs" / "strangers.py").read_text(encoding="utf-8")
     (place / "strangers.py").write_text(code)

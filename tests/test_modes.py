@@ -45,6 +45,7 @@ def test_unknown_modes_are_refused_with_what_there_is() -> None:
         find_mode("dgm")
 
 
+@pytest.mark.processes
 def test_reading_the_modes_loads_no_torch() -> None:
     code = "import sys, facebench.metrics.modes; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -52,6 +52,7 @@ def scores(models: Any, options: dict[str, Any]) -> dict[str, float]:
     return {r.model: r.metrics["fd_random"].value for r in found.results}
 
 
+@pytest.mark.processes
 def test_samplers_functions_and_specs_in_every_form(
     options: dict[str, Any], tiny_folder: Path
 ) -> None:
@@ -201,6 +202,7 @@ def test_options_may_be_numbers(tmp_path: Path) -> None:
         os.chdir(here)
 
 
+@pytest.mark.processes
 def test_options_of_a_model_may_be_numpys_numbers(
     options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +241,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.processes
 def test_a_notebook(tiny_folder: Path, tmp_path: Path) -> None:
     import nbclient
     import nbformat

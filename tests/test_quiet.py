@@ -26,6 +26,7 @@ def test_what_was_said_before_an_error_is_not_lost(capfd: pytest.CaptureFixture[
     assert capfd.readouterr().err == "the reason\n"
 
 
+@pytest.mark.processes
 def test_the_last_words_of_a_crash_are_passed_on() -> None:
     code = (
         "import os, signal\n"

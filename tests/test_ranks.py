@@ -11,22 +11,25 @@ import pytest
 from facebench.cache.store import FeatureStore
 from facebench.data.prepare import synthesize
 
+pytestmark = pytest.mark.processes
+
 # Chunks are small, so that there are several of them; every rank has a cache of its own, as on
 # machines that share no files.
 LAUNCHER = """
 import os, signal, sys
-import facebench.cli, facebench.engine.extract as engine
-engine.CHUNK = 8
+import facebench.cli, facebench.engine.extract
+from facebench.features.random import RandomFeatures
+facebench.engine.extract.CHUNK = 8
 rank = os.environ.get("RANK", "0")
 if "RANK" in os.environ and os.environ["OWN"] == "yes":
     os.environ["FACEBENCH_CACHE"] += rank
 if rank == os.environ["DIES"]:
-    look = engine._look
-    def dying(chunk, *rest):
-        if chunk.seeds.start >= 16:
+    extract, chunks = RandomFeatures.extract, iter(range(1))
+    def dying(*arguments):
+        if next(chunks, None) is None:  # its second
             os.kill(os.getpid(), signal.SIGKILL)
-        look(chunk, *rest)
-    engine._look = dying
+        return extract(*arguments)
+    RandomFeatures.extract = dying
 if __name__ == "__main__":
     facebench.cli.main()
 """

@@ -78,6 +78,7 @@ def test_a_wrong_answer_is_a_reason(name: str) -> None:
         assert not check_sampler(hostile(name).open(), num=4).ok
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", hostile_samplers.OWN_PROCESS)
 def test_a_process_that_misbehaves_is_a_failed_row_and_gone(name: str) -> None:
     before, started = children(), time.monotonic()
@@ -89,6 +90,7 @@ def test_a_process_that_misbehaves_is_a_failed_row_and_gone(name: str) -> None:
     assert children() <= before
 
 
+@pytest.mark.processes
 def test_good_samplers_give_their_images_within_the_limits() -> None:
     batches = draw("good", Limits())
     assert len(batches) == 4
@@ -96,6 +98,7 @@ def test_good_samplers_give_their_images_within_the_limits() -> None:
         np.testing.assert_array_equal(batch, hostile_samplers.good(SEEDS[0]))
 
 
+@pytest.mark.processes
 def test_the_tail_of_the_output_is_told_and_cannot_steer_a_terminal(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -109,6 +112,7 @@ def test_the_tail_of_the_output_is_told_and_cannot_steer_a_terminal(
         draw("segfaults")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ["leaves_children_behind", "leaves_children_in_their_own_session"])
 def test_a_forking_model_leaves_no_process(name: str) -> None:
     sandbox = Sandbox(hostile(name), TIGHT)
@@ -122,6 +126,7 @@ def test_a_forking_model_leaves_no_process(name: str) -> None:
     assert not tree.processes()
 
 
+@pytest.mark.processes
 def test_a_process_that_was_ended_is_not_killed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox = Sandbox(hostile("good"), Limits())
     assert len(list(sandbox.sample(SEEDS))) == len(SEEDS)
@@ -137,6 +142,7 @@ def test_a_process_that_was_ended_is_not_killed_again(monkeypatch: pytest.Monkey
         list(sandbox.sample(SEEDS))
 
 
+@pytest.mark.processes
 def test_a_death_is_told_where_the_kernel_forgets_children(tmp_path: Path) -> None:
     code = (
         "import signal, sys\n"
@@ -153,6 +159,7 @@ def test_a_death_is_told_where_the_kernel_forgets_children(tmp_path: Path) -> No
     assert "ChildProcessError" not in ended.stderr
 
 
+@pytest.mark.processes
 def test_a_process_draws_as_often_as_it_is_asked() -> None:
     with contextlib.closing(Sandbox(hostile("good"), Limits())) as sandbox:
         for seeds in ([[1, 2]], [[3], [4, 5, 6]], []):
@@ -162,6 +169,7 @@ def test_a_process_draws_as_often_as_it_is_asked() -> None:
         assert not sandbox.knows_all_files
 
 
+@pytest.mark.processes
 def test_an_abandoned_source_ends_its_process() -> None:
     before = children()
     batches = ModelSource(hostile("good")).batches(SEEDS * 50)
@@ -171,6 +179,7 @@ def test_an_abandoned_source_ends_its_process() -> None:
     assert children() <= before
 
 
+@pytest.mark.processes
 def test_a_sampler_does_not_outlive_an_engine_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys, os\n"
@@ -197,6 +206,7 @@ def test_a_sampler_does_not_outlive_an_engine_that_is_killed(tmp_path: Path) -> 
     assert not tree.processes()
 
 
+@pytest.mark.processes
 def test_rows_beside_a_hostile_one_are_finished(tiny_folder: Path, tmp_path: Path) -> None:
     models = [
         hostile("segfaults"),
@@ -215,6 +225,7 @@ def test_rows_beside_a_hostile_one_are_finished(tiny_folder: Path, tmp_path: Pat
     ]
 
 
+@pytest.mark.processes
 def test_a_full_device_is_a_failed_row_too(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +247,7 @@ def test_a_full_device_is_a_failed_row_too(
     assert [result.model for result in evaluation.results] == ["b"]
 
 
+@pytest.mark.processes
 def test_checks_run_in_a_process_too() -> None:
     findings = examine(hostile("good"), 8, 0, Limits())
     assert {finding.level for finding in findings} <= {"ok", "note"}
@@ -245,6 +257,7 @@ def test_checks_run_in_a_process_too() -> None:
         examine(hostile("unheard"), 8, 0, Limits())
 
 
+@pytest.mark.processes
 def test_nothing_in_the_current_folder_shadows_an_installed_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +310,7 @@ def test_output_is_made_printable() -> None:
     )
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("phase", ["reference", "drawing"])
 def test_an_interrupted_evaluation_says_how_to_go_on_and_keeps_what_is_finished(

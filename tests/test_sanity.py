@@ -14,6 +14,8 @@ from facebench.metrics.paired import difference
 from facebench.results.result import Value
 from facebench.weights import WeightSource
 
+pytestmark = pytest.mark.long
+
 COUNT = 100
 KINDS = ("copycat", "blur", "noise", "jpeg", "mean", "collapsed")
 

@@ -19,6 +19,7 @@ def _simulate(repetitions: int) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 def test_intervals_hold_the_true_value_and_equal_models_are_seldom_called_different() -> None:
     found = _simulate(500)["unlike"]
     for key in ("fid", "fid_inf", "kid", "precision", "lpips_diversity"):

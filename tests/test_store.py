@@ -157,6 +157,7 @@ for _ in range(300):
 """
 
 
+@pytest.mark.processes
 def test_two_processes_that_write_the_same_key_do_no_harm(store: FeatureStore) -> None:
     words = [sys.executable, "-W", "error", "-c", WRITER, str(store.folder)]
     writers = [
@@ -232,6 +233,7 @@ assert max(used) - used[0] < size / 4, f"{max(used) - used[0]} for {size}"
 """
 
 
+@pytest.mark.processes
 def test_features_lie_in_a_file_and_not_in_memory(store: FeatureStore) -> None:
     subprocess.run([sys.executable, "-c", ANONYMOUS, str(store.folder)], check=True)
 
@@ -261,6 +263,7 @@ def test_another_network_or_more_images_compute_only_what_is_missing(store: Feat
     assert (first.seen, second.seen) == (2 * CHUNK, 2 * CHUNK)
 
 
+@pytest.mark.processes
 def test_another_model_or_metric_computes_only_what_is_missing(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,6 +377,7 @@ def test_prune_does_not_guess_between_two_wishes() -> None:
     assert answer.exit_code == 2 and "not both" in answer.output
 
 
+@pytest.mark.processes
 def test_looking_after_the_store_loads_no_framework() -> None:
     probe = (
         "import sys; from facebench.cli import cli; "

@@ -468,6 +468,7 @@ def test_batches_that_processes_cannot_share_are_refused(monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
+@pytest.mark.processes  # torch's compiler has workers
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch.compile's look at activations
 def test_a_compiled_run_ends_where_a_plain_one_does(data: Path, run: Path, tmp_path: Path) -> None:
     assert train(data, tmp_path / "run", "--compile").exit_code == 0

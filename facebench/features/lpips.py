@@ -47,7 +47,7 @@ class LPIPSFeatures:
     @cached_property
     def network(self) -> Any:
         """The loaded `lpips.LPIPS`."""
-        return load_lpips(self._file).to(self._device)
+        return lpips_network(self._file).to(self._device)
 
     @kept_memory()
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
@@ -81,7 +81,7 @@ def _embed_layer(phi: Float[Tensor, "n c h w"], lin: Any) -> Float[Tensor, "n d"
     return (unit * (weight / phi[0, 0].numel()).sqrt()).flatten(1)
 
 
-def load_lpips(file: WeightFile) -> nn.Module:
+def lpips_network(file: WeightFile) -> nn.Module:
     """Return the `lpips` package's network with AlexNet's weights from `file`."""
     import lpips
 

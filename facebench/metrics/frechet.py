@@ -21,7 +21,7 @@ from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, Rows, as_pair, as_rows
 from facebench.metrics.uncertainty import Estimate, from_influence
 
-_SMALL = 512
+SMALL = 512
 """Up to this size M is decomposed itself. By way of MᵀM a singular value that should be 0 comes out
 as 1e-8 of the largest, which would show where many are 0: a few images repeated, say."""
 _NOISE = 1e-7
@@ -163,7 +163,7 @@ def _distance(
 
 
 def _singular_values(matrix: Float64[Tensor, "r q"]) -> Float64[Tensor, " k"]:
-    if min(matrix.shape) <= _SMALL:
+    if min(matrix.shape) <= SMALL:
         return torch.linalg.svdvals(matrix)
     return torch.linalg.eigvalsh(_gram(matrix)).clamp(min=0).sqrt()
 
@@ -172,7 +172,7 @@ def _singular(
     matrix: Float64[Tensor, "r q"],
 ) -> tuple[Float64[Tensor, "r k"], Float64[Tensor, " k"], Float64[Tensor, "q k"]]:
     """Return U, S and V with M = U S Vᵀ; where S is 0 a column of U may be 0, too."""
-    if min(matrix.shape) <= _SMALL:
+    if min(matrix.shape) <= SMALL:
         u, s, vh = torch.linalg.svd(matrix, full_matrices=False)
         return u, s, vh.T
     if matrix.shape[0] < matrix.shape[1]:

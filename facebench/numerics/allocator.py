@@ -23,7 +23,7 @@ def kept_memory() -> Iterator[None]:
 
     Nothing changes without glibc, or where its settings in the environment say what is wanted.
     """
-    if not (libc := _glibc()):
+    if not (libc := glibc()):
         yield
         return
     libc.mallopt(_MMAP_MAX, 0)
@@ -38,6 +38,7 @@ def kept_memory() -> Iterator[None]:
 
 
 @cache
-def _glibc() -> ctypes.CDLL | None:
+def glibc() -> ctypes.CDLL | None:
+    """Return the C library, if it is glibc and its settings are its own."""
     is_tuned = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" and not is_tuned else None

@@ -134,7 +134,7 @@ def diversity(count: int) -> Case:
     """Compare LPIPS over all pairs with lpips on as many sampled ones as there are images."""
     from facebench.features.lpips import LPIPSFeatures
 
-    images, ours, theirs = generated(count), LPIPSFeatures(source(), DEVICE), lpips_network()
+    images, ours, theirs = generated(count), LPIPSFeatures(source(), DEVICE), peers_lpips()
     pairs = some_pairs(count)
     return Case(
         f"LPIPS diversity of {count} images",
@@ -144,11 +144,11 @@ def diversity(count: int) -> Case:
     )
 
 
-def lpips_network() -> Any:
+def peers_lpips() -> Any:
     """Return the peer's network."""
-    from facebench.features.lpips import load_lpips
+    from facebench.features.lpips import lpips_network
 
-    return load_lpips(source().find("alexnet")).to(DEVICE)
+    return lpips_network(source().find("alexnet")).to(DEVICE)
 
 
 def lpips_of_pairs(network: Any, images: np.ndarray, pairs: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from cases import lpips_network, lpips_of_pairs, some_pairs
+from cases import lpips_of_pairs, peers_lpips, some_pairs
 from data import DEVICE, NETWORKS, PEERS_BEST, PRECISIONS, faces, generated
 from harness import Case
 from PIL import Image
@@ -72,7 +72,7 @@ def peer(folder: Path) -> None:
     )
     images = ImageFilesSampler(folder / "fake")
     count = len(images)
-    lpips_of_pairs(lpips_network(), images.sample(range(count)), some_pairs(count))
+    lpips_of_pairs(peers_lpips(), images.sample(range(count)), some_pairs(count))
 
 
 def write_pictures(count: int, folder: Path) -> None:

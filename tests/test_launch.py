@@ -60,6 +60,7 @@ def wait_for_checkpoint(out: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.processes
 def test_one_speaks_and_one_model_is_made(tiny_folder: Path, tmp_path: Path) -> None:
     process = train(tiny_folder, tmp_path / "run", 3)
     out, err = process.communicate()
@@ -69,6 +70,7 @@ def test_one_speaks_and_one_model_is_made(tiny_folder: Path, tmp_path: Path) -> 
     assert "--processes 2" in command
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_keeps_a_checkpoint_and_the_same_command_goes_on(
     number: signal.Signals, tiny_folder: Path, tmp_path: Path
@@ -85,6 +87,7 @@ def test_a_signal_keeps_a_checkpoint_and_the_same_command_goes_on(
     assert process.returncode == 0 and f"Going on after step {step} of" in err
 
 
+@pytest.mark.processes
 def test_a_process_that_is_killed_ends_all_and_is_named(tiny_folder: Path, tmp_path: Path) -> None:
     process = train(tiny_folder, tmp_path, 100_000)
     wait_for_checkpoint(tmp_path, process)
@@ -97,6 +100,7 @@ def test_a_process_that_is_killed_ends_all_and_is_named(tiny_folder: Path, tmp_p
     assert not any(Path(f"/proc/{each}").exists() for each in ranks.values())
 
 
+@pytest.mark.processes
 def test_a_reason_is_said_once_and_its_exit_code_comes_back(tmp_path: Path) -> None:
     process = start("train", "vae", "--data", "nowhere", "--out", tmp_path, "--processes", 2)
     _, err = process.communicate(timeout=60)
@@ -105,6 +109,7 @@ def test_a_reason_is_said_once_and_its_exit_code_comes_back(tmp_path: Path) -> N
     assert "There is no data set nowhere" in line
 
 
+@pytest.mark.processes
 def test_the_reason_of_another_process_is_told(tiny_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import os\n"

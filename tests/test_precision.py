@@ -85,6 +85,7 @@ def test_a_network_that_cannot_be_compiled_runs_as_it_is(
     torch.testing.assert_close(compiled(x), network(x))
 
 
+@pytest.mark.processes
 def test_precision_is_of_the_protocol_and_of_what_is_kept(tiny_folder: Path) -> None:
     def run(precision: Precision) -> Any:
         models = f"copies=images:{tiny_folder / 'images.npy'}"
