@@ -123,7 +123,9 @@ def make_context(
         dataset=dataset,
         seeds=range(seed, seed + num),
         metrics=rows,
-        network=features.create(name, weights, place, definitions.resize, precision, compiled),
+        network=features.create(
+            name, weights, place, definitions.resize, precision, compiled, load=False
+        ),
         lpips=_lpips(rows, weights, place),
         mode=definitions,
         precision=precision,
@@ -159,4 +161,4 @@ def _lpips(rows: Sequence[Metric], weights: WeightSource, device: str) -> Extrac
         return None
     from facebench.features.lpips import LPIPSFeatures
 
-    return LPIPSFeatures(weights, device)
+    return LPIPSFeatures(weights, device, load=False)

@@ -41,10 +41,11 @@ class InceptionFeatures:
         resize: Resize = "tf1",
         precision: Precision = "fp32",
         compiled: bool = False,
+        load: bool = True,
     ):
-        """Find the weights; the network is loaded when it is needed.
+        """Load the network up to `layer`; an empty one means the pool features, FID's own.
 
-        An empty `layer` means the pool features, FID's own.
+        Without `load`, its weights are found now and loaded when they are needed.
         """
         self.layer = layer or _POOL
         if self.layer not in _ENDS:
@@ -60,6 +61,8 @@ class InceptionFeatures:
         self._precision = precision
         self._resize = RESIZES[resize]
         self._device = device
+        if load:
+            _ = self._loaded
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return ``features`` (n, d) and, of the pool, unbiased ``logits`` (n, 1008), float32."""

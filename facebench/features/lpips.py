@@ -34,15 +34,17 @@ class LPIPSFeatures:
     layer = ""  # of all five at once
     arithmetic = "fp32"  # always: AlexNet is small, and the squares of small differences are not
 
-    def __init__(self, weights: WeightSource, device: str):
-        """Find AlexNet's `weights`; the linear layers come with `lpips`.
+    def __init__(self, weights: WeightSource, device: str, load: bool = True):
+        """Load AlexNet's features from `weights`; the linear layers come with `lpips`.
 
-        The network is loaded when it is needed.
+        Without `load`, they are found now and loaded when they are needed.
         """
         self._file = weights.find("alexnet")
         self.weights = {self._file.name: self._file.sha256}
         self.notes = self._file.notes
         self._device = device
+        if load:
+            _ = self.network
 
     @cached_property
     def network(self) -> Any:

@@ -33,10 +33,11 @@ class FidelityFeatures:
         weights: WeightSource,
         device: str,
         precision: Precision = "fp32",
+        load: bool = True,
     ):
-        """Find the weights of `network`, which is loaded when it is needed.
+        """Load `network`; an empty `layer` means the one torch-fidelity's FID uses.
 
-        An empty `layer` means the one torch-fidelity's FID uses.
+        Without `load`, its weights are found now and loaded when they are needed.
         """
         from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
@@ -52,6 +53,8 @@ class FidelityFeatures:
         self._file = file = _find(network, weights)
         self.weights = {file.name: file.sha256} if file else {network: state_digest(self._network)}
         self.notes = file.notes if file else ("weights loaded by torch-fidelity itself",)
+        if load:
+            _ = self._network
 
     @cached_property
     def _network(self) -> Any:
