@@ -6,14 +6,13 @@ import importlib
 import json
 import re
 import shutil
-import sys
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pages import DOCS, blocks, install_page, install_tinyflow, run
+from pages import DOCS, ROOT, blocks, install_page, install_tinyflow, run
 
 from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.plugins.spec import parse_models
@@ -188,7 +187,7 @@ draw = np.random.default_rng(0).standard_normal
 found = METRICS["energy"].compute(Comparison(*(FeatureSet(draw((60, 8)) + i) for i in range(2))))
 print(METRICS["energy"].compute.__module__, found.value, found.error)
 """
-    ours, theirs = (run(folder, "-c", probe).split() for folder in (tmp_path, energy))
+    ours, theirs = (said(folder, "-c", probe).split() for folder in (tmp_path, energy))
     assert (ours.pop(0), theirs.pop(0)) == ("facebench.metrics.energy", "facebench_energy")
     assert ours == theirs
 
