@@ -6,10 +6,10 @@ from pathlib import Path
 
 from facebench.files import write_text
 from facebench.results.result import Result
+from facebench.text import in_one_line
 from facebench_reports import protocols
 from facebench_reports.board import Board, Cell, Row, boards
 from facebench_reports.columns import Column
-from facebench_reports.terminal import plain
 
 _LATEX = str.maketrans(
     {
@@ -68,7 +68,7 @@ def escape_latex(text: str) -> str:
     >>> escape_latex("50 % of a_b"), escape_latex("\\input{x}")
     ('50 \\% of a\\_b', '\\textbackslash{}input\\{x\\}')
     """
-    return plain(text, "?").translate(_LATEX)
+    return in_one_line(text, "?").translate(_LATEX)
 
 
 def escape_markdown(text: str) -> str:
@@ -77,7 +77,7 @@ def escape_markdown(text: str) -> str:
     >>> escape_markdown("<b>|x_y")
     '\\<b\\>\\|x\\_y'
     """
-    return plain(text, "?").translate(_MARKDOWN)
+    return in_one_line(text, "?").translate(_MARKDOWN)
 
 
 _AS_MARKDOWN = _Markup(escape_markdown, "**{}**".format, "<sub>{}</sub>".format)
