@@ -43,7 +43,7 @@ def test_no_two_adapters_lean_on_each_other() -> None:
 LAYERS = (
     "text",
     "errors",
-    "folders",
+    "folder_walk",
     "files progress options",
     "sampler",
     "testing numerics cache",
@@ -78,7 +78,7 @@ def test_every_file_of_the_core_has_its_layer_and_imports_lower_ones_only() -> N
 
 
 def test_reports_read_results_and_know_no_engine() -> None:
-    rooms = "errors|files|data[.]grid|metrics[.](card|paired|paired_text|table)|results|text"
+    rooms = "errors|files|data[.]grid|metrics[.](description|paired|paired_text|table)|results|text"
     allowed = re.compile(rf"facebench[.]({rooms})([.]|$)|facebench(_reports|$)|(?!facebench)")
     for path in (ROOT / "reports").rglob("*.py"):
         assert not [name for name in _imports(path) if not allowed.match(name)], path

@@ -17,7 +17,7 @@ import numpy as np
 from facebench.cache.store import FeatureStore
 from facebench.distributed.ranks import ALONE, Ranks
 from facebench.engine.environment import versions
-from facebench.engine.meter import Meter
+from facebench.engine.phase_costs import Meter
 from facebench.engine.sources import ImageSource, Key
 from facebench.errors import BadInput, RowFailed
 from facebench.features.extractor import Extractor, Record

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from facebench.results.result import Result
 from facebench.text import in_one_line
-from facebench_reports import protocols
+from facebench_reports import protocol_text
 from facebench_reports.board import Board, Cell, Row, boards
 from facebench_reports.columns import Real
 
@@ -40,7 +40,7 @@ def to_terminal(results: Sequence[Result], folder: Path, force: bool = False) ->
 def _heading(board: Board) -> Iterator[RenderableType]:
     p = board.protocol
     if board.differing:
-        differing = protocols.labels(board.differing, p)
+        differing = protocol_text.labels(board.differing, p)
         yield Text("Unlike protocols, forced into one table.", style="bold yellow")
         yield Text(f"These numbers cannot be compared. What differs: {differing}.", style="yellow")
         return
@@ -129,7 +129,7 @@ def _model(board: Board, row: Row) -> Text:
     text = Text(in_one_line(row.result.model), "dim" if row.result.is_sanity else "")
     if marks := board.marks(row):
         text.append(f" {marks}", "not dim yellow")
-    unlike = protocols.unlike(row.result.protocol, board.differing)
+    unlike = protocol_text.unlike(row.result.protocol, board.differing)
     return text.append(f"\n{in_one_line(unlike)}", "dim") if unlike else text
 
 
@@ -151,7 +151,7 @@ def _text(cell: Cell | None, row: Row) -> Text:
 
 
 def _legend(board: Board) -> Iterator[RenderableType]:
-    yield Text(" ".join([protocols.caption(board), *protocols.legend(board)]), style="dim")
+    yield Text(" ".join([protocol_text.caption(board), *protocol_text.legend(board)]), style="dim")
     for note in (*board.notes, *board.column_notes):
         grid = Table.grid(padding=(0, 1, 0, 0))
         grid.add_row(Text(note.mark or "all", "yellow"), Text(in_one_line(note.text)))
