@@ -79,6 +79,7 @@ def cells(folder: Path, name: str, columns: int) -> np.ndarray:
     return parts.transpose(1, 3, 0, 2, 4)
 
 
+@pytest.mark.processes
 def test_strips_show_the_nearest_the_farthest_and_what_is_covered_worst(
     out: Path, run: Path, tiny_dataset: Dataset
 ) -> None:
@@ -173,6 +174,7 @@ def test_the_plane_is_that_of_the_real_images_largest_variance(
     assert len(plane.model) == 8
 
 
+@pytest.mark.processes
 def test_no_score_depends_on_what_is_shown_and_both_are_the_same_again(
     out: Path, run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -184,6 +186,7 @@ def test_no_score_depends_on_what_is_shown_and_both_are_the_same_again(
     assert all((tmp_path / path).read_bytes() == (out / path).read_bytes() for path in written)
 
 
+@pytest.mark.processes
 def test_nothing_is_drawn_again_while_it_is_the_same(
     run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -198,6 +201,7 @@ def test_nothing_is_drawn_again_while_it_is_the_same(
     assert written()["exhibits.json"] > first["exhibits.json"]
 
 
+@pytest.mark.processes
 def test_what_was_shown_of_training_images_stays_when_they_are_not_seen_again(
     out: Path, run: Path, tiny_folder: Path
 ) -> None:
@@ -205,6 +209,7 @@ def test_what_was_shown_of_training_images_stays_when_they_are_not_seen_again(
     assert "copies" in read_exhibits(exhibits_folder(out, "pca")).strips
 
 
+@pytest.mark.processes
 def test_a_model_that_does_not_draw_again_is_scored_all_the_same(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +228,7 @@ def test_a_model_that_does_not_draw_again_is_scored_all_the_same(
     assert shown.strips == {} and shown.plane is not None
 
 
+@pytest.mark.processes
 def test_what_a_model_scored_before_it_was_trained_again_is_kept(
     tiny_folder: Path, tmp_path: Path
 ) -> None:
