@@ -97,6 +97,7 @@ def test_strips_show_the_nearest_the_farthest_and_what_is_covered_worst(
     assert (cells(folder, "uncovered", 8)[0] == np.asarray(real)[worst]).all()
 
 
+@pytest.mark.processes
 def test_a_copycats_samples_stand_beside_the_images_they_copy(out: Path) -> None:
     folder = exhibits_folder(out, "sanity-copycat")
     copies = read_exhibits(folder).strips["copies"]
@@ -105,6 +106,7 @@ def test_a_copycats_samples_stand_beside_the_images_they_copy(out: Path) -> None
     assert (shown[:, 0] == shown[:, 1]).all() and not (shown[:, 0] == shown[:, 2]).all()
 
 
+@pytest.mark.processes
 def test_suspects_are_those_nearer_to_training_images_than_these_are_to_others(
     out: Path, run: Path, tiny_dataset: Dataset
 ) -> None:
@@ -117,6 +119,7 @@ def test_suspects_are_those_nearer_to_training_images_than_these_are_to_others(
     assert copies.distances == pytest.approx(np.sort(ratios)[:SUSPECTS], rel=1e-3)
 
 
+@pytest.mark.processes
 def test_strips_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: Path) -> None:
     folder, model = exhibits_folder(out, "pca"), PCASampler(run)
     found = read_exhibits(folder).strips
@@ -131,6 +134,7 @@ def test_strips_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: Path
     assert "traversal" not in read_exhibits(exhibits_folder(out, "sanity-blur")).strips
 
 
+@pytest.mark.processes
 def test_real_images_stand_above_what_the_model_makes_of_them(
     out: Path, run: Path, tiny_dataset: Dataset
 ) -> None:
@@ -160,6 +164,7 @@ def test_what_is_no_latent_sampler_has_no_strips(tmp_path: Path) -> None:
         LatentStrips(tmp_path)
 
 
+@pytest.mark.processes
 def test_the_plane_is_that_of_the_real_images_largest_variance(
     out: Path, tiny_dataset: Dataset
 ) -> None:
@@ -245,6 +250,7 @@ def test_history_cannot_be_read_from_outside(tmp_path: Path) -> None:
     assert read_history(tmp_path, "../../etc") == []
 
 
+@pytest.mark.processes
 def test_phases_are_measured(out: Path) -> None:
     result = read_result(out / "pca.json")
     phases = {"waiting for images", "looking at them", "metrics"}
@@ -264,6 +270,7 @@ def test_a_phase_costs_its_own_peak_and_not_that_of_one_before() -> None:
     assert meter.memory["large"] > meter.memory["small"] + 200
 
 
+@pytest.mark.processes
 def test_what_a_run_logged_is_kept_for_plots(out: Path) -> None:
     found = read_exhibits(exhibits_folder(out, "pca")).training
     assert found == {"loss": ((0.0, 1.0), (1.0, 0.5), (2.0, 1 / 3))}
