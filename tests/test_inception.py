@@ -76,6 +76,7 @@ def test_inception_features_equal_torch_fidelitys(
     assert furthest(features, published[layer]) < 1e-5
 
 
+@pytest.mark.long
 def test_inception_logits_equal_torch_fidelitys(
     extractor: Callable[[str], Extractor], published: dict[str, np.ndarray], faces: np.ndarray
 ) -> None:

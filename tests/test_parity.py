@@ -32,6 +32,8 @@ from facebench.metrics.table import METRICS
 from facebench.samplers.image_files import ImageFilesSampler
 from facebench.weights import WeightSource
 
+pytestmark = pytest.mark.long
+
 SUBSETS = 20
 CELEBA = "faces/celeba_9000_89x109.zip"
 GAN = "generated/celeba_gan_2000_64x64.zip"

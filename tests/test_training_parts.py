@@ -109,6 +109,7 @@ def test_the_score_of_a_dataset_with_itself_is_zero(tiny_dataset: Dataset) -> No
     assert sliced_wasserstein(images, images) == 0
 
 
+@pytest.mark.processes
 def test_training_needs_no_framework() -> None:
     code = (
         "import sys, facebench.training.loop, facebench.samplers.latent_walks; print(*sys.modules)"

@@ -12,9 +12,12 @@ from PIL import Image
 
 from facebench.training.tensorboard import Events
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning"  # tensorboard's imports: pkg_resources, protobuf
-)
+pytestmark = [
+    pytest.mark.tensorflow,  # which tensorboard loads where it is there
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning"
+    ),  # its imports: pkg_resources, protobuf
+]
 
 
 def read(folder: Path) -> Any:

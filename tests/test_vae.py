@@ -450,6 +450,7 @@ def torchrun(data: Path, out: Path, *options: object) -> str:
     return finished.stdout + finished.stderr
 
 
+@pytest.mark.processes
 def test_two_processes_train_one_model(data: Path, run: Path, tmp_path: Path) -> None:
     told = torchrun(data, tmp_path / "run", "--log-every", 10)
     assert "Model:" in told, told

@@ -79,7 +79,12 @@ def cells(folder: Path, name: str, columns: int) -> np.ndarray:
     return parts.transpose(1, 3, 0, 2, 4)
 
 
+<<<<<<< HEAD
 def test_galleries_show_the_nearest_the_farthest_and_what_is_covered_worst(
+=======
+@pytest.mark.processes
+def test_strips_show_the_nearest_the_farthest_and_what_is_covered_worst(
+>>>>>>> wip-tests
     out: Path, run: Path, tiny_dataset: Dataset
 ) -> None:
     folder = visuals_folder(out, "pca")
@@ -96,6 +101,7 @@ def test_galleries_show_the_nearest_the_farthest_and_what_is_covered_worst(
     assert (cells(folder, "uncovered", 8)[0] == np.asarray(real)[worst]).all()
 
 
+@pytest.mark.processes
 def test_a_copycats_samples_stand_beside_the_images_they_copy(out: Path) -> None:
     folder = visuals_folder(out, "sanity-copycat")
     copies = read_visuals(folder).galleries["copies"]
@@ -104,6 +110,7 @@ def test_a_copycats_samples_stand_beside_the_images_they_copy(out: Path) -> None
     assert (shown[:, 0] == shown[:, 1]).all() and not (shown[:, 0] == shown[:, 2]).all()
 
 
+@pytest.mark.processes
 def test_suspects_are_those_nearer_to_training_images_than_these_are_to_others(
     out: Path, run: Path, tiny_dataset: Dataset
 ) -> None:
@@ -116,9 +123,16 @@ def test_suspects_are_those_nearer_to_training_images_than_these_are_to_others(
     assert copies.distances == pytest.approx(np.sort(ratios)[:SUSPECTS], rel=1e-3)
 
 
+<<<<<<< HEAD
 def test_galleries_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: Path) -> None:
     folder, model = visuals_folder(out, "pca"), PCASampler(run)
     found = read_visuals(folder).galleries
+=======
+@pytest.mark.processes
+def test_strips_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: Path) -> None:
+    folder, model = exhibits_folder(out, "pca"), PCASampler(run)
+    found = read_exhibits(folder).strips
+>>>>>>> wip-tests
     assert found["interpolation"].labels == ("seeds 0 to 1", "seeds 2 to 3", "seeds 4 to 5")
     between = cells(folder, "interpolation", COLUMNS)
     ends = between[:, [0, -1]].reshape(-1, 3, 32, 32).astype(int)
@@ -130,6 +144,7 @@ def test_galleries_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: P
     assert "traversal" not in read_visuals(visuals_folder(out, "sanity-blur")).galleries
 
 
+@pytest.mark.processes
 def test_real_images_stand_above_what_the_model_makes_of_them(
     out: Path, run: Path, tiny_dataset: Dataset
 ) -> None:
@@ -159,6 +174,7 @@ def test_what_is_no_latent_sampler_has_no_galleries(tmp_path: Path) -> None:
         LatentVisuals(tmp_path)
 
 
+@pytest.mark.processes
 def test_the_plane_is_that_of_the_real_images_largest_variance(
     out: Path, tiny_dataset: Dataset
 ) -> None:
@@ -173,6 +189,7 @@ def test_the_plane_is_that_of_the_real_images_largest_variance(
     assert len(plane.model) == 8
 
 
+@pytest.mark.processes
 def test_no_score_depends_on_what_is_shown_and_both_are_the_same_again(
     out: Path, run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -184,6 +201,7 @@ def test_no_score_depends_on_what_is_shown_and_both_are_the_same_again(
     assert all((tmp_path / path).read_bytes() == (out / path).read_bytes() for path in written)
 
 
+@pytest.mark.processes
 def test_nothing_is_drawn_again_while_it_is_the_same(
     run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -198,6 +216,7 @@ def test_nothing_is_drawn_again_while_it_is_the_same(
     assert written()["exhibits.json"] > first["exhibits.json"]
 
 
+@pytest.mark.processes
 def test_what_was_shown_of_training_images_stays_when_they_are_not_seen_again(
     out: Path, run: Path, tiny_folder: Path
 ) -> None:
@@ -205,6 +224,7 @@ def test_what_was_shown_of_training_images_stays_when_they_are_not_seen_again(
     assert "copies" in read_visuals(visuals_folder(out, "pca")).galleries
 
 
+@pytest.mark.processes
 def test_a_model_that_does_not_draw_again_is_scored_all_the_same(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +243,7 @@ def test_a_model_that_does_not_draw_again_is_scored_all_the_same(
     assert shown.galleries == {} and shown.plane is not None
 
 
+@pytest.mark.processes
 def test_what_a_model_scored_before_it_was_trained_again_is_kept(
     tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -239,6 +260,7 @@ def test_history_cannot_be_read_from_outside(tmp_path: Path) -> None:
     assert read_history(tmp_path, "../../etc") == []
 
 
+@pytest.mark.processes
 def test_phases_are_measured(out: Path) -> None:
     result = read_result(out / "pca.json")
     phases = {"waiting for images", "looking at them", "metrics"}
@@ -258,6 +280,7 @@ def test_a_phase_costs_its_own_peak_and_not_that_of_one_before() -> None:
     assert meter.memory["large"] > meter.memory["small"] + 200
 
 
+@pytest.mark.processes
 def test_what_a_run_logged_is_kept_for_plots(out: Path) -> None:
     found = read_visuals(visuals_folder(out, "pca")).training
     assert found == {"loss": ((0.0, 1.0), (1.0, 0.5), (2.0, 1 / 3))}
