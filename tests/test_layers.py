@@ -160,6 +160,7 @@ def test_every_array_is_loaded_without_pickles() -> None:
 NOT_OURS = {"_exit", "_fields", "_orig_mod", "_kernel"}
 """What os, named tuples, torch.compile and Keras' layers have."""
 
+
 def _private_names(tree: ast.AST) -> Iterator[str]:
     """Yield what code, and what the code in its strings, takes from others by private names."""
     for node in ast.walk(tree):

@@ -79,12 +79,8 @@ def cells(folder: Path, name: str, columns: int) -> np.ndarray:
     return parts.transpose(1, 3, 0, 2, 4)
 
 
-<<<<<<< HEAD
-def test_galleries_show_the_nearest_the_farthest_and_what_is_covered_worst(
-=======
 @pytest.mark.processes
-def test_strips_show_the_nearest_the_farthest_and_what_is_covered_worst(
->>>>>>> wip-tests
+def test_galleries_show_the_nearest_the_farthest_and_what_is_covered_worst(
     out: Path, run: Path, tiny_dataset: Dataset
 ) -> None:
     folder = visuals_folder(out, "pca")
@@ -123,16 +119,10 @@ def test_suspects_are_those_nearer_to_training_images_than_these_are_to_others(
     assert copies.distances == pytest.approx(np.sort(ratios)[:SUSPECTS], rel=1e-3)
 
 
-<<<<<<< HEAD
+@pytest.mark.processes
 def test_galleries_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: Path) -> None:
     folder, model = visuals_folder(out, "pca"), PCASampler(run)
     found = read_visuals(folder).galleries
-=======
-@pytest.mark.processes
-def test_strips_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: Path) -> None:
-    folder, model = exhibits_folder(out, "pca"), PCASampler(run)
-    found = read_exhibits(folder).strips
->>>>>>> wip-tests
     assert found["interpolation"].labels == ("seeds 0 to 1", "seeds 2 to 3", "seeds 4 to 5")
     between = cells(folder, "interpolation", COLUMNS)
     ends = between[:, [0, -1]].reshape(-1, 3, 32, 32).astype(int)
