@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Whose doctests import Keras, and so TensorFlow, when they are collected.
 NO_KERAS := --ignore adapters/facebench_dcgan --ignore adapters/facebench_keras
 
-.PHONY: demo test test-fast slow simulate bench lint types wheel clean
+.PHONY: demo test test-fast slow simulate bench lint types schema wheel clean
 
 demo: $(INSTALLED)        ## render faces, train three models small, draw the board
 	$(BIN)/facebench demo
@@ -32,6 +32,9 @@ lint: $(INSTALLED)
 
 types: $(INSTALLED)
 	$(BIN)/mypy
+
+schema: $(INSTALLED)      ## facebench/schema.json, from the classes of facebench/results
+	$(BIN)/python -m facebench.results.schema
 
 wheel: $(INSTALLED)       ## a wheel built from the sdist must hold everything
 	$(BIN)/python tests/check_wheel.py

@@ -1,10 +1,10 @@
 """Errors a user can mend: one sentence that names the offender and the way out."""
 
 import errno
-import re
+
+from facebench.text import shortened, without_controls
 
 _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
-_COLOURS = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 _LONGEST = 240  # characters of a line that are shown
 
 
@@ -42,13 +42,9 @@ def cause(error: BaseException) -> str:
     >>> cause(ValueError("\x1b[1mCannot run:\x1b[0m\n  in a\n  in b\nshapes differ.\n"))
     'ValueError: Cannot run: … shapes differ'
     """
-    text = "".join(c for c in _COLOURS.sub("", str(error)) if c.isprintable() or c.isspace())
+    text = without_controls(str(error))
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
-    shown = " … ".join(_short(line) for line in dict.fromkeys([*lines[:1], *lines[-1:]]))
+    ends = dict.fromkeys([*lines[:1], *lines[-1:]])
+    shown = " … ".join(shortened(line, _LONGEST) for line in ends)
     name = type(error).__name__
     return f"{name}: {shown.rstrip('.')}" if shown else name
-
-
-def _short(line: str) -> str:
-    half = _LONGEST // 2
-    return line if len(line) <= _LONGEST else f"{line[:half]} … {line[-half:]}"

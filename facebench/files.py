@@ -1,21 +1,23 @@
 """Files are written whole or not at all."""
 
+import hashlib
 import json
+import math
 import os
 import re
 import shutil
-import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from facebench.errors import BadInput
-from facebench.folders import name_bytes, tree
+from facebench.folders import tree
+from facebench.text import name_bytes
 
 ARRAY_DAMAGE = (
     *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError, MemoryError),
@@ -30,12 +32,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a path beside `target` to write to; it takes `target`'s place only if all went well."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays the same because many writers choose their format by it.
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.suffix)
-    os.close(handle)
-    partial = Path(name)
+    partial = target.with_name(f".{uuid4().hex}{target.suffix}")
     try:
         yield partial
-        partial.chmod(0o666 & ~_umask())
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
@@ -48,25 +47,19 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     is_fixed = target.is_dir() and (os.path.ismount(target) or target == Path.cwd())
     home = target if is_fixed else target.parent
-    partial = Path(tempfile.mkdtemp(dir=home, prefix=f".{target.name[:100]}-"))
+    partial = home / f".{target.name[:50]}-{uuid4().hex}"
+    partial.mkdir()
     try:
         yield partial
         if is_fixed:  # a volume that is mounted there, say, which must stay
             for each in partial.iterdir():
                 os.replace(each, target / each.name)
             return
-        partial.chmod(0o777 & ~_umask())
         with suppress(FileNotFoundError):
             target.rmdir()  # an empty folder may be replaced, a filled one never
         os.replace(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_text(target: Path, text: str) -> None:
@@ -87,7 +80,8 @@ def write_json(target: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read JSON, with a sentence instead of a traceback when it is not."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} is not readable as JSON: {error}.") from error
 
@@ -96,14 +90,17 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def file_digest(path: Path, progress: Callable[[int], object] = lambda _: None) -> str:
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number
+
+
+def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes, in hexadecimal."""
-    digest = sha256()
     with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-            progress(len(block))
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def tree_digest(path: Path) -> str:
@@ -114,7 +111,7 @@ def tree_digest(path: Path) -> str:
     """
     if path.is_file():
         return file_digest(path)
-    digest, found = sha256(), tree(path)
+    digest, found = hashlib.sha256(), tree(path)
     for name in found.files:
         digest.update(name_bytes(name) + f"\0{file_digest(path / name)}\n".encode())
     for name in sorted(found.odd):

@@ -1,4 +1,4 @@
-"""What lies in a folder, through links and each folder once; and names as bytes and as text."""
+"""What lies in a folder, through links and each folder once."""
 
 import os
 import stat
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facebench.errors import BadInput
-
-_LONGEST = 120  # characters of a name in a message
+from facebench.text import shown
 
 
 @dataclass(frozen=True)
@@ -74,24 +73,3 @@ def _kind(entry: "os.DirEntry[str]") -> str:
     if stat.S_ISDIR(mode):
         return "folder"
     return "file" if stat.S_ISREG(mode) else "a pipe, a socket or a device"
-
-
-def name_bytes(name: str) -> bytes:
-    """Return a file's name as the disk has it: not every one is UTF-8."""
-    return name.encode("utf-8", "surrogateescape")
-
-
-def printable(name: str) -> str:
-    r"""Return a file's name as text of one line, odd bytes and characters as escapes.
-
-    >>> printable("caf\udce9\n.png")
-    'caf\\xe9\\n.png'
-    """
-    text = name_bytes(name).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def shown(name: str) -> str:
-    """Return a file's name for a message: printable, and its middle left out if it is long."""
-    text = printable(name)
-    return text if len(text) <= _LONGEST else f"{text[:80]}…{text[-30:]}"

@@ -1,44 +1,70 @@
-"""Options that commands of the core and of plug-ins have in common."""
+"""Options that commands of the core and of plug-ins have in common, and short ways to make more."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Any], Any]
+COUNT = click.IntRange(1)
+POSITIVE = click.FloatRange(0, min_open=True)
 
 
-def seed_option(help_text: str) -> Callable[[Command], Command]:
-    """Return the ``--seed`` of every command; NumPy and Keras take 32 bits."""
+def number(
+    name: str,
+    default: int | float | None,
+    help_text: str,
+    kind: Any = COUNT,
+    metavar: str = "",
+    show_default: bool | str = True,
+) -> Decorator:
+    """Return the option `name` that takes a number of `kind`: click's IntRange or FloatRange."""
     return click.option(
-        "--seed",
-        default=0,
-        show_default=True,
-        type=click.IntRange(0, 2**32 - 1),
-        metavar="INT",
+        name,
+        default=default,
+        show_default=show_default,
+        type=kind,
+        metavar=metavar or ("INT" if isinstance(kind, click.IntRange) else "FLOAT"),
         help=help_text,
     )
 
 
-def limit_options(command: Command) -> Command:
-    """Add ``--time-limit`` and ``--memory-limit`` of a model's process."""
-    positive = click.FloatRange(0, min_open=True)
-    for option in (
-        click.option(
-            "--memory-limit",
-            type=positive,
-            metavar="GIB",
-            help="A model whose processes hold more has failed.  "
-            "[default: three quarters of what is here]",
-        ),
-        click.option(
-            "--time-limit",
-            default=1800,
-            show_default=True,
-            type=positive,
-            metavar="SECONDS",
-            help="A model that gives no batch for as long has failed.",
-        ),
-    ):
-        command = option(command)
-    return command
+def choice(name: str, values: Sequence[str], help_text: str) -> Decorator:
+    """Return the option `name` that takes one of `values`, by default the first."""
+    kind = click.Choice(values)
+    return click.option(name, default=values[0], show_default=True, type=kind, help=help_text)
+
+
+def option_group(*decorators: Decorator) -> Decorator:
+    """Return a decorator that adds them all, in the order in which help shall show them."""
+
+    def decorate(command: Any) -> Any:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def seed_option(help_text: str) -> Decorator:
+    """Return the ``--seed`` of every command; NumPy and Keras take 32 bits."""
+    return number("--seed", 0, help_text, click.IntRange(0, 2**32 - 1))
+
+
+limit_options = option_group(
+    number(
+        "--time-limit",
+        1800,
+        "A model that gives no batch for as long has failed.",
+        POSITIVE,
+        metavar="SECONDS",
+    ),
+    number(
+        "--memory-limit",
+        None,
+        "A model whose processes hold more has failed.  [default: three quarters of what is here]",
+        POSITIVE,
+        metavar="GIB",
+    ),
+)
+"""``--time-limit`` and ``--memory-limit`` of a model's process."""

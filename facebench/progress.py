@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    track,
+)
 
 Track = Callable[..., Iterable[Any]]
 """``track(iterable, description, total) -> iterable``, showing progress or not."""
@@ -24,3 +31,10 @@ def bar(
     console = Console(stderr=True)
     hidden = not console.is_terminal
     return track(items, description, total, console=console, transient=True, disable=hidden)
+
+
+def training_bar() -> Progress:
+    """Return a bar of steps, which stays; its field `note` shows losses and speed."""
+    shown = ("{task.description}", BarColumn(24), MofNCompleteColumn(), "{task.fields[note]}")
+    times = (TimeElapsedColumn(), "left", TimeRemainingColumn())
+    return Progress(*shown, *times, console=Console(stderr=True))

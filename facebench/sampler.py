@@ -51,8 +51,8 @@ class NamesItsFiles(Protocol):
     """What a sampler may say besides: that it read nothing else.
 
     Its features are then kept for as long as these files, and the one that it was opened with, hold
-    the same. The images of any other sampler are drawn again, some of them, before anything that
-    was kept is used.
+    the same. Of any other sampler, some images are sampled again before anything that was kept is
+    used.
     """
 
     files: Sequence[Path]

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from facebench.errors import cause
 from facebench.sampler import Images, Sampler, checked
 
 Level = Literal["ok", "note", "failed"]
@@ -48,16 +49,19 @@ class Report:
 
 
 @dataclass(frozen=True)
-class _Drawn:
-    """A sampler, and the images it drew first."""
+class _First:
+    """A sampler, and the images that it gave first."""
 
     sampler: Sampler
     seeds: Sequence[int]
     images: Images
 
+    def again(self, seeds: Sequence[int]) -> Images:
+        return checked(self.sampler.sample(seeds), len(seeds))
+
 
 def check_sampler(sampler: Sampler, num: int = 32, first_seed: int = 0) -> Report:
-    """Draw `num` images in several ways and say what was found; an exception is a finding.
+    """Sample `num` images in several ways and say what was found; an exception is a finding.
 
     Args:
         sampler: what is checked.
@@ -72,23 +76,23 @@ def _findings(sampler: Sampler, seeds: Sequence[int]) -> Iterator[Finding]:
     try:
         images = checked(sampler.sample(seeds), len(seeds))
     except Exception as error:
-        yield Finding("contract", "failed", _one_line(error))
+        yield Finding("contract", "failed", cause(error))
         return
     seconds = time.perf_counter() - started
     height, width = images.shape[2:]
     yield Finding("contract", "ok", f"uint8 (n, 3, {height}, {width}), RGB")
-    drawn = _Drawn(sampler, seeds, images)
+    first = _First(sampler, seeds, images)
     for name, check in _CHECKS.items():
         try:
-            yield Finding(name, *check(drawn))
+            yield Finding(name, *check(first))
         except Exception as error:
-            yield Finding(name, "failed", _one_line(error))
+            yield Finding(name, "failed", cause(error))
     yield Finding("speed", "note", f"{len(seeds) / seconds:.3g} images a second")
     yield Finding("memory", "note", f"{(_memory() - before) >> 20} MiB more at its peak")
 
 
-def _range(drawn: _Drawn) -> tuple[Level, str]:
-    low, high = int(drawn.images.min()), int(drawn.images.max())
+def _range(first: _First) -> tuple[Level, str]:
+    low, high = int(first.images.min()), int(first.images.max())
     if low == high:
         return "failed", f"every pixel of every image is {low}"
     if high <= 2:
@@ -98,26 +102,24 @@ def _range(drawn: _Drawn) -> tuple[Level, str]:
     return "ok", f"values lie in {low} to {high}"
 
 
-def _determinism(drawn: _Drawn) -> tuple[Level, str]:
-    return _compared(drawn, drawn.sampler.sample(drawn.seeds), "drawn again", tolerance=0)
+def _determinism(first: _First) -> tuple[Level, str]:
+    return _compared(first, first.again(first.seeds), "drawn again", tolerance=0)
 
 
-def _batches(drawn: _Drawn) -> tuple[Level, str]:
-    parts = [drawn.seeds[:1], drawn.seeds[1:4], drawn.seeds[4:]]
-    again = [checked(drawn.sampler.sample(part), len(part)) for part in parts if part]
-    return _compared(drawn, np.concatenate(again), "in batches of 1, 3 and the rest", TOLERANCE)
+def _batches(first: _First) -> tuple[Level, str]:
+    parts = [first.seeds[:1], first.seeds[1:4], first.seeds[4:]]
+    again = [first.again(part) for part in parts if part]
+    return _compared(first, np.concatenate(again), "in batches of 1, 3 and the rest", TOLERANCE)
 
 
-def _order(drawn: _Drawn) -> tuple[Level, str]:
-    backwards = checked(drawn.sampler.sample(drawn.seeds[::-1]), len(drawn.seeds))
-    return _compared(drawn, backwards[::-1], "drawn backwards", TOLERANCE)
+def _order(first: _First) -> tuple[Level, str]:
+    return _compared(first, first.again(first.seeds[::-1])[::-1], "drawn backwards", TOLERANCE)
 
 
-def _compared(drawn: _Drawn, again: np.ndarray, how: str, tolerance: int) -> tuple[Level, str]:
-    again = checked(again, len(drawn.seeds))
-    if again.shape != drawn.images.shape:
+def _compared(first: _First, again: np.ndarray, how: str, tolerance: int) -> tuple[Level, str]:
+    if again.shape != first.images.shape:
         return "failed", f"{how}, the images have the shape {again.shape}"
-    distance = np.abs(again.astype(np.int16) - drawn.images).max((1, 2, 3))
+    distance = np.abs(again.astype(np.int16) - first.images).max((1, 2, 3))
     differ = int((distance > tolerance).sum())
     if differ:
         largest = f"by up to {distance.max()} grey levels"
@@ -127,33 +129,33 @@ def _compared(drawn: _Drawn, again: np.ndarray, how: str, tolerance: int) -> tup
     return "ok", f"{how}, the images are the same"
 
 
-def _seeds_matter(drawn: _Drawn) -> tuple[Level, str]:
-    _, counts = np.unique(drawn.images.reshape(len(drawn.images), -1), axis=0, return_counts=True)
+def _seeds_matter(first: _First) -> tuple[Level, str]:
+    _, counts = np.unique(first.images.reshape(len(first.images), -1), axis=0, return_counts=True)
     if len(counts) == 1:
         return "failed", "every seed gives the same image"
-    if len(counts) < len(drawn.images):
-        copies = len(drawn.images) - len(counts)
-        return "note", f"{copies} of {len(drawn.images)} images are copies of others"
+    if len(counts) < len(first.images):
+        copies = len(first.images) - len(counts)
+        return "note", f"{copies} of {len(first.images)} images are copies of others"
     return "ok", f"{len(counts)} seeds give {len(counts)} different images"
 
 
-def _pictures(drawn: _Drawn) -> tuple[Level, str]:
-    flat = int((drawn.images.min((1, 2, 3)) == drawn.images.max((1, 2, 3))).sum())
-    if flat == len(drawn.images):
+def _pictures(first: _First) -> tuple[Level, str]:
+    flat = int((first.images.min((1, 2, 3)) == first.images.max((1, 2, 3))).sum())
+    if flat == len(first.images):
         return "failed", "every image is one flat colour"
     return ("note", f"{flat} images are one flat colour") if flat else ("ok", "no image is flat")
 
 
-def _untouched(drawn: _Drawn) -> tuple[Level, str]:
-    images = drawn.sampler.sample(drawn.seeds)
+def _untouched(first: _First) -> tuple[Level, str]:
+    images = first.sampler.sample(first.seeds)
     copy = images.copy()
-    drawn.sampler.sample([drawn.seeds[-1] + 1])
+    first.sampler.sample([first.seeds[-1] + 1])
     if (images != copy).any():
         return "failed", "a later call changes images that were given before"
     return "ok", "later calls leave earlier images alone"
 
 
-_CHECKS: dict[str, Callable[[_Drawn], tuple[Level, str]]] = {
+_CHECKS: dict[str, Callable[[_First], tuple[Level, str]]] = {
     "range": _range,
     "determinism": _determinism,
     "batches": _batches,
@@ -167,7 +169,3 @@ _CHECKS: dict[str, Callable[[_Drawn], tuple[Level, str]]] = {
 def _memory() -> int:
     """Return the most memory that this process ever held, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

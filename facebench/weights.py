@@ -72,6 +72,14 @@ class WeightFile:
         """Whether the digest is not the manifest's."""
         return self.sha256 != MANIFEST[self.name].sha256
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be said of numbers made with weights whose digest is not the manifest's."""
+        if not self.on_trust:
+            return ()
+        short = f"sha256 {self.sha256[:12]}… is not the known one"
+        return (f"weights {self.name} taken on trust: {short}",)
+
 
 @dataclass(frozen=True)
 class WeightSource:
@@ -99,17 +107,17 @@ class WeightSource:
 
     def find(self, name: str) -> WeightFile:
         """Return the file of weights `name`, downloading it if it is nowhere here."""
-        given = self._given(name)
-        path = self.place(name)
+        path, is_given = self.place(name), self._given(name) is not None
         if not path.is_file():
             self._download(MANIFEST[name], path)
         found = WeightFile(name, path, file_digest(path))
-        if found.on_trust and not (given and self.trust):
-            way_out = "name another file, or add --trust-weights to use it all the same"
+        if found.on_trust and not (is_given and self.trust):
+            way_out = "remove it, and it is downloaded again"
+            if is_given:
+                way_out = "name another file, or add --trust-weights to use it all the same"
             raise BadInput(
                 f"{path} is not the known file of weights {name!r} (its sha256 is "
-                f"{found.sha256[:12]}…, not {MANIFEST[name].sha256[:12]}…): "
-                f"{way_out if given else 'remove it, and it is downloaded again'}."
+                f"{found.sha256[:12]}…, not {MANIFEST[name].sha256[:12]}…): {way_out}."
             )
         return found
 
@@ -120,7 +128,7 @@ class WeightSource:
 
     def place(self, name: str) -> Path:
         """Return where the file of weights `name` lies or would be put."""
-        return self._given(name) or self._cached(name)
+        return self._given(name) or cache_folder() / "weights" / MANIFEST[name].file_name
 
     def _given(self, name: str) -> Path | None:
         if name in self.files:
@@ -129,25 +137,17 @@ class WeightSource:
         path = Path(folder) / MANIFEST[name].file_name if folder else None
         return path if path and path.is_file() else None
 
-    def _cached(self, name: str) -> Path:
-        return cache_folder() / "weights" / MANIFEST[name].file_name
-
     def _download(self, weight: Weight, target: Path) -> None:
-        way_out = (
-            f"put the file of {weight.url} into {target.parent}, or give "
-            f"--weights {weight.name}=FILE."
-        )
+        name, folder = weight.name, target.parent
+        way_out = f"put the file of {weight.url} into {folder}, or give --weights {name}=FILE."
         if self.is_offline:
-            raise BadInput(
-                f"The weights {weight.name!r} are not here, and this is offline: {way_out}"
-            )
+            raise BadInput(f"The weights {name!r} are not here, and this is offline: {way_out}")
         try:
             download(addresses(weight), target, weight.sha256, self.track)
         except (OSError, HTTPException, ValueError) as error:
-            reason = str(error).strip() or type(error).__name__
-            raise BadInput(
-                f"The weights {weight.name!r} could not be downloaded ({reason}): {way_out}"
-            ) from error
+            why = str(error).strip() or type(error).__name__
+            said = f"The weights {name!r} could not be downloaded ({why}): {way_out}"
+            raise BadInput(said) from error
 
 
 def known(name: str) -> str:

@@ -26,13 +26,13 @@ else:  # the suite, where nothing is fuzzed
 with _watched:  # so that atheris sees which branches an input takes
     from facebench.data.dataset import open_dataset
     from facebench.data.decode import decode
-    from facebench.data.source import open_images
+    from facebench.data.pictures import open_images
     from facebench.errors import BadInput
     from facebench.plugins.registry import load
     from facebench.plugins.spec import parse_models
     from facebench.results.result import read_result
     from facebench.samplers.image_files import ImageFilesSampler
-    from facebench.sandbox.protocol import Nonsense, read_header, read_images
+    from facebench.sandbox.protocol import ProtocolError, read_header, read_images
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="facebench-fuzz-"))
 
@@ -43,12 +43,12 @@ def _file(name: str, data: bytes) -> Path:
     return path
 
 
-def _frame(data: bytes) -> None:
+def _message(data: bytes) -> None:
     pipe = BytesIO(data)
     try:
         while header := read_header(pipe):
             read_images(pipe, header.get("shape"), 2)
-    except Nonsense:
+    except ProtocolError:
         return
 
 
@@ -77,7 +77,7 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "dataset": _dataset,
     "result": lambda data: read_result(_file("r.json", data)),
     "models": lambda data: parse_models(data.decode(errors="replace")),
-    "frame": _frame,
+    "message": _message,
     "export": _model("export", "m.pt2"),
     "keras": _model("keras", "m.keras"),
     "keras-h5": _model("keras", "m.h5"),

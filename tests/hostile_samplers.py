@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from facebench.sandbox.protocol import write_frame
+from facebench.sandbox.protocol import write_message
 
 Seeds = Sequence[int]
 IN_PROCESS: dict[str, str] = {}
@@ -224,6 +224,12 @@ def leaks(seeds: Seeds) -> Any:
 
 
 @_hostile(OWN_PROCESS, "GiB of memory, more than")
+def takes_memory_at_once_and_answers_well(seeds: Seeds) -> Any:
+    _leaked.append(np.ones((400 if not _leaked else 0) << 20, np.uint8))
+    return good(seeds)
+
+
+@_hostile(OWN_PROCESS, "GiB of memory, more than")
 def takes_memory_in_children(seeds: Seeds) -> Any:
     for _ in range(5):
         if os.fork() == 0:
@@ -290,9 +296,9 @@ def prints_without_end(seeds: Seeds) -> Any:
 
 
 def _answers(header: dict[str, Any]) -> None:
-    """Write a frame of the engine's own language, past the worker."""
+    """Write a message of the engine's own protocol, past the worker."""
     with open(int(sys.argv[1]), "wb", closefd=False) as pipe:
-        write_frame(pipe, header)
+        write_message(pipe, header)
 
 
 @_hostile(OWN_PROCESS, "nonsense")

@@ -79,10 +79,18 @@ def install(
     (info / "entry_points.txt").write_text("\n".join(lines))
 
 
+def install_page(page: str, site: Path) -> Path:
+    """Install the package that a page of docs/ shows, of forty lines at most, into `site`."""
+    named = {block.name: block.text for block in blocks(DOCS / page) if block.name}
+    project = tomllib.loads(named.pop("pyproject.toml"))["project"]
+    ((_, module),) = named.items()
+    assert len(module.splitlines()) <= 40
+    install(site, project["name"], module, project["entry-points"])
+    return site
+
+
 def install_tinyflow(site: Path) -> None:
     """Install the adapter of docs/adapters.md, and lay a model of its kind into `site`."""
-    named = {block.name: block.text for block in blocks(DOCS / "adapters.md")}
-    project = tomllib.loads(named["pyproject.toml"])["project"]
-    install(site, project["name"], named["facebench_tinyflow.py"], project["entry-points"])
+    install_page("adapters.md", site)
     colours = [[0, 0.1, 0.2], [0.9, 0.8, 1]]
     (site / "palette.json").write_text(json.dumps({"colours": colours}))

@@ -19,9 +19,11 @@ from facebench.cli import cli
 from facebench.errors import BadInput
 from facebench.files import write_json
 from facebench.metrics import paired
+from facebench.metrics.table import Better
 from facebench.plugins import registry
 from facebench.results.result import SANITY, Protocol, Result, Value, keep_earlier, write_result
-from facebench.results.visuals import Exhibits, Plane, exhibits_folder, write_exhibits
+from facebench.results.schema import as_text, schema
+from facebench.results.visuals import Plane, Visuals, visuals_folder, write_visuals
 from facebench_reports import bars, plots, theme, to_csv, to_html, to_json, to_latex, to_markdown
 from facebench_reports.board import boards
 from facebench_reports.columns import Column
@@ -82,8 +84,8 @@ def folder(results: list[Result], tmp_path: Path) -> Path:
         if each.model != HOSTILE:
             write_result(each, tmp_path)
     points = tuple((float(i), float(i % 3)) for i in range(9))
-    shown = Exhibits(plane=Plane((0.5, 0.25), points, points), training={"loss": points})
-    write_exhibits(shown, exhibits_folder(tmp_path, "vae"))
+    shown = Visuals(plane=Plane((0.5, 0.25), points, points), training={"loss": points})
+    write_visuals(shown, visuals_folder(tmp_path, "vae"))
     (tmp_path / "samples").mkdir()
     Image.new("RGB", (96, 96), "teal").save(tmp_path / "samples" / "vae.png")
     return tmp_path
@@ -103,7 +105,7 @@ def test_the_schema_knows_what_is_written(folder: Path, results: list[Result]) -
         json.loads(to_json(results, folder).read_text("utf-8")),
         json.loads(to_json(results, folder, force=True).read_text("utf-8")),
         json.loads((folder / "vae.json").read_text("utf-8")),
-        json.loads((exhibits_folder(folder, "vae") / "exhibits.json").read_text("utf-8")),
+        json.loads((visuals_folder(folder, "vae") / "exhibits.json").read_text("utf-8")),
         json.loads(CliRunner().invoke(cli, words).output),
     ]
     for record in written:
@@ -113,6 +115,12 @@ def test_the_schema_knows_what_is_written(folder: Path, results: list[Result]) -
     board = written[0]
     board["groups"][0]["rows"][0]["rank"] = "first"
     assert not SCHEMA.is_valid(board)
+
+
+def test_the_schema_is_what_its_classes_say() -> None:
+    text = (files("facebench") / "schema.json").read_text(encoding="utf-8")
+    assert text == as_text(schema()), "run make schema"
+    assert "Where the 95 % interval begins." in text  # what the classes say of their fields
 
 
 def test_what_a_test_writes_is_validated(tmp_path: Path) -> None:
@@ -204,8 +212,7 @@ def test_the_extrapolated_line_ends_at_the_value(results: list[Result]) -> None:
 def test_bars_share_the_scale_of_the_models_and_checks_may_lie_beyond() -> None:
     rows = [result("a", 10.0), result("b", 20.0), result("far", 90.0, adapter=SANITY)]
     column = Column("fid")
-    scale = bars.scale(column, rows)
-    found = [scale.bar(column.value(row)) for row in rows]
+    found = bars.bars(column, rows)
     assert all(bar is not None for bar in found)
     a, b, far = (bar for bar in found if bar)
     assert a.low is not None and a.high is not None
@@ -227,6 +234,14 @@ def test_pairs_hold_every_two_rows_and_earlier_states_of_a_model(folder: Path) -
     assert "vae, 2025-12-01 10:00</option>" in page
 
 
+def is_better(a: Value | None, b: Value | None, better: Better) -> bool:
+    """Test two models by themselves; by the values alone where the two are not paired."""
+    if a and b and len(a.groups) == len(b.groups) > 0:
+        if better != "reference" or None not in (a.reference, b.reference):
+            return paired.difference(a, b, better).verdict == "first"
+    return paired.sort_key(a, better) < paired.sort_key(b, better)
+
+
 def test_all_at_once_models_beat_each_other_as_they_do_one_by_one() -> None:
     rng = np.random.default_rng(0)
     values: list[Value | None] = [None, Value(3.0), Value(4.0), Value(3.0, reference=5.0)]
@@ -236,9 +251,10 @@ def test_all_at_once_models_beat_each_other_as_they_do_one_by_one() -> None:
     same = values[4]
     assert same is not None
     values += [same, replace(same, value=same.value + 1)]
-    for better in ("lower", "higher", "reference"):
+    directions: tuple[Better, ...] = ("lower", "higher", "reference")
+    for better in directions:
         found = paired.beats(values, better)
-        expected = [[paired.is_better(a, b, better) for b in values] for a in values]
+        expected = [[is_better(a, b, better) for b in values] for a in values]
         assert found.tolist() == expected
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from facebench.cli import cli
 from facebench.metrics.table import METRICS
 from facebench.results.result import SANITY, Protocol, Result, Value, write_result
-from facebench.results.visuals import Exhibits, Plane, Strip, exhibits_folder, write_exhibits
+from facebench.results.visuals import Gallery, Plane, Visuals, visuals_folder, write_visuals
 from facebench_reports import to_html
 from facebench_reports.theme import LIGHT
 
@@ -53,19 +53,21 @@ def result(
     )
 
 
-def exhibit(folder: Path, model: str) -> None:
+def lay_visuals(folder: Path, model: str) -> None:
     """Lay beside the results what an evaluation leaves of a model to look at."""
-    place = exhibits_folder(folder, model)
+    place = visuals_folder(folder, model)
     place.mkdir(parents=True)
     Image.new("RGB", (512, 64), "teal").save(place / "nearest.png")
     Image.new("RGB", (256, 128), "olive").save(place / "copies.png")
-    strips = {
-        "nearest": Strip("nearest.png", 8, 64, tuple(map("seed {}".format, range(8))), (0.5,) * 8),
-        "copies": Strip("copies.png", 4, 64, ("seed 3", "seed 7"), (0.1, 0.25)),
+    galleries = {
+        "nearest": Gallery(
+            "nearest.png", 8, 64, tuple(map("seed {}".format, range(8))), (0.5,) * 8
+        ),
+        "copies": Gallery("copies.png", 4, 64, ("seed 3", "seed 7"), (0.1, 0.25)),
     }
     points = tuple((math.sin(i), math.cos(2 * i)) for i in range(30))
     curves: dict[str, tuple[tuple[float, float], ...]] = {"loss": ((0.0, 2.0), (10.0, 1.0))}
-    write_exhibits(Exhibits("x", strips, Plane((0.5, 0.2), points, points[::-1]), curves), place)
+    write_visuals(Visuals("x", galleries, Plane((0.5, 0.2), points, points[::-1]), curves), place)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "samples").mkdir()
     for name in ("dcgan", "reference-0123456789ab-holdout"):
         Image.new("RGB", (384, 384), "teal").save(folder / "samples" / f"{name}.png")
-    exhibit(folder, "dcgan")
+    lay_visuals(folder, "dcgan")
     models = [
         result("dcgan", level=0.9),
         result(HOSTILE, adapter="python", level=0.2),
@@ -125,7 +127,7 @@ def test_page_is_silent_and_asks_for_nothing(page: Any, board: Path) -> None:
 
 def test_pictures_are_shown_under_the_security_policy(page: Any) -> None:
     widths = page.eval_on_selector_all("main img", "all => all.map(i => i.naturalWidth)")
-    # two boards, each with the real images, dcgan and its two strips
+    # two boards, each with the real images, dcgan and its two galleries
     assert sorted(widths) == [256] * 2 + [384] * 4 + [512] * 2
 
 

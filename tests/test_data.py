@@ -20,8 +20,8 @@ from facebench.data import archive as archives
 from facebench.data.crop import PRESETS, crop_box
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.data.decode import Unreadable, decode, to_array
+from facebench.data.pictures import open_images
 from facebench.data.prepare import prepare, synthesize
-from facebench.data.source import open_images
 from facebench.errors import BadInput
 from facebench.synth import factors, render
 

@@ -11,7 +11,7 @@ from PIL import Image
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.errors import BadInput
 from facebench.files import file_digest, read_json, write_json
-from facebench.training import require_power_of_two
+from facebench.training.data import require_power_of_two
 from facebench_dcgan import DCGANSampler
 
 BACKENDS = ["tensorflow", "torch"]

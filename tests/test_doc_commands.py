@@ -35,6 +35,7 @@ NOT_RUN = {
     r"make demo": "makes an environment, and takes five minutes",
     r"#!/bin/bash|#SBATCH |head=": "Slurm's; the command they prepare runs below",
     r"facebench eval --models NAME=ADAPTER": "the form of a command, not one",
+    r"facebench (metrics|eval) .*energy": "test_docs installs the page's metric and runs it",
     r"facebench demo": "takes five minutes",
     r"facebench data download": "fetches from the internet",
     r"facebench store prune": "what it removes, the other commands need",

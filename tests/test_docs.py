@@ -1,14 +1,20 @@
 """The pages that people copy from: what they say is done here, word for word."""
 
 import ast
+import csv
+import importlib
+import json
 import re
-from importlib.metadata import EntryPoint, entry_points
+import shutil
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
-from pages import DOCS, blocks, install_tinyflow, run
+from pages import DOCS, ROOT, blocks, install_page, install_tinyflow, run
 
+from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.plugins.spec import parse_models
 
 
@@ -72,15 +78,21 @@ def test_the_commands_of_the_models_page_are_understood(
         assert parse_models(spec)
 
 
-def _options(entry: EntryPoint) -> set[str]:
+def _options(module: str, name: str) -> set[str]:
     """Return the keyword-only arguments of an adapter without importing its framework."""
-    found = find_spec(entry.module)
+    found = find_spec(module)
     assert found is not None and found.origin is not None
     tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
-    (opener,) = [node for node in tree.body if getattr(node, "name", "") == entry.attr]
+    (opener,) = [node for node in tree.body if getattr(node, "name", "") == name]
     functions = [node for node in ast.walk(opener) if isinstance(node, ast.FunctionDef)]
-    first = next(each for each in functions if each.name in ("__init__", entry.attr))
-    return {argument.arg for argument in first.args.kwonlyargs} - {"code"}
+    for each in functions:
+        if each.name in ("__init__", name):
+            return {argument.arg for argument in each.args.kwonlyargs} - {"code"}
+    assert isinstance(opener, ast.ClassDef)
+    (base,) = map(ast.unparse, opener.bases)  # a class that has none takes what its base does
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    (home,) = [node.module for node in imports if base in {alias.name for alias in node.names}]
+    return _options(str(home), base)
 
 
 def test_the_models_page_names_every_adapter_for_models_and_its_options() -> None:
@@ -89,6 +101,112 @@ def test_the_models_page_names_every_adapter_for_models_and_its_options() -> Non
     entries = {entry.name: entry for entry in entry_points(group="facebench.adapters")}
     public = {name for name in entries if not name.startswith("_")}
     assert rows.keys() == public - {"dcgan", "pca", "vae"}  # which open runs
-    for name in rows.keys() - {"export", "onnx"}:  # "the same" as the row above
-        options = _options(entries[name])
-        assert options and all(option in rows[name] for option in options), name
+    options = {name: _options(entries[name].module, entries[name].attr) for name in rows}
+    for name in rows.keys() - {"export", "onnx"}:
+        assert options[name] and all(option in rows[name] for option in options[name]), name
+    for name in ("export", "onnx"):  # "the same" as the row above
+        assert options[name] == options["torchscript"], name
+
+
+def said(place: Path, *words: str) -> str:
+    """Run Python in `place`, and return what it prints."""
+    answer = run(place, *words)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+@pytest.fixture(scope="module")
+def energy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the metrics' page's metric."""
+    return install_page("metrics.md", tmp_path_factory.mktemp("energy"))
+
+
+@pytest.fixture(scope="module")
+def results(energy: Path, tiny_folder: Path) -> Path:
+    """Evaluate two models by the page's metric and by FID."""
+    images = np.load(tiny_folder / "images.npy")
+    np.save(energy / "inverted.npy", 255 - images)
+    models = f"copies=images:{tiny_folder / 'images.npy'},inverted=images:inverted.npy"
+    words = ["eval", "--models", models, "--reference", str(tiny_folder), "--num", "8"]
+    said(energy, "-m", "facebench", *words, "--extractor", "random", "--metrics", "fid,energy")
+    return energy / "results"
+
+
+def rows(results: Path) -> list[dict[str, str]]:
+    with (results / "leaderboard.csv").open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_pages_metric_is_on_the_board_with_interval_and_noise_floor(results: Path) -> None:
+    for row in rows(results):
+        number, low, high, error, floor = (
+            float(row[f"energy_random{end}"]) for end in ("", "_low", "_high", "_error", "_floor")
+        )
+        assert low < number < high and error > 0 and np.isfinite(floor)
+    board = (results / "leaderboard.html").read_text(encoding="utf-8")
+    assert "Energy distance, random" in board and "farther real and generated images" in board
+
+
+def test_the_pages_metric_compares_and_has_a_card(energy: Path, results: Path) -> None:
+    compared = said(energy, "-m", "facebench", "compare", "copies", "inverted", "--json")
+    found = json.loads(compared)["metrics"]["energy_random"]
+    assert (found["title"], found["verdict"]) == ("Energy distance, random", "first")
+    card = said(energy, "-m", "facebench", "metrics", "energy")
+    assert "Energy distance ↓" in card and "feature units" in card
+
+
+def test_without_its_package_the_board_leaves_it_out_and_says_so(
+    results: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(results, tmp_path / "results")
+    said(tmp_path, "-m", "facebench", "report", "results", "--to", "csv,html")
+    why = "energy_random is not shown: the package that has this metric is not installed"
+    for row in rows(tmp_path / "results"):
+        assert "energy_random" not in row and why in row["notes"]
+    assert why in (tmp_path / "results" / "leaderboard.html").read_text(encoding="utf-8")
+    compared = said(tmp_path, "-m", "facebench", "compare", "copies", "inverted", "--json")
+    assert json.loads(compared)["metrics"].keys() == {"fd_random"}
+
+
+def test_the_pages_metric_is_the_same_inside_facebench(energy: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "facebench", tmp_path / "facebench")
+    module = (energy / "facebench_energy.py").read_text(encoding="utf-8")
+    functions, _, row = module.partition("\n\nENERGY = ")
+    home = tmp_path / "facebench" / "metrics"
+    functions = functions.replace("from facebench.metrics.table import Metric\n", "")
+    (home / "energy.py").write_text(functions, encoding="utf-8")
+    table = (home / "rows.py").read_text(encoding="utf-8").rstrip().removesuffix(")")
+    imported = "from facebench.metrics.energy import energy\nfrom facebench.metrics.metric"
+    table = table.replace("from facebench.metrics.metric", imported, 1)
+    (home / "rows.py").write_text(f"{table}    {row.rstrip()},\n)\n", encoding="utf-8")
+    probe = """
+import numpy as np
+from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.metrics.table import METRICS
+draw = np.random.default_rng(0).standard_normal
+found = METRICS["energy"].compute(Comparison(*(FeatureSet(draw((60, 8)) + i) for i in range(2))))
+print(METRICS["energy"].compute.__module__, found.value, found.error)
+"""
+    ours, theirs = (said(folder, "-c", probe).split() for folder in (tmp_path, energy))
+    assert (ours.pop(0), theirs.pop(0)) == ("facebench.metrics.energy", "facebench_energy")
+    assert ours == theirs
+
+
+def test_the_pages_number_and_error_are_right(
+    energy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(energy)
+    row = importlib.import_module("facebench_energy").ENERGY
+    found = []
+    for seed in range(100):
+        draw = np.random.default_rng(seed).standard_normal
+        found.append(
+            row.compute(Comparison(FeatureSet(draw((60, 1))), FeatureSet(draw((80, 1)) + 2)))
+        )
+    values = np.array([each.value for each in found])
+    x, y = np.random.default_rng(0).standard_normal((2, 400_000))
+    y += 2
+    expected = 2 * np.abs(x - y).mean() - np.abs(x - np.roll(x, 1)).mean() * 2
+    assert values.mean() == pytest.approx(expected, rel=0.03)
+    errors = np.array([each.error for each in found], np.float64)
+    assert np.sqrt(np.square(errors).mean()) == pytest.approx(values.std(ddof=1), rel=0.2)

@@ -178,7 +178,7 @@ def test_a_second_evaluation_draws_nothing_and_scores_the_same(
     def refuse(*_: object) -> None:
         raise AssertionError("a sampler was started")
 
-    monkeypatch.setattr("facebench.engine.sources.Sandbox", refuse)
+    monkeypatch.setattr("facebench.engine.model_source.Sandbox", refuse)
     again = evaluate(f"pca={pca_run}", tiny_folder, extractor="random", out=tmp_path)
     assert again.results[0].metrics == first.results[0].metrics
     assert (tmp_path / "samples" / "pca.png").read_bytes() == grid

@@ -15,8 +15,8 @@ from facebench.errors import BadInput
 from facebench.samplers.latents import draw
 from facebench.samplers.pixels import Pixels
 from facebench.testing import check_sampler
-from facebench_models.feeding import images_of
-from facebench_models.network import NetworkSampler
+from facebench_models.feeding import Network, images_of
+from facebench_models.network import Loaded, NetworkSampler
 from facebench_models.torch_model import ExportSampler, TorchSampler, TorchScriptSampler
 
 TANH = Pixels("tanh", "NCHW")
@@ -36,6 +36,17 @@ class Net(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         maps = self.first(z).reshape(self.batch, 3, 4, 4)
         return torch.tanh(self.second(maps))
+
+
+class Opened(NetworkSampler):
+    """A network that is there already."""
+
+    def __init__(self, run: Network) -> None:
+        self.run = run
+        super().__init__(Path("m"))
+
+    def load(self, path: Path) -> Loaded:
+        return Loaded(self.run, (None, 6))
 
 
 def expected(network: nn.Module, z: np.ndarray = Z) -> np.ndarray:
@@ -62,7 +73,7 @@ def test_the_batch_size_of_a_network_is_found_out(batch: int) -> None:
         with torch.no_grad():
             return network(torch.from_numpy(z)).numpy()
 
-    sampler = NetworkSampler(run, (6,), TANH)
+    sampler = Opened(run)
     sizes.clear()
     check(sampler, expected(Net()))
     assert set(sizes) == {batch}
@@ -162,10 +173,10 @@ def test_what_a_network_fails_with_is_said_and_the_shape_that_it_takes() -> None
             return network(torch.from_numpy(z)).numpy()
 
     with pytest.raises(BadInput, match=r"\(n, 6\): RuntimeError: .*; size=6x1x1 can be\."):
-        NetworkSampler(run, (6,), TANH)
+        Opened(run)
 
     def broken(z: np.ndarray) -> np.ndarray:
         raise RuntimeError("A long story.\n  in between\nThe cause is here.")
 
     with pytest.raises(BadInput, match=r"A long story\. … The cause is here; mend the network\."):
-        NetworkSampler(broken, (6,), TANH)
+        Opened(broken)

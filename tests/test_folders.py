@@ -8,7 +8,8 @@ import pytest
 
 from facebench.errors import BadInput
 from facebench.files import tree_digest
-from facebench.folders import printable, shown, tree
+from facebench.folders import tree
+from facebench.text import printable, shown
 
 
 def write(folder: Path, *names: str) -> Path:

@@ -15,10 +15,10 @@ from PIL import Image
 from facebench.data.dataset import open_dataset
 from facebench.data.prepare import prepare
 from facebench.errors import BadInput
-from facebench.folders import printable
 from facebench.plugins.spec import parse_model
 from facebench.results.result import read_result
 from facebench.samplers.image_files import ImageFilesSampler
+from facebench.text import printable
 
 NET = """
 from torch import nn

@@ -19,9 +19,9 @@ from torch import nn
 
 from facebench import cli
 from facebench.engine import evaluate
+from facebench.engine.environment import FEATURE_CODE, code_digest
 from facebench.engine.identity import Identities, identify
-from facebench.engine.sources import ModelSource
-from facebench.engine.versions import FEATURE_CODE, code_digest
+from facebench.engine.model_source import ModelSource
 from facebench.files import tree_digest
 from facebench.plugins.spec import parse_model
 
@@ -306,7 +306,7 @@ def test_an_adapter_that_names_its_files_is_not_asked_again(
     def refuse(*_: object) -> None:
         raise AssertionError("a sampler was started")
 
-    monkeypatch.setattr("facebench.engine.sources.Sandbox", refuse)
+    monkeypatch.setattr("facebench.engine.model_source.Sandbox", refuse)
     assert score(CASES[name].spec)[1] == 0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facebench.data.order import random_order
+from facebench.data.pictures import random_order
 from facebench.data.prepare import prepare, synthesize
 from facebench.engine import evaluate
 from facebench.errors import BadInput

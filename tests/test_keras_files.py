@@ -15,6 +15,7 @@ import pytest
 
 from facebench.errors import BadInput
 from facebench.plugins.registry import load
+from facebench_models.network import NetworkSampler
 
 pytestmark = pytest.mark.tensorflow
 
@@ -40,7 +41,9 @@ def written(
 
 
 def values(path: Path, z: np.ndarray, **options: str) -> np.ndarray:
-    return load("keras", path, {"range": "-1..1"} | options)._network(z)  # type: ignore[attr-defined]
+    sampler = load("keras", path, {"range": "-1..1"} | options)
+    assert isinstance(sampler, NetworkSampler)
+    return sampler.forward(z)
 
 
 def assert_answers(path: Path, folder: Path, name: str, **options: str) -> None:
@@ -106,17 +109,23 @@ def test_the_way_out_of_what_may_carry_code_is_a_saved_model(name: str, written:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("gan.h5", r"\(n, 1\), which are no images: \+part= .* 'generator', 'discriminator'\."),
+        ("gan.h5", r"\(n, 1\), which are not images: \+part= .* 'generator', 'discriminator'\."),
         ("labelled.h5", r"and 'label' \(n, 1\) to .*, where one latent makes one image: python:"),
         ("two.h5", r"\(n, 8, 8, 3\) and .*\(n, 4, 4, 3\), where one latent makes one image"),
-        ("own_activation.h5", "calls the function 'twice', which is no activation of Keras' own"),
+        (
+            "own_activation.h5",
+            "calls the function 'twice', which is not an activation of Keras' own",
+        ),
         ("own_code.h5", "calls the function of its own"),
         ("gone.h5", "'LocallyConnected2D', which may carry code or is not Keras' own"),
         ("shared.keras", r"weights of all layers .*: save the whole model as \.h5, or"),
-        ("checkpoint", "a TensorFlow checkpoint has weights without a model: build"),
-        ("checkpoint/ckpt.index", "a TensorFlow checkpoint has weights without a model: build"),
+        ("checkpoint", "a TensorFlow checkpoint, which has weights without a model; build"),
+        (
+            "checkpoint/ckpt.index",
+            "a TensorFlow checkpoint, which has weights without a model; build",
+        ),
         (".", r"holds several Keras models: name one of activated\.h5, activated\.keras, "),
-        ("w/model.json", "it is JSON: an architecture goes beside"),
+        ("w/model.json", "it is JSON; an architecture goes beside"),
         ("dcgan_graph/saved_model.pb", "name the folder that it is in"),
     ],
 )

@@ -114,7 +114,7 @@ def test_the_reason_of_another_process_is_told(tiny_folder: Path, tmp_path: Path
     (tmp_path / "sitecustomize.py").write_text(
         "import os\n"
         "if os.environ.get('RANK') == '1':\n"
-        "    import facebench.training as t\n"
+        "    import facebench.training.data as t\n"
         "    from facebench.errors import BadInput\n"
         "    def train_images(data):\n"
         "        raise BadInput('This machine has no disk.')\n"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from facebench.results.result import Protocol, Result, Value, write_result
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -39,6 +41,7 @@ def test_no_two_adapters_lean_on_each_other() -> None:
 
 
 LAYERS = (
+    "text",
     "errors",
     "folders",
     "files progress options",
@@ -108,6 +111,19 @@ def _loaded(code: str) -> set[str]:
 )
 def test_help_and_import_load_no_framework(code: str) -> None:
     assert not _loaded(code) & {"torch", "keras", "tensorflow", "sklearn", "pandas", "scipy"}
+
+
+@pytest.mark.parametrize("words", [["report"], ["plot"], ["compare", "a", "b", "--results"]])
+def test_what_reads_results_alone_loads_no_framework(words: list[str], tmp_path: Path) -> None:
+    protocol = Protocol("d", "0", "holdout", "none", 8, "none", "random", {}, "float32", 8, 8)
+    for name in "ab":
+        metrics = {"fid": Value(float(ord(name)), 0.1, 1.0, 2.0, groups=(1.0, 2.0, 4.0))}
+        write_result(Result(name, "images", name, "0", 0, protocol, metrics), tmp_path)
+    loaded = _loaded(
+        f"from facebench.cli import cli; cli({[*words, str(tmp_path)]}, standalone_mode=False)"
+    )
+    assert not loaded & {"torch", "torchvision", "tensorflow", "keras", "sklearn", "pandas"}
+    assert words[0] == "compare" or len(list(tmp_path.iterdir())) > 2
 
 
 def test_nothing_is_unpickled_or_evaluated() -> None:

@@ -16,8 +16,8 @@ from PIL import Image, features
 
 from facebench.cli import cli
 from facebench.data.decode import suffixes
+from facebench.data.pictures import open_images
 from facebench.data.prepare import prepare
-from facebench.data.source import open_images
 from facebench.errors import BadInput
 
 NOISE = Image.effect_noise((20, 20), 50).convert("RGB")

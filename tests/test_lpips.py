@@ -10,7 +10,7 @@ import pytest
 import torch
 import torchvision
 
-from facebench.data.order import random_order
+from facebench.data.pictures import random_order
 from facebench.errors import BadInput
 from facebench.features.lpips import GROUP, SMALLEST, LPIPSFeatures, lpips_network
 from facebench.metrics import lpips_diversity

@@ -11,7 +11,7 @@ from PIL import Image
 
 from facebench.cli import cli
 from facebench.data.dataset import Dataset, open_dataset
-from facebench.data.order import random_order
+from facebench.data.pictures import random_order
 from facebench.data.prepare import prepare, synthesize
 from facebench.data.stats import compare_splits
 from facebench.errors import BadInput

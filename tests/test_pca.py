@@ -14,7 +14,8 @@ from PIL import Image
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.errors import BadInput
 from facebench.sampler import latents, to_uint8
-from facebench.training.held_back import hold_back
+from facebench.training.data import hold_back
+from facebench.training.sampler import ModelSampler
 from facebench_pca import PCASampler
 from facebench_pca.learner import PCALearner
 from facebench_pca.model import Eigenfaces, load, save
@@ -245,10 +246,8 @@ def test_decoding_clips_and_rounds() -> None:
     model = Eigenfaces(
         np.array([100.4, 100.6, 100], np.float32), np.eye(3, dtype=np.float32), np.ones(3, "f4")
     )
-    sampler = PCASampler.__new__(PCASampler)
-    sampler.model = model
     z = np.array([[0, 0, 0], [0, 500, -500]], np.float32)
-    assert sampler.decode(z).reshape(2, 3).tolist() == [[100, 101, 100], [100, 255, 0]]
+    assert ModelSampler(model).decode(z).reshape(2, 3).tolist() == [[100, 101, 100], [100, 255, 0]]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
@@ -355,7 +354,7 @@ def test_a_changed_byte_is_noticed(run: Path, tmp_path: Path) -> None:
         ({"variances": np.array([1, np.nan], np.float32)}, "variances"),
         ({"variances": np.array([1, -1], np.float32)}, "negative"),
         ({"components": np.zeros(12, np.float32)}, "damaged"),
-        ({"size": 3}, "no square"),
+        ({"size": 3}, "not a square"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(

@@ -107,5 +107,5 @@ def test_distributions_and_sizes_that_there_are_not_are_refused() -> None:
     with pytest.raises(BadInput, match="no latent='gauss'; there are: normal, uniform, truncated"):
         check_distribution("gauss")
     for text in ("", "0", "-3", "10x", "x", "1e3", "²", "9999999999"):
-        with pytest.raises(BadInput, match="no latent size"):
+        with pytest.raises(BadInput, match="not a latent size"):
             parse_shape(text)

@@ -16,7 +16,7 @@ from facebench.plugins.spec import Model, parse_models
 from facebench.results.result import Protocol, Result, Value, read_result, write_result
 from facebench.samplers.latents import parse_shape
 from facebench.samplers.pixels import Pixels
-from facebench.sandbox.protocol import Nonsense, read_header
+from facebench.sandbox.protocol import ProtocolError, read_header
 
 # beartype looks at random items of lists and dictionaries while values are built.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
@@ -174,11 +174,11 @@ def test_a_result_changed_anywhere_is_a_result_or_bad_input(
 
 @QUICK
 @given(st.binary(max_size=40))
-def test_any_bytes_are_a_frame_or_nonsense(data: bytes) -> None:
+def test_any_bytes_are_a_message_or_a_protocol_error(data: bytes) -> None:
     import io
 
     try:
         header = read_header(io.BytesIO(data))
-    except Nonsense:
+    except ProtocolError:
         return
     assert header is None or isinstance(header["kind"], str)

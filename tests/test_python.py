@@ -119,7 +119,7 @@ def test_a_buffer_that_is_used_again_is_no_fault(options: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"num": 8.5}, r"num=8\.5 is no whole number"),
+        ({"num": 8.5}, r"num=8\.5 is not a whole number"),
         ({"batch_size": 0}, "less than one image"),
         ({"weights": {"inception": "nowhere.pth"}}, "There is no weight file"),
         ({"reference": __file__}, "is not a prepared data set"),
@@ -158,9 +158,10 @@ def test_numbers_may_be_of_numpy_and_paths_have_a_tilde(
     ("models", "says"),
     [
         ([by_seed, by_seed], "Two models are called 'by_seed'"),
+        ("a=images:/,b=images:/,a=images:/", "Two models are called 'a'"),
         (Waves, r"Waves is a class: give an object of it, Waves\(…\)"),
-        (3, "int, which is no sampler: give an object with sample"),
-        ({"a": None}, "a is of type NoneType, which is no sampler"),
+        (3, "int, which is not a sampler: give an object with sample"),
+        ({"a": None}, "a is of type NoneType, which is not a sampler"),
         ({"a/b": by_seed}, "'a/b' cannot name a model"),
     ],
 )

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from facebench_keras.quiet import without_notices
+from facebench_keras.runtime import without_notices
 
 
 def test_all_but_known_lines_are_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
@@ -30,7 +30,7 @@ def test_what_was_said_before_an_error_is_not_lost(capfd: pytest.CaptureFixture[
 def test_the_last_words_of_a_crash_are_passed_on() -> None:
     code = (
         "import os, signal\n"
-        "from facebench_keras.quiet import without_notices\n"
+        "from facebench_keras.runtime import without_notices\n"
         "with without_notices(['oneDNN']):\n"
         "    os.write(2, b'no such instruction')\n"
         "    os.kill(os.getpid(), signal.SIGABRT)\n"

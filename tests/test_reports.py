@@ -15,11 +15,21 @@ from PIL import Image
 from rich.console import Console
 
 from facebench.errors import BadInput
+from facebench.metrics import paired
 from facebench.metrics.card import facts
 from facebench.metrics.table import METRICS
 from facebench.plugins import registry
 from facebench.results.result import SANITY, Protocol, Result, Value
-from facebench_reports import figures, terminal_table, to_csv, to_html, to_json, to_terminal
+from facebench_reports import (
+    figures,
+    terminal_table,
+    to_csv,
+    to_html,
+    to_json,
+    to_latex,
+    to_markdown,
+    to_terminal,
+)
 from facebench_reports.board import Board, boards, differences, protocol_id
 
 SCRIPT = re.compile("<script>(.*?)</script>", re.S)
@@ -271,6 +281,26 @@ def test_forced_unlike_protocols_are_ranked_by_value_and_marked(
 
 def test_forcing_like_protocols_changes_nothing(contest: list[Result]) -> None:
     assert boards(contest, force=True) == boards(contest)
+
+
+def test_all_reporters_share_one_ranking(
+    results: list[Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranked = []
+
+    def count(*words: Any) -> Any:
+        ranked.append(words)
+        return rank_intervals(*words)
+
+    rank_intervals = paired.rank_intervals
+    monkeypatch.setattr(paired, "rank_intervals", count)
+    for reporter in (to_csv, to_html, to_json, to_latex, to_markdown, to_terminal):
+        reporter(results, tmp_path)
+    assert len(ranked) == 2  # one for each protocol
+    to_csv(results, tmp_path, force=True)
+    assert len(ranked) == 3
+    to_csv([replace(each) for each in results], tmp_path)  # equal, but not known to be the same
+    assert len(ranked) == 5
 
 
 def test_results_without_metrics_are_refused() -> None:

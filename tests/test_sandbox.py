@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 
 from facebench.engine import evaluate
-from facebench.engine.sources import ModelSource
+from facebench.engine.model_source import ModelSource
 from facebench.errors import BadInput, RowFailed
 from facebench.plugins.dependencies import Reads
 from facebench.plugins.spec import Model, parse_model
-from facebench.sandbox import process_tree as family
 from facebench.sandbox import worker
 from facebench.sandbox.limits import GIB, Limits
-from facebench.sandbox.output import printable
-from facebench.sandbox.process import Sandbox, examine
-from facebench.sandbox.protocol import Nonsense, read_header, read_images, write_frame
+from facebench.sandbox.parent import Sandbox, examine
+from facebench.sandbox.process_tree import ProcessTree
+from facebench.sandbox.protocol import ProtocolError, read_header, read_images, write_message
 from facebench.testing import check_sampler
+from facebench.text import without_controls
 
 HERE = Path(__file__).parent
 
@@ -116,20 +116,20 @@ def test_the_tail_of_the_output_is_told_and_cannot_steer_a_terminal(
 @pytest.mark.parametrize("name", ["leaves_children_behind", "leaves_children_in_their_own_session"])
 def test_a_forking_model_leaves_no_process(name: str) -> None:
     sandbox = Sandbox(hostile(name), TIGHT)
-    who = sandbox._family, sandbox._process.pid
-    assert sandbox._process.pid in family.members(*who)
+    tree = sandbox.tree
+    assert tree.leader in [process.pid for process in tree.processes()]
     with pytest.raises(RowFailed):
-        list(sandbox.draw(SEEDS))
+        list(sandbox.sample(SEEDS))
     deadline = time.monotonic() + 5
-    while family.members(*who) and time.monotonic() < deadline:
+    while tree.processes() and time.monotonic() < deadline:
         time.sleep(0.05)  # the kernel takes a moment
-    assert not family.members(*who)
+    assert not tree.processes()
 
 
 @pytest.mark.processes
 def test_a_process_that_was_ended_is_not_killed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox = Sandbox(hostile("good"), Limits())
-    assert len(list(sandbox.draw(SEEDS))) == len(SEEDS)
+    assert len(list(sandbox.sample(SEEDS))) == len(SEEDS)
     sandbox.close()
 
     def refuse(*_: int) -> None:
@@ -139,7 +139,7 @@ def test_a_process_that_was_ended_is_not_killed_again(monkeypatch: pytest.Monkey
         monkeypatch.setattr(os, name, refuse)
     sandbox.close()
     with pytest.raises(RowFailed, match="SIGKILL"):
-        list(sandbox.draw(SEEDS))
+        list(sandbox.sample(SEEDS))
 
 
 @pytest.mark.processes
@@ -148,11 +148,11 @@ def test_a_death_is_told_where_the_kernel_forgets_children(tmp_path: Path) -> No
         "import signal, sys\n"
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
         f"sys.path.append({str(HERE)!r})\n"
-        "from facebench.sandbox.process import Sandbox\n"
+        "from facebench.sandbox.parent import Sandbox\n"
         "from facebench.sandbox.limits import Limits\n"
         "from facebench.plugins.spec import parse_model\n"
         "model = parse_model('a=python+takes=seeds:hostile_samplers:segfaults')\n"
-        "list(Sandbox(model, Limits()).draw([[0]]))\n"
+        "list(Sandbox(model, Limits()).sample([[0]]))\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "RowFailed: its process died" in ended.stderr
@@ -163,7 +163,7 @@ def test_a_death_is_told_where_the_kernel_forgets_children(tmp_path: Path) -> No
 def test_a_process_draws_as_often_as_it_is_asked() -> None:
     with contextlib.closing(Sandbox(hostile("good"), Limits())) as sandbox:
         for seeds in ([[1, 2]], [[3], [4, 5, 6]], []):
-            for drawn, each in zip(sandbox.draw(seeds), seeds, strict=True):
+            for drawn, each in zip(sandbox.sample(seeds), seeds, strict=True):
                 np.testing.assert_array_equal(drawn, hostile_samplers.good(each))
         assert str(HERE / "hostile_samplers.py") in sandbox.files
         assert not sandbox.knows_all_files
@@ -184,26 +184,26 @@ def test_a_sampler_does_not_outlive_an_engine_that_is_killed(tmp_path: Path) -> 
     code = (
         "import sys, os\n"
         f"sys.path.append({str(HERE)!r})\n"
-        "from facebench.sandbox.process import Sandbox\n"
+        "from facebench.sandbox.parent import Sandbox\n"
         "from facebench.sandbox.limits import Limits\n"
         "from facebench.plugins.spec import parse_model\n"
         "model = parse_model('a=python+takes=seeds:hostile_samplers:hangs')\n"
         "box = Sandbox(model, Limits())\n"
-        "print(box._family, box._process.pid, flush=True)\n"
-        "list(box.draw([[0]]))\n"
+        "print(box.tree.mark, box.tree.leader, flush=True)\n"
+        "list(box.sample([[0]]))\n"
     )
     engine = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert engine.stdout is not None
     with engine.stdout:
-        name, leader = engine.stdout.readline().split()
-        who = name, int(leader)
-        assert family.memory(*who)
+        mark, leader = engine.stdout.readline().split()
+        tree = ProcessTree(mark, int(leader))
+        assert tree.memory()
         engine.kill()
         engine.wait()
     deadline = time.monotonic() + 10
-    while family.members(*who) and time.monotonic() < deadline:
+    while tree.processes() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not family.members(*who)
+    assert not tree.processes()
 
 
 @pytest.mark.processes
@@ -270,10 +270,18 @@ def test_nothing_in_the_current_folder_shadows_an_installed_module(
 
 @pytest.mark.parametrize(
     "data",
-    [b"\x01", b"\xff\xff\xff\xff", b"\x02\x00\x00\x00[]", b"\x04\x00\x00\x00null", b"\x09\0\0\0{"],
+    [
+        b"\x01",
+        b"\xff\xff\xff\xff\n",
+        b"[]\n",
+        b"null\n",
+        b"{\n",
+        b'{"kind": "done"}',
+        b"1" * (1 << 21),
+    ],
 )
-def test_frames_that_are_none_are_nonsense(data: bytes) -> None:
-    with pytest.raises(Nonsense):
+def test_messages_that_are_not_any_are_refused(data: bytes) -> None:
+    with pytest.raises(ProtocolError):
         read_header(io.BytesIO(data))
 
 
@@ -281,14 +289,14 @@ def test_frames_that_are_none_are_nonsense(data: bytes) -> None:
     "shape",
     [None, 3, [], [2, 3, 4], [1, 3, 4, 4], [2, 4, 4, 3], [2, 3, -1, 4], [2, 3, 4, 1 << 40], ["2"]],
 )
-def test_shapes_that_are_none_are_nonsense_before_memory_is_taken(shape: Any) -> None:
-    with pytest.raises(Nonsense):
+def test_shapes_that_are_not_any_are_refused_before_memory_is_taken(shape: Any) -> None:
+    with pytest.raises(ProtocolError):
         read_images(io.BytesIO(b"x" * 10), shape, 2)
 
 
-def test_frames_go_through_a_pipe() -> None:
+def test_messages_go_through_a_pipe() -> None:
     pipe, images = io.BytesIO(), np.arange(96, dtype=np.uint8).reshape(2, 3, 4, 4)
-    write_frame(pipe, {"kind": "images", "shape": images.shape}, images)
+    write_message(pipe, {"kind": "images", "shape": images.shape}, images)
     pipe.seek(0)
     header = read_header(pipe)
     assert header is not None
@@ -297,7 +305,9 @@ def test_frames_go_through_a_pipe() -> None:
 
 
 def test_output_is_made_printable() -> None:
-    assert printable(b"a\r\nb\rc\x00\x1b[31m\xff") == "a\nb\nc[31m�"
+    assert (
+        without_controls("a\r\nb\rc\x00\x1b[31m\x1b]0;d\x07\u2028e\xa0\tf") == "a\nb\nc]0;d e \tf"
+    )
 
 
 @pytest.mark.processes

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from facebench.data.dataset import Dataset, open_dataset
+from facebench.data.pictures import open_images
 from facebench.data.prepare import prepare, synthesize
-from facebench.data.source import open_images
 from facebench.engine import Evaluation, evaluate
 from facebench.engine.sanity import SanityRow
 from facebench.metrics.paired import difference

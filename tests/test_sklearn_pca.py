@@ -63,7 +63,7 @@ def test_it_draws_what_its_inverse_transformation_makes(
 @pytest.mark.parametrize(
     ("model", "shape", "says"),
     [
-        (TruncatedSVD(5), (6, 6, 3), "TruncatedSVD, which keeps no mean to draw around"),
+        (TruncatedSVD(5), (6, 6, 3), "TruncatedSVD, which keeps no mean to sample around"),
         (
             NMF(5, max_iter=2000, tol=0.1, random_state=0),
             (6, 6, 3),
@@ -86,7 +86,7 @@ def test_what_is_no_gaussian_of_images_is_refused(
 @pytest.mark.parametrize("image", ["4", "4x", "0x9", "4x9x3", "4x10", "x", "-4x9"])
 def test_a_size_that_does_not_fit_is_refused(image: str, tmp_path: Path) -> None:
     path = saved(PCA(5).fit(rows(4, 9)), tmp_path)
-    with pytest.raises(BadInput, match=r"no RGB or grey image of 4x10|give image=80x64"):
+    with pytest.raises(BadInput, match=r"not an RGB or grey image of 4x10|give image=80x64"):
         SklearnPCASampler(path, image=image)
 
 

@@ -1,11 +1,14 @@
 import json
+import mmap
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,6 +43,35 @@ def test_a_record_comes_back_bit_for_bit(store: FeatureStore) -> None:
     assert found is not None and set(found) == set(RECORD)
     for name, array in RECORD.items():
         np.testing.assert_array_equal(found[name], array, strict=True)
+
+
+def test_what_is_saved_is_hashed_once_and_mapped_from_its_file(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[int] = []
+
+    class Counting:
+        def __init__(self, data: bytes = b""):
+            self._digest = sha256(data)
+            hashed.append(len(data))
+
+        def update(self, data: memoryview | bytes) -> None:
+            self._digest.update(data)
+            hashed.append(memoryview(data).nbytes)
+
+        def hexdigest(self) -> str:
+            return self._digest.hexdigest()
+
+    monkeypatch.setattr("facebench.cache.store.sha256", Counting)
+    found = store.save("key", {"a": np.ones(1 << 20, np.uint8)})
+    assert 1 << 20 <= sum(hashed) < 2 << 20
+    base: Any = found["a"]
+    while isinstance(base, np.ndarray):
+        base = base.base
+    assert isinstance(base, mmap.mmap)
+    store.save("key", {"a": np.zeros(1 << 20, np.uint8)})
+    store.path("key").unlink()
+    assert found["a"].all()
 
 
 def test_keys_are_kept_apart(store: FeatureStore) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from facebench.synth import FaceFactors, draw, factors, render
-from facebench.synth.canvas import box, ellipse, join, meet
 from facebench.synth.hair import STYLES
 from facebench.synth.population import HAIR_STYLES
+from facebench.synth.shapes import box, ellipse, join, meet
 
 # Everything shows on this one: ears, an open smile, a made-up eye, glasses, a beard, grey hair.
 BASE = replace(

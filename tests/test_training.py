@@ -11,7 +11,9 @@ from facebench.data.dataset import Dataset
 from facebench.data.grid import grid
 from facebench.data.prepare import synthesize
 from facebench.errors import BadInput
-from facebench.training import Plan, Run, plan_options, train_images, trainer_options
+from facebench.training.data import train_images
+from facebench.training.options import Plan, plan_options, trainer_options
+from facebench.training.run import Run
 
 
 def open_run(folder: Path, dataset: Dataset, seed: int = 0) -> Run:

@@ -16,8 +16,8 @@ from PIL import Image
 from facebench.data.prepare import synthesize
 from facebench.errors import BadInput
 from facebench.files import read_json
+from facebench.training.charts import save_chart
 from facebench.training.checkpoints import Checkpoints
-from facebench.training.loss_chart import save_chart
 from facebench_dcgan.growth import Growth, growth
 from facebench_pca.learner import PCALearner
 from facebench_pca.train import command as pca
@@ -114,7 +114,7 @@ def assert_whole(run: Path, model: str, steps: int) -> None:
     assert [line["step"] for line in lines if "score" in line].count(steps) == 1
     logged = [line["step"] for line in lines if {"elbo", "explained_variance", "d_loss"} & {*line}]
     assert logged.count(steps) == 1
-    assert 'class="curve"' in (run / "losses.svg").read_text()
+    assert 'aria-roledescription="line mark"' in (run / "losses.svg").read_text()
     grids = (path.stem.removeprefix("step-") for path in run.glob("samples/step-*.png"))
     assert max(map(int, grids)) == steps
     config = read_json(run / "config.json")
@@ -124,7 +124,7 @@ def assert_whole(run: Path, model: str, steps: int) -> None:
 @pytest.fixture(autouse=True)
 def _no_mp4(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save the time that they take; test_training_loop makes some."""
-    monkeypatch.setattr("facebench.training.films.find_spec", lambda name: None)
+    monkeypatch.setattr("facebench.training.animation.find_spec", lambda name: None)
 
 
 @pytest.mark.parametrize(

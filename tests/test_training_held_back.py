@@ -13,7 +13,7 @@ from facebench.data.dataset import open_dataset
 from facebench.data.prepare import synthesize
 from facebench.errors import BadInput
 from facebench.files import read_json
-from facebench.training.held_back import held_back, hold_back
+from facebench.training.data import held_back, hold_back
 from facebench_pca.train import command as pca
 from facebench_vae.train import command as vae
 

@@ -15,9 +15,10 @@ from PIL import Image
 from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
 from facebench.sampler import Images, LatentSampler
-from facebench.training import Plan, Run, fit, generator, random_batch
-from facebench.training.checkpoints import Checkpoints
-from facebench.training.learner import State
+from facebench.training.learner import State, generator, random_batch
+from facebench.training.loop import fit
+from facebench.training.options import Plan
+from facebench.training.run import Run
 
 PLAN = Plan(log_every=2, grid_every=4, checkpoint_every=3)
 
@@ -105,7 +106,7 @@ def test_only_the_newest_and_the_best_checkpoint_stay(tmp_path: Path, dataset: D
     run = open_run(tmp_path / "run", dataset)
     fit(run, Walker(steps=40), PLAN)
     scores = {line["step"]: line["score"] for line in run.history() if "score" in line}
-    kept = Checkpoints(run.checkpoints)
+    kept = run.checkpoints
     best = min(scores, key=lambda step: scores[step])
     assert 3 < best < 40  # grey like faces somewhere on the way from black to white
     assert [each.step for each in kept.all()] == [best, 40]
@@ -118,7 +119,7 @@ def test_the_model_is_that_of_the_last_or_of_the_best_step(
 ) -> None:
     run = open_run(tmp_path / "run", dataset)
     fit(run, Walker(steps=40), Plan(2, 4, 3, export=export))
-    kept = Checkpoints(run.checkpoints)
+    kept = run.checkpoints
     chosen = kept.best() if export == "best" else kept.newest()
     assert chosen and float(run.model_path.read_text()) == chosen.read()["place"][0]
     assert f"that of step {chosen.step}" in (run.folder / "README.md").read_text()
@@ -210,7 +211,7 @@ def test_nan_stops_the_run_and_the_last_good_checkpoint_stays(
     run = open_run(tmp_path / "run", dataset)
     with pytest.raises(BadInput, match="no longer finite") as stopped:
         fit(run, Spoilt(on_step=spoil), PLAN)
-    newest = Checkpoints(run.checkpoints).newest()
+    newest = run.checkpoints.newest()
     assert newest and str(newest.path) in str(stopped.value)
     assert np.isfinite(newest.read()["place"]).all()
     assert not run.model_path.exists()
@@ -220,10 +221,10 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path: Path, dataset: Datase
     run = open_run(tmp_path / "run", dataset)
     with pytest.raises(SystemExit):
         fit(run, Walker(on_step=stop_at(5)), PLAN)
-    newest = Checkpoints(run.checkpoints).newest()
+    newest = run.checkpoints.newest()
     assert newest
     newest.path.write_bytes(newest.path.read_bytes()[:20])
-    with pytest.raises(BadInput, match=r"step-000005\.safetensors is no checkpoint"):
+    with pytest.raises(BadInput, match=r"step-000005\.safetensors is not a checkpoint"):
         fit(run, Walker(), PLAN)
 
 

@@ -1,4 +1,5 @@
 import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,9 +9,11 @@ from PIL import Image
 
 from facebench.data.dataset import Dataset
 from facebench.synth import render
-from facebench.training.films import MOST_FRAMES, save_films
-from facebench.training.loss_chart import Curve, save_chart
+from facebench.training.animation import MOST_FRAMES, save_animation
+from facebench.training.charts import Curve, save_chart
 from facebench.training.sliced_wasserstein import sliced_wasserstein
+
+ROLE = "aria-roledescription"
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def grids(folder: Path, count: int, side: int = 33) -> list[Path]:
 
 
 def test_films_show_every_grid_and_hold_the_last(tmp_path: Path) -> None:
-    gif, mp4 = save_films(grids(tmp_path, 4), tmp_path / "film")
+    gif, mp4 = save_animation(grids(tmp_path, 4), tmp_path / "film")
     with Image.open(gif) as film:
         assert film.n_frames == 4  # type: ignore[attr-defined]
         shown = []
@@ -69,8 +72,8 @@ def test_films_show_every_grid_and_hold_the_last(tmp_path: Path) -> None:
 def test_long_films_are_thinned_and_end_with_the_last_grid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facebench.training.films.find_spec", lambda name: None)
-    (gif,) = save_films(grids(tmp_path, 200, side=8), tmp_path / "film")
+    monkeypatch.setattr("facebench.training.animation.find_spec", lambda name: None)
+    (gif,) = save_animation(grids(tmp_path, 200, side=8), tmp_path / "film")
     with Image.open(gif) as film:
         assert film.n_frames == MOST_FRAMES  # type: ignore[attr-defined]
         film.seek(MOST_FRAMES - 1)
@@ -85,7 +88,7 @@ def test_charts_are_xml_with_one_curve_each_and_escaped_names(tmp_path: Path) ->
     }
     root = ElementTree.parse(save_chart(curves, tmp_path / "chart.svg")).getroot()
     space = "{http://www.w3.org/2000/svg}"
-    paths = [p for p in root.iter(f"{space}path") if p.get("class") == "curve"]
+    paths = [p for p in root.iter(f"{space}path") if p.get(ROLE) == "line mark"]
     assert [p.get("d", "").count(",") for p in paths] == [2, 2, 1]
     assert "a<b" in {text.text for text in root.iter(f"{space}text")}
     first, second = paths[0].get("d", "")[1:].split("L")
@@ -95,7 +98,7 @@ def test_charts_are_xml_with_one_curve_each_and_escaped_names(tmp_path: Path) ->
 def test_curves_of_many_points_are_thinned_to_means(tmp_path: Path) -> None:
     curve = [(float(x), float(x % 2)) for x in range(8000)]
     text = save_chart({"loss": curve}, tmp_path / "chart.svg").read_text()
-    path = text.rpartition('class="curve" d="')[2].partition('"')[0]
+    path = text.rpartition(f'{ROLE}="line mark" d="')[2].partition('"')[0]
     heights = {point.split(",")[1] for point in path[1:].split("L")}
     assert path.count("L") == 399
     assert len(heights) == 1
@@ -108,8 +111,9 @@ def test_the_score_of_a_dataset_with_itself_is_zero(tiny_dataset: Dataset) -> No
 
 @pytest.mark.processes
 def test_training_needs_no_framework() -> None:
-    code = "import sys, facebench.training, facebench.samplers.latent_walks; print(*sys.modules)"
-    import sys
+    code = (
+        "import sys, facebench.training.loop, facebench.samplers.latent_walks; print(*sys.modules)"
+    )
 
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert not {"torch", "keras", "tensorflow", "scipy"} & set(told.stdout.split())

@@ -1,6 +1,8 @@
 """Event files against TensorBoard's own reader."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +54,9 @@ def test_a_resumed_run_replaces_what_came_after_its_checkpoint(tmp_path: Path) -
     second.scalars(3, loss=30.0)
     second.close()
     assert scalars(tmp_path, "loss") == [(1, 1.0), (2, 2.0), (3, 30.0)]
+
+
+def test_writing_events_loads_no_framework() -> None:
+    code = "import sys, facebench.training.tensorboard; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not {"torch", "keras", "tensorflow", "triton"} & set(told.stdout.split())

@@ -19,7 +19,7 @@ from scipy.stats import logistic, norm
 
 from facebench.errors import BadInput
 from facebench.sampler import latents
-from facebench.training.group import process_group
+from facebench.training.group import join_group
 from facebench_vae import VAESampler
 from facebench_vae.fit import evaluate, fit_prior
 from facebench_vae.learner import VAELearner, means, warm_up
@@ -33,11 +33,8 @@ from facebench_vae.model import (
     VAE,
     Elbo,
     Posterior,
-    encode,
     kl_to_prior,
     load,
-    render,
-    render_codes,
     save,
     to_network,
 )
@@ -161,7 +158,7 @@ def test_to_network_and_render_are_inverse_maps(model: VAE) -> None:
     assert (x.min().item(), x.max().item()) == (-1, 1)
     model.decoder = torch.nn.Sequential(torch.nn.Unflatten(1, (3, 1, 1)))
     z = x[0, :, :, 0].T.contiguous()
-    np.testing.assert_array_equal(render_codes(model, z)[:, :, 0, 0], images[0, :, :, 0].T)
+    np.testing.assert_array_equal(model.render_codes(z)[:, :, 0, 0], images[0, :, :, 0].T)
 
 
 def test_the_elbo_is_logged_with_its_two_terms_apart(run: Path) -> None:
@@ -364,7 +361,7 @@ def test_the_kl_warms_up_to_its_weight() -> None:
 
 def test_a_fitted_prior_is_the_gaussian_of_the_codes(model: VAE, data: Path) -> None:
     images = np.load(data / "images.npy")
-    before = render(model, latents(range(4), 6))
+    before = model.render(latents(range(4), 6))
     fit_prior(model, images)
     with torch.inference_mode():
         q = model.eval().encode(to_network(images))
@@ -373,7 +370,7 @@ def test_a_fitted_prior_is_the_gaussian_of_the_codes(model: VAE, data: Path) -> 
     spread = torch.diag(q.log_variance.exp().mean(0))
     covariance = q.mean.T.cov(correction=0) + spread
     torch.testing.assert_close(z.T.cov(), covariance, rtol=0.05, atol=0.03)
-    assert (render(model, latents(range(4), 6)) != before).any()
+    assert (model.render(latents(range(4), 6)) != before).any()
 
 
 def test_encoding_is_the_way_back_from_what_the_decoder_is_given(model: VAE, data: Path) -> None:
@@ -381,7 +378,7 @@ def test_encoding_is_the_way_back_from_what_the_decoder_is_given(model: VAE, dat
     fit_prior(model, np.load(data / "images.npy"))
     with torch.inference_mode():
         codes = model.eval().encode(to_network(images)).mean
-        again = model.from_prior(torch.from_numpy(encode(model, images)))
+        again = model.from_prior(torch.from_numpy(model.invert(images)))
     torch.testing.assert_close(again, codes, rtol=1e-4, atol=1e-5)
 
 
@@ -468,7 +465,7 @@ def test_batches_that_processes_cannot_share_are_refused(monkeypatch: pytest.Mon
     monkeypatch.setenv("WORLD_SIZE", "2")
     for batch_size in (5, 2):
         with pytest.raises(BadInput, match="does not split into 2 processes"):
-            process_group("cpu", batch_size).__enter__()
+            join_group("cpu", batch_size)
 
 
 @pytest.mark.slow

@@ -17,9 +17,9 @@ from facebench.errors import BadInput
 from facebench.features.random import RandomFeatures
 from facebench.plugins.registry import load
 from facebench.results.result import read_history, read_result
-from facebench.results.visuals import Exhibits, exhibits_folder, read_exhibits
+from facebench.results.visuals import Visuals, read_visuals, visuals_folder
 from facebench.sampler import latents
-from facebench.samplers.latent_visuals import COLUMNS, REACH, TOTAL, LatentStrips
+from facebench.samplers.latent_visuals import COLUMNS, REACH, TOTAL, LatentVisuals
 from facebench_pca import PCASampler
 from facebench_pca.train import command as train_pca
 
@@ -80,27 +80,27 @@ def cells(folder: Path, name: str, columns: int) -> np.ndarray:
 
 
 @pytest.mark.processes
-def test_strips_show_the_nearest_the_farthest_and_what_is_covered_worst(
+def test_galleries_show_the_nearest_the_farthest_and_what_is_covered_worst(
     out: Path, run: Path, tiny_dataset: Dataset
 ) -> None:
-    folder = exhibits_folder(out, "pca")
-    strips = read_exhibits(folder).strips
+    folder = visuals_folder(out, "pca")
+    galleries = read_visuals(folder).galleries
     samples, real = load("pca", run).sample(range(8)), tiny_dataset.split("holdout").images
     apart = distances(samples, np.asarray(real))
     order = np.argsort(apart.min(1))
-    assert numbers(strips["nearest"].labels) == order[:SHOWN].tolist()
-    assert numbers(strips["farthest"].labels) == order[::-1][:SHOWN].tolist()
-    assert strips["nearest"].distances == pytest.approx(np.sort(apart.min(1)), rel=1e-3)
+    assert numbers(galleries["nearest"].labels) == order[:SHOWN].tolist()
+    assert numbers(galleries["farthest"].labels) == order[::-1][:SHOWN].tolist()
+    assert galleries["nearest"].distances == pytest.approx(np.sort(apart.min(1)), rel=1e-3)
     worst = np.argsort(-apart.min(0))
-    assert numbers(strips["uncovered"].labels) == (16 + worst).tolist()
+    assert numbers(galleries["uncovered"].labels) == (16 + worst).tolist()
     assert (cells(folder, "nearest", 8)[0] == samples[order]).all()
     assert (cells(folder, "uncovered", 8)[0] == np.asarray(real)[worst]).all()
 
 
 @pytest.mark.processes
 def test_a_copycats_samples_stand_beside_the_images_they_copy(out: Path) -> None:
-    folder = exhibits_folder(out, "sanity-copycat")
-    copies = read_exhibits(folder).strips["copies"]
+    folder = visuals_folder(out, "sanity-copycat")
+    copies = read_visuals(folder).galleries["copies"]
     assert copies.distances == (0.0,) * SUSPECTS
     shown = cells(folder, "copies", 1 + NEIGHBOURS)
     assert (shown[:, 0] == shown[:, 1]).all() and not (shown[:, 0] == shown[:, 2]).all()
@@ -110,7 +110,7 @@ def test_a_copycats_samples_stand_beside_the_images_they_copy(out: Path) -> None
 def test_suspects_are_those_nearer_to_training_images_than_these_are_to_others(
     out: Path, run: Path, tiny_dataset: Dataset
 ) -> None:
-    copies = read_exhibits(exhibits_folder(out, "pca")).strips["copies"]
+    copies = read_visuals(visuals_folder(out, "pca")).galleries["copies"]
     training = np.asarray(tiny_dataset.split("train").images)
     apart = distances(load("pca", run).sample(range(8)), training)
     among = distances(training, training) + np.diag(np.full(len(training), np.inf))
@@ -120,9 +120,9 @@ def test_suspects_are_those_nearer_to_training_images_than_these_are_to_others(
 
 
 @pytest.mark.processes
-def test_strips_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: Path) -> None:
-    folder, model = exhibits_folder(out, "pca"), PCASampler(run)
-    found = read_exhibits(folder).strips
+def test_galleries_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: Path) -> None:
+    folder, model = visuals_folder(out, "pca"), PCASampler(run)
+    found = read_visuals(folder).galleries
     assert found["interpolation"].labels == ("seeds 0 to 1", "seeds 2 to 3", "seeds 4 to 5")
     between = cells(folder, "interpolation", COLUMNS)
     ends = between[:, [0, -1]].reshape(-1, 3, 32, 32).astype(int)
@@ -131,20 +131,20 @@ def test_strips_lead_from_seed_to_seed_and_along_one_latent(out: Path, run: Path
     z = np.repeat(latents([0], 8), 2, axis=0)
     z[:, 1] = -REACH, REACH
     assert np.abs(along[1][[0, -1]].astype(int) - model.decode(z)).max() <= 1
-    assert "traversal" not in read_exhibits(exhibits_folder(out, "sanity-blur")).strips
+    assert "traversal" not in read_visuals(visuals_folder(out, "sanity-blur")).galleries
 
 
 @pytest.mark.processes
 def test_real_images_stand_above_what_the_model_makes_of_them(
     out: Path, run: Path, tiny_dataset: Dataset
 ) -> None:
-    shown = cells(exhibits_folder(out, "pca"), "reconstructions", SHOWN)
+    shown = cells(visuals_folder(out, "pca"), "reconstructions", SHOWN)
     real, model = np.asarray(tiny_dataset.split("holdout").images), PCASampler(run)
     assert (shown[0] == real).all()
     assert (shown[1] == model.decode(model.encode(real))).all()
     errors = [np.abs(shown[1] - each.astype(int)).mean() for each in (real, real[::-1])]
     assert errors[0] < errors[1]
-    assert "reconstructions" not in read_exhibits(exhibits_folder(out, "sanity-blur")).strips
+    assert "reconstructions" not in read_visuals(visuals_folder(out, "sanity-blur")).galleries
 
 
 def test_what_does_not_encode_images_of_that_size_has_no_reconstructions(
@@ -152,23 +152,23 @@ def test_what_does_not_encode_images_of_that_size_has_no_reconstructions(
 ) -> None:
     synthesize(tmp_path / "small", num=8, size=16, holdout=0)
     with pytest.raises(BadInput, match="encodes 32 pixels a side, not 16"):
-        LatentStrips(run, data=str(tmp_path / "small")).sample([TOTAL])
+        LatentVisuals(run, data=str(tmp_path / "small")).sample([TOTAL])
     with pytest.raises(BadInput, match="not a prepared data set"):
-        LatentStrips(run).sample([TOTAL])
+        LatentVisuals(run).sample([TOTAL])
 
 
-def test_what_is_no_latent_sampler_has_no_strips(tmp_path: Path) -> None:
+def test_what_is_no_latent_sampler_has_no_galleries(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"adapter": "images"}')
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(BadInput, match="no latent space"):
-        LatentStrips(tmp_path)
+        LatentVisuals(tmp_path)
 
 
 @pytest.mark.processes
 def test_the_plane_is_that_of_the_real_images_largest_variance(
     out: Path, tiny_dataset: Dataset
 ) -> None:
-    plane = read_exhibits(exhibits_folder(out, "pca")).plane
+    plane = read_visuals(visuals_folder(out, "pca")).plane
     assert plane is not None
     real = features(np.asarray(tiny_dataset.split("holdout").images))
     centred = real - real.mean(0)
@@ -196,13 +196,13 @@ def test_nothing_is_drawn_again_while_it_is_the_same(
     run: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
     def written() -> dict[str, int]:
-        folder = exhibits_folder(tmp_path, "pca")
+        folder = visuals_folder(tmp_path, "pca")
         evaluate(f"pca={run}", tiny_folder, extractor="random", out=tmp_path)
         return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
 
     first = written()
     assert written() == first
-    (exhibits_folder(tmp_path, "pca") / "exhibits.json").write_text("{}")
+    (visuals_folder(tmp_path, "pca") / "exhibits.json").write_text("{}")
     assert written()["exhibits.json"] > first["exhibits.json"]
 
 
@@ -211,7 +211,7 @@ def test_what_was_shown_of_training_images_stays_when_they_are_not_seen_again(
     out: Path, run: Path, tiny_folder: Path
 ) -> None:
     evaluate(f"pca={run}", tiny_folder, extractor="random", out=out)
-    assert "copies" in read_exhibits(exhibits_folder(out, "pca")).strips
+    assert "copies" in read_visuals(visuals_folder(out, "pca")).galleries
 
 
 @pytest.mark.processes
@@ -229,8 +229,8 @@ def test_a_model_that_does_not_draw_again_is_scored_all_the_same(
     out = tmp_path / "results"  # of more images than are kept, so that some must be drawn again
     found = evaluate(models, tiny_folder, extractor="random", num=48, out=out)
     assert not found.failures and (tmp_path / "results" / "once.json").is_file()
-    shown = read_exhibits(exhibits_folder(tmp_path / "results", "once"))
-    assert shown.strips == {} and shown.plane is not None
+    shown = read_visuals(visuals_folder(tmp_path / "results", "once"))
+    assert shown.galleries == {} and shown.plane is not None
 
 
 @pytest.mark.processes
@@ -272,9 +272,9 @@ def test_a_phase_costs_its_own_peak_and_not_that_of_one_before() -> None:
 
 @pytest.mark.processes
 def test_what_a_run_logged_is_kept_for_plots(out: Path) -> None:
-    found = read_exhibits(exhibits_folder(out, "pca")).training
+    found = read_visuals(visuals_folder(out, "pca")).training
     assert found == {"loss": ((0.0, 1.0), (1.0, 0.5), (2.0, 1 / 3))}
-    assert read_exhibits(exhibits_folder(out, "sanity-blur")).training == {}
+    assert read_visuals(visuals_folder(out, "sanity-blur")).training == {}
 
 
 def test_curves_are_thinned_to_their_ends_and_what_is_no_number_is_left_out(
@@ -307,9 +307,9 @@ def test_no_log_gives_no_curves(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"format": "facebench-exhibits/1", "strips": 3}', "not json"]
 )
-def test_damaged_exhibits_are_none(tmp_path: Path, text: str) -> None:
+def test_damaged_visuals_are_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "exhibits.json").write_text(text)
-    assert read_exhibits(tmp_path) == Exhibits()
+    assert read_visuals(tmp_path) == Visuals()
 
 
 def test_the_data_set_of_these_tests_is_what_they_take_it_for(tiny_folder: Path) -> None:

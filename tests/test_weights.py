@@ -269,7 +269,7 @@ def test_a_server_that_stalls_or_never_ends_is_left(
     url = f"http://127.0.0.1:{server.server_port}"
     with pytest.raises(OSError, match="timed out"):
         download([f"{url}/stalls/net.pth"], tmp_path / "a", DIGEST, timeout=0.2)
-    monkeypatch.setattr("facebench.cache.download._LARGEST", len(BODY))
+    monkeypatch.setattr("facebench.cache.download.LARGEST", len(BODY))
     with pytest.raises(OSError, match="sends more than"):
         download([f"{url}/endless/net.pth"], tmp_path / "a", DIGEST)
     assert not (tmp_path / "a").exists()

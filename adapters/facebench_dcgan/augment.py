@@ -1,4 +1,4 @@
-"""DiffAugment: the same random changes before every look of the discriminator.
+"""DiffAugment: the same random changes to all that the discriminator is given.
 
 Zhao et al. 2020, arXiv:2006.10738: colour, translation and cutout, differentiable, on real and
 generated images alike, so that the discriminator cannot learn a small data set by heart and the

@@ -1,67 +1,78 @@
 """What Keras leaves to its backends: gradients, their average among processes, compilation."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any
 
-if TYPE_CHECKING:
-    from facebench.training.group import Group
+from facebench.training.group import ALONE, Group
 
 Losses = tuple[Any, Any]
 """Of the discriminator and of the generator: scalar tensors of the backend."""
-Variables = list[Any]
+Tensors = list[Any]
+Function = Callable[..., Any]
 
 
-@runtime_checkable
-class Backend(Protocol):
-    """Gradients the way TensorFlow or PyTorch takes them."""
+class Backend(ABC):
+    """Gradients the way TensorFlow or PyTorch takes them, in one process of `group`."""
 
-    def differentiate(
-        self, losses: Callable[[], tuple[Any, ...]], *variables: Variables
-    ) -> tuple[tuple[Any, ...], list[list[Any]]]:
+    def __init__(self, group: Group):
+        self.group = group
+
+    @abstractmethod
+    def differentiate(self, losses: Function, *variables: Tensors) -> tuple[Any, list[Tensors]]:
         """Return `losses()`, and each loss's gradients by its variables, 0 where it has none."""
 
-    def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
+    @abstractmethod
+    def input_gradient(self, function: Function, x: Any) -> Any:
         """Return the gradient of the sum of `function(x)` by `x`, itself differentiable."""
 
-    def average(self, gradients: list[Any]) -> list[Any]:
+    @abstractmethod
+    def average(self, gradients: Tensors) -> Tensors:
         """Return the mean of each gradient over the processes that train together."""
 
     def updating(self) -> AbstractContextManager[Any]:
         """Return the context in which variables are changed."""
+        return nullcontext()
 
-    def compiled(self, step: Callable[..., Any], jit: bool) -> Callable[..., Any]:
+    def compiled(self, step: Function, jit: bool) -> Function:
         """Return `step` made fast."""
+        return step
 
 
-def find_backend(name: str, group: "Group | None" = None) -> Backend:
+def find_backend(name: str, group: Group = ALONE) -> Backend:
     """Return the "tensorflow" or the "torch" backend of one process of `group`."""
     return _TensorFlow(group) if name == "tensorflow" else _Torch(group)
 
 
-class _TensorFlow:
-    def __init__(self, group: "Group | None" = None):
+def numbered(parts: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """Return the variables of all `parts`, each by the part's name and its place in it."""
+    return {
+        f"{name}/{i}": variable for name, found in parts.items() for i, variable in enumerate(found)
+    }
+
+
+class _TensorFlow(Backend):
+    def __init__(self, group: Group):
+        super().__init__(group)
         self.mirrored: Any = None
-        if group and group.size > 1:
+        if group.size > 1:
             from facebench_dcgan.mirrored import Mirrored
 
             self.mirrored = Mirrored(group)
 
-    def differentiate(
-        self, losses: Callable[[], tuple[Any, ...]], *variables: Variables
-    ) -> tuple[tuple[Any, ...], list[list[Any]]]:
+    def differentiate(self, losses: Function, *variables: Tensors) -> tuple[Any, list[Tensors]]:
         import tensorflow as tf
 
         with tf.GradientTape(persistent=True) as tape:
             values = losses()
         zero = tf.UnconnectedGradients.ZERO
-        pairs = zip(values, variables, strict=True)
         return values, [
             tape.gradient(loss, [v.value for v in each], unconnected_gradients=zero)
-            for loss, each in pairs
+            for loss, each in zip(values, variables, strict=True)
         ]
 
-    def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
+    def input_gradient(self, function: Function, x: Any) -> Any:
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
@@ -69,29 +80,20 @@ class _TensorFlow:
             value = function(x)
         return tape.gradient(value, x)
 
-    def average(self, gradients: list[Any]) -> list[Any]:
+    def average(self, gradients: Tensors) -> Tensors:
         return self.mirrored.average(gradients) if self.mirrored else gradients
 
-    def updating(self) -> AbstractContextManager[Any]:
-        return nullcontext()
-
-    def compiled(self, step: Callable[..., Any], jit: bool) -> Callable[..., Any]:
+    def compiled(self, step: Function, jit: bool) -> Function:
         import tensorflow as tf
 
         return tf.function(step, autograph=False, jit_compile=jit or None)
 
 
-class _Torch:
-    def __init__(self, group: "Group | None" = None):
-        self.group = group
-
-    def differentiate(
-        self, losses: Callable[[], tuple[Any, ...]], *variables: Variables
-    ) -> tuple[tuple[Any, ...], list[list[Any]]]:
+class _Torch(Backend):
+    def differentiate(self, losses: Function, *variables: Tensors) -> tuple[Any, list[Tensors]]:
         import torch
 
-        values = losses()
-        gradients = []
+        values, gradients = losses(), []
         for loss, each in zip(values, variables, strict=True):
             tensors = [variable.value for variable in each]
             found = torch.autograd.grad(loss, tensors, retain_graph=True, allow_unused=True)
@@ -99,22 +101,18 @@ class _Torch:
             gradients.append([torch.zeros_like(t) if g is None else g for g, t in pairs])
         return values, gradients
 
-    def input_gradient(self, function: Callable[[Any], Any], x: Any) -> Any:
+    def input_gradient(self, function: Function, x: Any) -> Any:
         import torch
 
         x = x.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
         return gradient
 
-    def average(self, gradients: list[Any]) -> list[Any]:
-        if self.group:
-            self.group.average(gradients)
+    def average(self, gradients: Tensors) -> Tensors:
+        self.group.average(gradients)
         return gradients
 
     def updating(self) -> AbstractContextManager[Any]:
         import torch
 
         return torch.no_grad()
-
-    def compiled(self, step: Callable[..., Any], jit: bool) -> Callable[..., Any]:
-        return step

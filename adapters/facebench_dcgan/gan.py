@@ -5,17 +5,15 @@ through both that alternating steps would take.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from facebench.training.group import ALONE, Group
 from facebench_dcgan.augment import augment
-from facebench_dcgan.backend import Losses, find_backend
+from facebench_dcgan.backend import Losses, find_backend, numbered
 from facebench_dcgan.losses import discriminator_loss, generator_loss, gradient_penalty
 from facebench_dcgan.model import Norm, build_discriminators, build_generators
-
-if TYPE_CHECKING:
-    from facebench.training.group import Group
 
 SETTLING_PASSES = 100
 Batch = Mapping[str, Any]
@@ -32,7 +30,7 @@ class GAN:
     of stages that share layers; only the last, the plain one, is used unless the network grows.
     """
 
-    def __init__(self, config: Mapping[str, Any], group: "Group | None" = None):
+    def __init__(self, config: Mapping[str, Any], group: Group = ALONE):
         """Build the networks that `config` describes on the backend that Keras runs on.
 
         Args:
@@ -48,26 +46,16 @@ class GAN:
         keras.config.set_dtype_policy("mixed_bfloat16" if config["mixed_precision"] else "float32")
         self.generators = build_generators(size, config["latent_dim"], width, **options)
         self.discriminators = build_discriminators(
-            size,
-            width,
-            norm=_norm(config),
-            spectral=config["spectral_norm"],
-            **options,
+            size, width, norm=_norm(config), spectral=config["spectral_norm"], **options
         )
         keras.config.set_dtype_policy("float32")
         self.averages = build_generators(size, config["latent_dim"], width, **options)
-        self.averages[-1].set_weights(self.generators[-1].get_weights())
+        self.average = self.averages[-1]
+        self.average.set_weights(self.generators[-1].get_weights())
         self.trained = [_trainable(nets) for nets in (self.discriminators, self.generators)]
         self.averaged = _trainable(self.averages)
-        self.optimizers = [_adam(config) for _ in self.trained]
-        for optimizer, variables in zip(self.optimizers, self.trained, strict=True):
-            optimizer.build(variables)
+        self.optimizers = [_adam(config, variables) for variables in self.trained]
         self._compiled: dict[int, Callable[[Batch], Losses]] = {}
-
-    @property
-    def average(self) -> Any:
-        """The network whose weights are the average: that of the full size."""
-        return self.averages[-1]
 
     def step(self, batch: Batch, stage: int = -1) -> Losses:
         """Take one step of both networks at `stage`; return the losses before it."""
@@ -85,16 +73,16 @@ class GAN:
         name, alpha = self.config["loss"], batch.get("alpha")
         fake = _call(self.generators[stage], batch["z"], alpha)
 
-        def judge(images: Any, changes: Any = None) -> Any:
+        def discriminate(images: Any, changes: Any = None) -> Any:
             changed = images if changes is None else augment(images, changes)
             return _call(self.discriminators[stage], changed, alpha)
 
         changes = batch.get("changes", (None, None))
-        logits = judge(batch["real"], changes[0]), judge(fake, changes[1])
+        logits = discriminate(batch["real"], changes[0]), discriminate(fake, changes[1])
         d_loss = discriminator_loss(name, *logits, batch["targets"])
         if name == "wgan-gp":
             between = batch["mix"] * batch["real"] + (1 - batch["mix"]) * fake
-            d_loss += gradient_penalty(self.backend.input_gradient(judge, between))
+            d_loss += gradient_penalty(self.backend.input_gradient(discriminate, between))
         return d_loss, generator_loss(name, logits[1])
 
     def settle(self, stage: int = -1, alpha: float = 1.0) -> Any:
@@ -118,11 +106,7 @@ class GAN:
             "discriminator_adam": self.optimizers[0].variables,
             "generator_adam": self.optimizers[1].variables,
         }
-        return {
-            f"{name}/{index}": variable
-            for name, found in networks.items()
-            for index, variable in enumerate(found)
-        }
+        return numbered(networks)
 
     def _step(self, batch: Batch, stage: int) -> Losses:
         losses, gradients = self.backend.differentiate(
@@ -130,16 +114,11 @@ class GAN:
         )
         means = [self.backend.average(each) for each in gradients]
         with self.backend.updating():
-            self._update(means)
+            steps = zip(self.optimizers, self.trained, means, strict=True)
+            for optimizer, variables, values in steps:
+                optimizer.apply(values, variables)
+            self._move_average()
         return losses[0], losses[1]
-
-    def _update(self, gradients: list[Any]) -> None:
-        """Apply the gradients of both networks, then move the average."""
-        for optimizer, variables, values in zip(
-            self.optimizers, self.trained, gradients, strict=True
-        ):
-            optimizer.apply(values, variables)
-        self._move_average()
 
     def _move_average(self) -> None:
         from keras import ops
@@ -158,11 +137,13 @@ def _norm(config: Mapping[str, Any]) -> Norm:
     return "layer" if config["loss"] == "wgan-gp" else "batch"
 
 
-def _adam(config: Mapping[str, Any]) -> Any:
+def _adam(config: Mapping[str, Any], variables: list[Any]) -> Any:
     from keras import optimizers
 
     beta_1, beta_2 = (0.0, 0.99) if config["loss"] == "wgan-gp" else (0.5, 0.999)
-    return optimizers.Adam(config["lr"], beta_1=beta_1, beta_2=beta_2)
+    adam = optimizers.Adam(config["lr"], beta_1=beta_1, beta_2=beta_2)
+    adam.build(variables)
+    return adam
 
 
 def _call(network: Any, x: Any, alpha: Any) -> Any:

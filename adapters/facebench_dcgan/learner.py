@@ -2,22 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from facebench.files import atomic_path
 from facebench.sampler import Images, LatentSampler
-from facebench.training import ImageRows, generator, random_batch
-from facebench.training.learner import State
+from facebench.training.group import ALONE, Group
+from facebench.training.learner import ImageRows, State, generator, random_batch
 from facebench_dcgan.augment import NUMBERS
 from facebench_dcgan.growth import growth
 from facebench_dcgan.notebook import CONTROL_SCALE, NotebookGAN, noisy_targets
 from facebench_dcgan.sampler import render
-
-if TYPE_CHECKING:
-    from facebench.training.group import Group
 
 Batch = dict[str, np.ndarray]
 
@@ -25,7 +22,7 @@ Batch = dict[str, np.ndarray]
 class DCGANLearner:
     """Draws the batches, and keeps what the networks are."""
 
-    def __init__(self, config: dict[str, Any], images: ImageRows, group: "Group | None" = None):
+    def __init__(self, config: dict[str, Any], images: ImageRows, group: Group = ALONE):
         """Build the networks that the run's `config` describes; Keras is already imported."""
         import keras
 
@@ -37,9 +34,9 @@ class DCGANLearner:
         notebook = config["preset"] == "notebook"
         self.control_scale = CONTROL_SCALE if notebook else 1.0
         self.gan: GAN | NotebookGAN = NotebookGAN(config) if notebook else GAN(config, group)
-        self.share = group.share if group else slice(None)
+        self.share = group.share
         self.done = 0
-        self._settled: tuple[int, LatentSampler] | None = None
+        self._sampler: LatentSampler | None = None
 
     def step(self, number: int) -> dict[str, Any]:
         """Take one step; return both losses."""
@@ -47,16 +44,16 @@ class DCGANLearner:
         make = notebook_batch if self.config["preset"] == "notebook" else batch
         whole = make(self.images, self.config, number)
         d_loss, g_loss = self.gan.step(shared(whole, self.share), stage)
-        self.done = number
+        self.done, self._sampler = number, None
         return {"d_loss": d_loss, "g_loss": g_loss}
 
     def sampler(self) -> LatentSampler:
         """Return the sampler of the averaged generator at the stage that it has grown to."""
-        if self._settled is None or self._settled[0] != self.done:
+        if self._sampler is None:
             stage, alpha = self._growth(self.done)
             network = self.gan.settle(stage, alpha)
-            self._settled = self.done, _GeneratorSampler(network, self.config, alpha)
-        return self._settled[1]
+            self._sampler = _GeneratorSampler(network, self.config, alpha)
+        return self._sampler
 
     def state(self) -> State:
         """Return every variable as an array."""
@@ -71,7 +68,7 @@ class DCGANLearner:
         """Assign every variable."""
         for name, variable in self.gan.variables().items():
             variable.assign(state[name])
-        self.done, self._settled = int(state["done"]), None
+        self.done, self._sampler = int(state["done"]), None
 
     def save(self, path: Path) -> None:
         """Write the averaged generator."""
@@ -148,7 +145,7 @@ def notebook_batch(images: ImageRows, config: dict[str, Any], step: int) -> Batc
 
 
 def to_network(images: Images) -> Float32[np.ndarray, "n h w 3"]:
-    """Return the images as the networks see them: channels last, 0 to 255 mapped to [-1, 1]."""
+    """Return the images as the networks take them: channels last, 0 to 255 mapped to [-1, 1]."""
     return images.transpose(0, 2, 3, 1).astype(np.float32) / 127.5 - 1
 
 

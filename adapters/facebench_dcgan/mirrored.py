@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from facebench.errors import BadInput
+from facebench.distributed.torchrun import first_address, own_gpu
 from facebench.training.group import Group
 
 
@@ -20,7 +20,9 @@ class Mirrored:
 
     def __init__(self, group: Group):
         """Connect to the others of `group`."""
-        _see_one_gpu()
+        if gpus := tf.config.list_physical_devices("GPU"):
+            own = gpus[own_gpu(len(gpus))]  # the others are left to the other processes
+            tf.config.set_visible_devices([own], "GPU")
         cluster = {"worker": group.gather(_own_address())}
         task = {"type": "worker", "index": group.rank}
         os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
@@ -37,20 +39,9 @@ class Mirrored:
         return list(self.strategy.run(reduced))
 
 
-def _see_one_gpu() -> None:
-    """Leave the other GPUs of this machine to the other processes."""
-    gpus, own = tf.config.list_physical_devices("GPU"), int(os.environ["LOCAL_RANK"])
-    if gpus and own >= len(gpus):
-        raise BadInput(
-            f"There are {len(gpus)} GPUs for more processes: give torchrun --nproc-per-node "
-            f"{len(gpus)}."
-        )
-    tf.config.set_visible_devices(gpus[own : own + 1], "GPU")
-
-
 def _own_address() -> str:
     """Return where the others reach this process: as the first one would, at a free port."""
-    first = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    first = first_address()
     family = socket.getaddrinfo(*first)[0][0]
     with socket.socket(family, socket.SOCK_DGRAM) as route, socket.socket(family) as listening:
         route.connect(first)  # sends nothing

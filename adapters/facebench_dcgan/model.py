@@ -68,7 +68,11 @@ def build_discriminators(
     """
     from keras import Input, Model, layers
 
-    convolution, dense = _kinds(spectral)
+    from facebench_dcgan.spectral import SpectralConv2D, SpectralDense
+
+    convolution, dense = layers.Conv2D, layers.Dense
+    if spectral:
+        convolution, dense = SpectralConv2D, SpectralDense
     wide = channels(size, width)[::-1]  # of features of 4, 8, ..., size / 2 pixels
     from_rgb = [_chained(_convolve(convolution, wide[0], 3, 1), layers.LeakyReLU(0.2))]
     from_rgb += [_chained(_convolve(convolution, c), layers.LeakyReLU(0.2)) for c in wide]
@@ -81,21 +85,21 @@ def build_discriminators(
         blocks[-1].add(Model(features, self_attention(features)))
     head = _chained(layers.Flatten(), dense(1, kernel_initializer=_normal(), dtype="float32"))
 
-    def judge(x: Any, level: int) -> Any:
+    def logits(x: Any, level: int) -> Any:
         """Return the logits of features of ``4 << level`` pixels."""
         return _chain(x, *blocks[:level][::-1], head)
 
     whole, small = Input((size, size, 3)), Input((4, 4, 3))
-    plain = Model(whole, judge(from_rgb[-1](whole), len(blocks)), name="discriminator")
+    plain = Model(whole, logits(from_rgb[-1](whole), len(blocks)), name="discriminator")
     if not growing:
         return [plain]
-    stages = [Model(small, judge(from_rgb[0](small), 0))]
+    stages = [Model(small, logits(from_rgb[0](small), 0))]
     for stage in range(1, len(from_rgb)):
         image, alpha = Input((4 << stage, 4 << stage, 3)), Input((1, 1, 1))
         level = max(stage - 2, 0)
         x = _chain(from_rgb[stage](image), *blocks[level : stage - 1])
         before = from_rgb[stage - 1](layers.AveragePooling2D(2)(image))
-        stages.append(Model([image, alpha], judge(alpha * x + (1 - alpha) * before, level)))
+        stages.append(Model([image, alpha], logits(alpha * x + (1 - alpha) * before, level)))
     return [*stages, plain]
 
 
@@ -106,17 +110,6 @@ def channels(size: int, width: int) -> list[int]:
     [128, 256, 512, 1024]
     """
     return [width << level for level in range(size.bit_length() - 3)]
-
-
-def _kinds(spectral: bool) -> tuple[Any, Any]:
-    """Return the convolution and the dense layer of the discriminator."""
-    from keras import layers
-
-    if not spectral:
-        return layers.Conv2D, layers.Dense
-    from facebench_dcgan.spectral import SpectralConv2D, SpectralDense
-
-    return SpectralConv2D, SpectralDense
 
 
 def _chain(x: Any, *layers: Any) -> Any:

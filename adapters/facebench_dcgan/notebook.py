@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from facebench_dcgan.backend import Losses, find_backend
+from facebench_dcgan.backend import Losses, find_backend, numbered
 from facebench_dcgan.gan import Batch
 
 CONTROL_SCALE = 0.5
@@ -39,12 +39,9 @@ class NotebookGAN:
         self.backend = find_backend(keras.backend.backend())
         self.generator = _generator(config["size"], config["latent_dim"], config["width"])
         self.discriminator = _discriminator(config["size"], config["width"])
-        self.trained = [
-            network.trainable_variables for network in (self.discriminator, self.generator)
-        ]
-        self.optimizers = [_rmsprop(config["lr"]) for _ in self.trained]
-        for optimizer, variables in zip(self.optimizers, self.trained, strict=True):
-            optimizer.build(variables)
+        networks = self.discriminator, self.generator
+        self.trained = [network.trainable_variables for network in networks]
+        self.optimizers = [_rmsprop(config["lr"], variables) for variables in self.trained]
         self._compiled = self.backend.compiled(self._step, False)
         latent = keras.Input((config["latent_dim"],))
         layers = [*self.generator.layers, keras.layers.Rescaling(2.0, -1.0)]
@@ -62,25 +59,19 @@ class NotebookGAN:
     def variables(self) -> dict[str, Any]:
         """Return every variable that the next step depends on, by name."""
         parts = {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "discriminator_rmsprop": self.optimizers[0],
-            "generator_rmsprop": self.optimizers[1],
+            "generator": self.generator.variables,
+            "discriminator": self.discriminator.variables,
+            "discriminator_rmsprop": self.optimizers[0].variables,
+            "generator_rmsprop": self.optimizers[1].variables,
         }
-        return {
-            f"{name}/{index}": variable
-            for name, part in parts.items()
-            for index, variable in enumerate(part.variables)
-        }
+        return numbered(parts)
 
     def _step(self, batch: Batch) -> Losses:
         from keras import ops
 
         batch = {name: ops.convert_to_tensor(value) for name, value in batch.items()}
         d_loss = self._update(0, lambda: self._discriminator_loss(batch))
-        misleading = ops.zeros((batch["z_next"].shape[0], 1))
-        a_loss = self._update(1, lambda: self._judge(self._draw(batch["z_next"]), misleading))
-        return d_loss, a_loss
+        return d_loss, self._update(1, lambda: self._generator_loss(batch["z_next"]))
 
     def _update(self, which: int, loss: Any) -> Any:
         variables = self.trained[which]
@@ -92,13 +83,17 @@ class NotebookGAN:
     def _discriminator_loss(self, batch: Batch) -> Any:
         from keras import ops
 
-        images = ops.concatenate([self._draw(batch["z"]), (batch["real"] + 1) / 2])
-        return self._judge(images, batch["targets"])
+        fake = self.generator(batch["z"], training=True)
+        images = ops.concatenate([fake, (batch["real"] + 1) / 2])
+        return self._cross_entropy(images, batch["targets"])
 
-    def _draw(self, z: Any) -> Any:
-        return self.generator(z, training=True)
+    def _generator_loss(self, z: Any) -> Any:
+        from keras import ops
 
-    def _judge(self, images: Any, targets: Any) -> Any:
+        images = self.generator(z, training=True)
+        return self._cross_entropy(images, ops.zeros((z.shape[0], 1)))
+
+    def _cross_entropy(self, images: Any, targets: Any) -> Any:
         from keras import ops
 
         answers = ops.clip(self.discriminator(images, training=True), EPSILON, 1 - EPSILON)
@@ -143,8 +138,10 @@ def _discriminator(size: int, width: int) -> Any:
     return network
 
 
-def _rmsprop(rate: float) -> Any:
+def _rmsprop(rate: float, variables: list[Any]) -> Any:
     from keras import optimizers
 
     falling = optimizers.schedules.InverseTimeDecay(rate, decay_steps=1, decay_rate=1e-8)
-    return optimizers.RMSprop(falling, clipvalue=1.0)
+    rmsprop = optimizers.RMSprop(falling, clipvalue=1.0)
+    rmsprop.build(variables)
+    return rmsprop

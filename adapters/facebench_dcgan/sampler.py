@@ -10,9 +10,9 @@ from jaxtyping import Float32
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.sampler import Images, LatentSampler, to_uint8
-from facebench.training import trained_model
+from facebench.training.sampler import trained_model
 from facebench_keras.runtime import start_keras
-from facebench_models.network import reading
+from facebench_models.kinds import KERAS, reading
 
 MODEL_FILE = "generator.keras"
 
@@ -33,7 +33,7 @@ class DCGANSampler(LatentSampler):
         start_keras(_backend(path))
         from facebench_keras.architecture import load_archive  # imports Keras
 
-        with reading(file, "a DCGAN's generator"):
+        with reading(file, KERAS, what="a DCGAN's generator"):
             self.generator = load_archive(file)
         self.latent_dim = _latent_dim(self.generator, file)
 

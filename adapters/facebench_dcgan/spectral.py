@@ -1,7 +1,7 @@
 """Layers whose kernels have spectral norm 1 (Miyato et al. 2018, arXiv:1802.05957).
 
-Keras' own wrapper overwrites the kernel in the forward pass, which PyTorch refuses where one step
-calls a network twice; here the kernel stays and is divided by its norm.
+Keras' own wrapper (still in 3.15) overwrites the kernel in the forward pass, which PyTorch refuses
+where one step calls a network twice; here the kernel stays and is divided by its norm.
 """
 
 from typing import Any
@@ -15,6 +15,7 @@ class _Spectral:
     """What both layers share: a running estimate of the kernel's first right singular vector."""
 
     _kernel: Any  # where Keras' layers keep what `kernel` gives
+    vector: Any
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)  # type: ignore[misc]
@@ -25,14 +26,24 @@ class _Spectral:
 
     @property
     def kernel(self) -> Any:
-        """The kernel over its norm, estimated by one step of power iteration."""
+        """The kernel over its norm."""
+        return self._iterate()[0]
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the layer's outputs; in training, keep the estimate that they were made with."""
+        outputs = super().call(inputs)  # type: ignore[misc]
+        if training:
+            self.vector.assign(self._iterate()[1])
+        return outputs
+
+    def _iterate(self) -> tuple[Any, Any]:
+        """Return the kernel over its norm, and the estimate after one step of power iteration."""
         kernel = ops.convert_to_tensor(self._kernel)
         flat = ops.reshape(kernel, (-1, kernel.shape[-1]))
         fixed = ops.stop_gradient(flat)
         left = _unit(ops.matmul(ops.convert_to_tensor(self.vector), ops.transpose(fixed)))
         right = _unit(ops.matmul(left, fixed))
-        self.vector.assign(right)
-        return kernel / ops.sum(ops.matmul(left, flat) * right)
+        return kernel / ops.sum(ops.matmul(left, flat) * right), right
 
 
 def _unit(x: Any) -> Any:

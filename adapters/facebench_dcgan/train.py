@@ -9,18 +9,14 @@ import click
 from click.core import ParameterSource
 
 from facebench.distributed.launch import processes_option
-from facebench.distributed.torchrun import processes
+from facebench.distributed.torchrun import world_size
 from facebench.errors import BadInput
-from facebench.training import (
-    Plan,
-    Run,
-    fit,
-    plan_options,
-    require_power_of_two,
-    train_images,
-    trainer_options,
-)
-from facebench.training.options import POSITIVE, STEPS_HELP
+from facebench.options import POSITIVE, choice, number, option_group
+from facebench.training.data import require_power_of_two, train_images
+from facebench.training.group import choose_device, join_group
+from facebench.training.loop import fit
+from facebench.training.options import Plan, plan_options, steps_option, trainer_options
+from facebench.training.run import Run
 from facebench_dcgan import notebook
 from facebench_dcgan.sampler import MODEL_FILE
 from facebench_keras.runtime import start_keras
@@ -28,6 +24,7 @@ from facebench_keras.runtime import start_keras
 if TYPE_CHECKING:
     from facebench_dcgan.learner import DCGANLearner
 
+Options = dict[str, Any]
 LABEL_NOISE = 0.1
 FLAGS = {
     "spectral-norm": "Bound the discriminator's layers by their spectral norm instead of "
@@ -43,75 +40,51 @@ FLAGS = {
 }
 
 
-def _flags(command: Any) -> Any:
-    for name, help_text in reversed(FLAGS.items()):
-        command = click.option(f"--{name}", is_flag=True, help=help_text)(command)
-    return command
-
-
 @click.command("dcgan", context_settings={"show_default": True})
 @trainer_options
-@click.option(
+@choice(
     "--preset",
-    type=click.Choice(["default", "notebook"]),
-    default="default",
-    help="notebook: the network, losses and settings of the notebook that facebench grew from "
+    ["default", "notebook"],
+    "notebook: the network, losses and settings of the notebook that facebench grew from "
     "(10,000 CelebA pictures at --crop celeba --size 128; a GPU is advisable).",
 )
-@click.option("--steps", default=10000, type=POSITIVE, metavar="INT", help=STEPS_HELP)
-@click.option("--batch-size", default=64, type=POSITIVE, metavar="INT", help="Images per step.")
-@click.option(
+@steps_option(10000)
+@number("--batch-size", 64, "Images per step.")
+@number(
     "--width",
-    default=32,
-    type=POSITIVE,
+    32,
+    "Channels at half the image's size; the paper's network has 128.",
     metavar="CHANNELS",
-    help="Channels at half the image's size; the paper's network has 128.",
 )
-@click.option(
-    "--latent-dim", default=100, type=POSITIVE, metavar="INT", help="Size of the latent vector."
-)
-@click.option(
-    "--lr",
-    default=2e-4,
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="FLOAT",
-    help="Learning rate of both networks.",
-)
-@click.option(
-    "--loss",
-    default="nonsaturating",
-    type=click.Choice(["nonsaturating", "hinge", "wgan-gp"]),
-    help="What the networks play for.",
-)
-@click.option(
+@number("--latent-dim", 100, "Size of the latent vector.")
+@number("--lr", 2e-4, "Learning rate of both networks.", POSITIVE)
+@choice("--loss", ["nonsaturating", "hinge", "wgan-gp"], "What the networks play for.")
+@number(
     "--label-noise",
-    type=click.FloatRange(0, 0.5),
-    metavar="FLOAT",
-    show_default=f"{LABEL_NOISE} with nonsaturating, else 0",
-    help="The discriminator is asked for random answers within FLOAT of 1 for real images and of "
+    None,
+    "The discriminator is asked for random answers within FLOAT of 1 for real images and of "
     "0 for generated ones, so that it never grows sure.",
+    click.FloatRange(0, 0.5),
+    show_default=f"{LABEL_NOISE} with nonsaturating, else 0",
 )
-@click.option(
+@number(
     "--smoothing",
-    default=0.0,
-    type=click.FloatRange(0, 0.5),
-    metavar="FLOAT",
-    help="It is asked for answers smaller by FLOAT for real images alone (Salimans et al. 2016).",
+    0.0,
+    "It is asked for answers smaller by FLOAT for real images alone (Salimans et al. 2016).",
+    click.FloatRange(0, 0.5),
 )
-@click.option(
+@number(
     "--ema",
-    default=0.999,
-    type=click.FloatRange(0, 1, max_open=True),
-    metavar="FLOAT",
-    help="Decay of the moving average of the generator's weights, which is kept; 0 keeps the "
+    0.999,
+    "Decay of the moving average of the generator's weights, which is kept; 0 keeps the "
     "weights themselves.",
+    click.FloatRange(0, 1, max_open=True),
 )
-@_flags
-@click.option(
+@option_group(*(click.option(f"--{name}", is_flag=True, help=FLAGS[name]) for name in FLAGS))
+@choice(
     "--backend",
-    default="tensorflow",
-    type=click.Choice(["tensorflow", "torch"]),
-    help="What Keras runs on; TensorFlow is the faster one on CPUs.",
+    ["tensorflow", "torch"],
+    "What Keras runs on; TensorFlow is the faster one on CPUs.",
 )
 @plan_options()
 @processes_option()
@@ -132,39 +105,22 @@ def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     dataset = train_images(data)
     require_power_of_two(dataset, "DCGAN")
     options, plan = _settled(click.get_current_context(), options, plan)
-    _require_backend(options["backend"])
+    backend = options["backend"]
+    if (running := start_keras(backend).backend.backend()) != backend:
+        raise BadInput(f"This process runs Keras on {running}: train on {backend} in a new one.")
     run = Run(out, "dcgan", MODEL_FILE, dataset, **options)
-    if run.finished and plan.resume:
-        click.echo(f"{run.model_path} is already trained with these options.")
+    if run.is_already_trained(plan):
         return
     if run.resized and options["progressive"] and plan.resume:
         click.echo("Networks grow by the number of steps, which is another: beginning anew.")
         plan = replace(plan, resume=False)
-    train(run, plan)
-
-
-def train(run: Run, plan: Plan) -> None:
-    """Train as ``run.config`` says, and write its model file when all is done."""
     from facebench_dcgan.learner import DCGANLearner
 
-    if run.config["backend"] == "torch" or processes() > 1:
-        _train_together(run, plan)
-        return
-    learner = DCGANLearner(run.config, run.images)
-    fit(run, learner, plan, **_hooks(run, learner))
-
-
-def _train_together(run: Run, plan: Plan) -> None:
-    """Train in all processes that torchrun started, or in this one."""
-    import torch
-
-    from facebench.training.group import fit_together, process_group
-    from facebench_dcgan.learner import DCGANLearner
-
-    on_gpu = run.config["backend"] == "torch" and torch.cuda.is_available()
-    with process_group("cuda" if on_gpu else "cpu", run.config["batch_size"]) as group:
-        learner = DCGANLearner(run.config, run.images, group)
-        fit_together(run, learner, plan, group, **_hooks(run, learner))
+    # TensorFlow's processes average gradients by its own means, whatever the device.
+    device = "cpu" if backend == "tensorflow" else choose_device()
+    group = join_group(device, options["batch_size"])
+    learner = DCGANLearner(run.config, run.images, group)
+    fit(run, learner, plan, group, **_hooks(run, learner))
 
 
 def _hooks(run: Run, learner: "DCGANLearner") -> dict[str, Callable[..., None]]:
@@ -183,11 +139,9 @@ def _hooks(run: Run, learner: "DCGANLearner") -> dict[str, Callable[..., None]]:
     return {"after_log": tell, "finish": lambda: learner.save_notebook_weights(run.folder)}
 
 
-def _settled(
-    context: click.Context, options: dict[str, Any], plan: Plan
-) -> tuple[dict[str, Any], Plan]:
+def _settled(context: click.Context, options: Options, plan: Plan) -> tuple[Options, Plan]:
     """Fill in what depends on other options, and refuse what does not go together."""
-    if processes() > 1 and (options["preset"] == "notebook" or options["jit_compile"]):
+    if world_size() > 1 and (options["preset"] == "notebook" or options["jit_compile"]):
         raise BadInput(
             "Under torchrun the DCGAN trains without --preset notebook and --jit-compile: leave "
             "them out, or --processes."
@@ -207,29 +161,13 @@ def _settled(
     return options, plan
 
 
-def _notebook(
-    context: click.Context, options: dict[str, Any], plan: Plan
-) -> tuple[dict[str, Any], Plan]:
-    free = {*notebook.PRESET, "preset", "seed", "backend"}
-    given = {name for name in options if context.get_parameter_source(name) is _COMMAND_LINE}
-    if given - free:
-        raise BadInput(
-            f"--preset notebook is fixed: leave out --{min(given - free).replace('_', '-')}."
-        )
-    preset = {
-        name: value
-        for name, value in notebook.PRESET.items()
-        if context.get_parameter_source(name) is not _COMMAND_LINE
-    }
-    fixed = {"label_noise": notebook.LABEL_NOISE, "loss": "notebook", "ema": 0.0}
+def _notebook(context: click.Context, options: Options, plan: Plan) -> tuple[Options, Plan]:
+    """Fill in what the notebook had, and refuse what would change it."""
+    source = context.get_parameter_source
+    given = {name for name in context.params if source(name) is ParameterSource.COMMANDLINE}
+    if fixed := (given & options.keys()) - {*notebook.PRESET, "preset", "seed", "backend"}:
+        raise BadInput(f"--preset notebook is fixed: leave out --{min(fixed).replace('_', '-')}.")
+    preset = {name: value for name, value in notebook.PRESET.items() if name not in given}
     watched = {name: preset.pop(name) for name in ("log_every", "grid_every") if name in preset}
-    return options | preset | fixed, replace(plan, **watched)
-
-
-_COMMAND_LINE = ParameterSource.COMMANDLINE
-
-
-def _require_backend(backend: str) -> None:
-    running = start_keras(backend).backend.backend()
-    if running != backend:
-        raise BadInput(f"This process runs Keras on {running}: train on {backend} in a new one.")
+    network = {"label_noise": notebook.LABEL_NOISE, "loss": "notebook", "ema": 0.0}
+    return options | preset | network, replace(plan, **watched)

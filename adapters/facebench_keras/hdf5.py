@@ -13,29 +13,30 @@ from facebench_keras.translate import layer_name
 _SAVE_WHOLE = "save the model as a whole, model.save('model.keras')"
 
 
-def load_full_h5(path: Path) -> Any:
-    """Return the model of a full ``.h5``, or None where the file holds weights only."""
-    with h5py.File(path) as file:
-        if "model_config" not in file.attrs:
-            return None
-        config = parse(path, file.attrs["model_config"])
-        model = build(path, config, _text(file.attrs.get("keras_version", "")))
-        _set_weights(path, model, _inside(path, file, "model_weights"))
-    return model
-
-
-def load_parts(path: Path) -> tuple[Any, tuple[Path, ...]]:
-    """Return the model of the one architecture beside a weights-only ``.h5``, and its files."""
-    with h5py.File(path) as file:
-        is_by_layer = bool({"layer_names", "layer_names0"} & set(file.attrs))
-        if not is_by_layer and not {"layers", "_layer_checkpoint_dependencies"} & set(file):
+def load_hdf5(path: Path) -> tuple[Any, tuple[Path, ...]]:
+    """Return the model of an HDF5 file, and the files beside weights that say how it is built."""
+    try:
+        file = h5py.File(path)
+    except OSError as error:
+        raise BadInput(
+            f"{path} is not a Keras model that can be read: it is neither a .keras file nor HDF5, "
+            "or cut off; copy or download it again."
+        ) from error
+    with file:
+        if "model_config" in file.attrs:
+            config = parse(path, file.attrs["model_config"])
+            model = build(path, config, _text(file.attrs.get("keras_version", "")))
+            _set_weights(path, model, _inside(path, file, "model_weights"))
+            return model, ()
+        if {"layer_names", "layer_names0"} & set(file.attrs):
+            model, files = build_beside(path)
+            _set_weights(path, model, file)
+            return model, files
+        if not {"layers", "_layer_checkpoint_dependencies"} & set(file):
             there = ", ".join(map(repr, sorted(file)[:5])) or "nothing"
             raise BadInput(f"{path} is HDF5, but not of Keras: it holds {there}.")
-        model, files = build_beside(path)
-        if is_by_layer:
-            _set_weights(path, model, file)
-    if not is_by_layer:
-        load_weights(path, model)  # the layout of .weights.h5
+    model, files = build_beside(path)
+    load_weights(path, model)  # the layout of .weights.h5
     return model, files
 
 
@@ -47,13 +48,14 @@ def _set_weights(path: Path, model: Any, group: Any) -> None:
             "Keras 2.0 to 2.3 on TensorFlow, which turns them around."
         )
     stored = {layer_name(n): _inside(path, group, n) for n in _names(group, "layer_names")}
+    weights = {name: _names(each, "weight_names") for name, each in stored.items()}
     _freeze(model)
-    wanted = {layer.name for layer in model.layers if layer.weights}
-    if wanted != {name for name, each in stored.items() if _names(each, "weight_names")}:
+    layers = {layer.name: layer for layer in model.layers if layer.weights}
+    if layers.keys() != {name for name, each in weights.items() if each}:
         raise BadInput(f"{path} has weights of other layers than its architecture: {_SAVE_WHOLE}.")
-    for layer in model.layers:
+    for layer in layers.values():
         variables = layer.trainable_weights + layer.non_trainable_weights
-        names = _names(stored[layer.name], "weight_names") if variables else []
+        names = weights[layer.name]
         if len(names) != len(variables):
             raise BadInput(
                 f"{path} has {len(names)} weights for the layer {layer.name!r}, "

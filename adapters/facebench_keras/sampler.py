@@ -10,9 +10,10 @@ z = mean + Σ nᵢ·eigenvalueᵢ·eigenvectorᵢ, n ~ N(0, I), with the three a
 model, in the folder that is named.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 from jaxtyping import Float32
@@ -20,14 +21,16 @@ from jaxtyping import Float32
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.sampler import latents
-from facebench.samplers.pixels import Pixels
 from facebench_keras.architecture import load_archive
-from facebench_keras.forms import is_hdf5, model_file
-from facebench_keras.hdf5 import load_full_h5, load_parts
-from facebench_keras.parts import chosen, function_of
+from facebench_keras.hdf5 import load_hdf5
 from facebench_keras.saved_model import load_saved_model
-from facebench_models.network import NetworkSampler, latent_shape, reading
+from facebench_keras.vetting import AS_SAVED_MODEL, keras
+from facebench_models.feeding import Network
+from facebench_models.kinds import KERAS, kind_of, reading, refuse_others
+from facebench_models.network import Loaded, NetworkSampler
 
+_WHAT = "a Keras model (.keras, .h5, or a folder with saved_model.pb)"
+_SUFFIXES = (".keras", ".h5", ".hdf5")
 _PCA_FILES = {"mean": "mean.json", "values": "eigenValues.json", "vectors": "eigenVectors.json"}
 
 
@@ -44,20 +47,25 @@ class KerasSampler(NetworkSampler):
         layout: str = "NHWC",
         part: str = "",
     ):
-        model = model_file(path)
-        with reading(model, "a Keras model"):
-            network, known, beside = _load(model, part)
-        shape = latent_shape(size, known, model)
+        self._part = part
         self._pca = _LatentPCA(path) if latent == "pca" else None
-        if self._pca and self._pca.dim != shape[-1]:
-            raise BadInput(f"{path}: its PCA has {self._pca.dim} latents, the model {shape[-1]}.")
         plain = "normal" if self._pca else latent
-        files = () if path.is_dir() else beside
-        super().__init__(network, shape, Pixels(range, layout), plain, files=files)
+        super().__init__(model_file(path), latent=plain, size=size, range=range, layout=layout)
+        if path.is_dir():
+            self.files = ()  # whatever lies in the folder that was named
+
+    def load(self, path: Path) -> Loaded:
+        """Return the model, or its part, with the files beside weights that say how it is built."""
+        refuse_others(path, KERAS, what=_WHAT)
+        with reading(path, KERAS, what=_WHAT):
+            if path.is_dir():
+                return load_saved_model(path)
+            model, files = (load_archive(path), ()) if is_zipfile(path) else load_hdf5(path)
+            return Loaded(*_as_function(_chosen(path, model, self._part)), files)
 
     def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
         """Return the latents of `seeds`."""
-        return self._pca.draw(seeds) if self._pca else super().draw(seeds)
+        return self._pca.draw(seeds, self.latent_dim) if self._pca else super().draw(seeds)
 
 
 class _LatentPCA:
@@ -66,30 +74,81 @@ class _LatentPCA:
     def __init__(self, folder: Path):
         if not folder.is_dir():
             raise BadInput(f"latent=pca looks for {', '.join(_PCA_FILES.values())}: name a folder.")
-        with reading(folder, "a folder with a PCA of latents"):
+        with reading(folder, what="a folder with a PCA of latents"):
             parts = {k: np.asarray(read_json(folder / f), float) for k, f in _PCA_FILES.items()}
-        self._mean = parts["mean"]
+        self._folder, self._mean = folder, parts["mean"]
         self._scaled = parts["values"][:, None] * parts["vectors"]
         if self._scaled.shape[1:] != self._mean.shape or not np.isfinite(self._scaled).all():
             raise BadInput(f"{folder}: mean, eigenvalues and eigenvectors do not fit each other.")
-        self.dim = len(self._mean)
 
-    def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
+    def draw(self, seeds: Sequence[int], dim: int) -> Float32[np.ndarray, "n d"]:
+        if len(self._mean) != dim:
+            raise BadInput(
+                f"{self._folder}: its PCA has {len(self._mean)} latents, the model {dim}."
+            )
         n = latents(seeds, len(self._scaled))
         rows = [self._mean + row @ self._scaled for row in n]  # row by row: rounds as alone
-        return np.asarray(rows, np.float32).reshape(len(n), self.dim)
+        return np.asarray(rows, np.float32).reshape(len(n), dim)
 
 
-def _load(
-    path: Path, part: str = ""
-) -> tuple[Callable[[np.ndarray], np.ndarray], Sequence[Any] | None, tuple[Path, ...]]:
-    """Return a network, the shape of its latents if the file says it, and the files beside it."""
-    if path.is_dir():
-        return *load_saved_model(path), ()
-    beside: tuple[Path, ...] = ()
-    if not is_hdf5(path):
-        model = load_archive(path)
-    elif (model := load_full_h5(path)) is None:
-        model, beside = load_parts(path)
-    network = chosen(path, model, part)
-    return function_of(network), network.inputs[0].shape[1:], beside
+def model_file(path: Path) -> Path:
+    """Return the one model file of a folder, else what was named."""
+    if not path.is_dir() or kind_of(path) is KERAS:
+        return path
+    found = [file for file in sorted(path.iterdir()) if file.suffix in _SUFFIXES]
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise BadInput(f"{path} holds several Keras models: name one of {names}.")
+    return found[0] if found else path
+
+
+def _chosen(path: Path, model: Any, part: str) -> Any:
+    """Return the model, or the one within it that is called `part`, if it can make images."""
+    if part:
+        parts = dict(_parts(model))
+        if part not in parts:
+            there = "; there are: " + ", ".join(map(repr, parts)) if parts else ""
+            raise BadInput(f"{path} has no model {part!r} within it{there}.")
+        model = parts[part]
+    if not getattr(model, "inputs", None):
+        raise BadInput(f"{path} does not say what its model takes: {AS_SAVED_MODEL}.")
+    if not (len(model.inputs) == len(model.outputs) == 1):
+        takes = " and ".join(f"{each.name!r} {_shapes([each])}" for each in model.inputs)
+        raise BadInput(
+            f"{path} maps {takes} to {_shapes(model.outputs)}, where one latent makes one image: "
+            f"{_way_out(model)}."
+        )
+    if len(model.outputs[0].shape) != 4:
+        raise BadInput(
+            f"{path} gives {_shapes(model.outputs)}, which are not images: {_way_out(model)}."
+        )
+    return model
+
+
+def _parts(model: Any) -> Iterator[tuple[str, Any]]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield layer.name, layer
+            yield from _parts(layer)
+
+
+def _shapes(tensors: Any) -> str:
+    return " and ".join(f"({', '.join(map(str, ['n', *t.shape[1:]]))})" for t in tensors)
+
+
+def _way_out(model: Any) -> str:
+    parts = [name for name, part in _parts(model) if getattr(part, "inputs", None)]
+    if parts:
+        return f"+part= names the generator within it, of {', '.join(map(repr, parts))}"
+    return "python: takes a function of your own that samples from it"
+
+
+def _as_function(model: Any) -> tuple[Network, Sequence[int | None]]:
+    """Return a model with one input as a function of arrays, and the shape that it takes."""
+    # Keras 3 keeps a list of one a list.
+    is_listed = not isinstance(model, keras.Sequential) and isinstance(model.input, list)
+
+    def run(z: np.ndarray) -> Any:
+        return model([z] if is_listed else z, training=False)
+
+    return run, (None, *model.inputs[0].shape[1:])  # whatever batch it was built with

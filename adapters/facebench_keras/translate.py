@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facebench.errors import BadInput
-from facebench_keras.vetting import AS_SAVED_MODEL, HARD_SIGMOID, MODELS, PLACES, keras, vet_class
+from facebench_keras.vetting import AS_SAVED_MODEL, HARD_SIGMOID, PLACES, keras, place_of, vet_class
 
 _CLASSES = {
     "Functional": "Model",
@@ -29,15 +29,10 @@ _WITHOUT_EFFECT = {
     *("batch_input_shape", "input_dim", "input_length", "query_shape", "key_shape", "value_shape"),
     *("implementation", "trainable"),
 }
-_SUFFIXES_WITHOUT_EFFECT = ("_initializer", "_regularizer", "_constraint")
 
 
 def translate(path: Path, config: Any) -> Any:
-    """Return an architecture of Keras 2 as Keras 3 would have written it.
-
-    Args:
-        path: the file it is from, for messages.
-        config: what :func:`facebench_keras.vetting.plain` leaves of it.
+    """Return an architecture of Keras 2, made :func:`plain`, as Keras 3 would have written it.
 
     Raises:
         BadInput: where a layer says what Keras 3 has no word for.
@@ -66,13 +61,7 @@ def _object(path: Path, config: dict[str, Any]) -> Any:
         return config
     inner = _MODELS[name](path, inner) if name in _MODELS else _layer(path, name, inner)
     kept = {key: value for key, value in config.items() if key in ("inbound_nodes", "name")}
-    return kept | {"module": _place(name), "class_name": name, "config": inner}
-
-
-def _place(name: str) -> str:
-    """Return the public module of a plain class."""
-    found = (place for place in PLACES if isinstance(getattr(PLACES[place], name, None), type))
-    return "keras" if name in MODELS else next(found)
+    return kept | {"module": place_of(name), "class_name": name, "config": inner}
 
 
 def _layer(path: Path, name: str, config: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +71,8 @@ def _layer(path: Path, name: str, config: dict[str, Any]) -> dict[str, Any]:
     for old_key, value in config.items():
         key = _KEYS.get((name, old_key), old_key)
         if key in accepted:
-            translated[key] = _VALUES.get(key, _same)(name, translate(path, value))
+            new = translate(path, value)
+            translated[key] = _VALUES[key](new) if key in _VALUES else new
         elif not _means_nothing(key, value):
             raise BadInput(
                 f"{path} has a {name} layer with {f'{key}={value!r}'[:80]!r}, which Keras 3 does "
@@ -92,7 +82,7 @@ def _layer(path: Path, name: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _arguments(name: str) -> set[str]:
-    built = getattr(PLACES[_place(name)], name)
+    built = getattr(PLACES[str(place_of(name))], name)
     arguments = set(inspect.signature(built.__init__).parameters)
     if "kwargs" in arguments:
         arguments |= set(inspect.signature(keras.layers.Layer.__init__).parameters)
@@ -101,39 +91,26 @@ def _arguments(name: str) -> set[str]:
 
 def _means_nothing(key: str, value: Any) -> bool:
     is_off = not value or (key, value) == ("groups", 1)
-    return is_off or key in _WITHOUT_EFFECT or key.endswith(_SUFFIXES_WITHOUT_EFFECT)
+    return is_off or key in _WITHOUT_EFFECT or key.endswith("_initializer")
 
 
-def _same(layer: str, value: Any) -> Any:
+def _axis(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _activation(value: Any) -> Any:
+    """Return an activation that is what Keras 2 meant by it."""
+    match value:
+        case "hard_sigmoid" | {"class_name": "function", "config": "hard_sigmoid"}:
+            return {"class_name": "function", "config": HARD_SIGMOID, "module": "builtins"}
     return value
 
 
-def _axis(layer: str, value: Any) -> Any:
-    is_one_of_one = layer == "BatchNormalization" and isinstance(value, list) and len(value) == 1
-    return value[0] if is_one_of_one else value
-
-
-def _any_batch(layer: str, value: Any) -> Any:
-    return [None, *value[1:]]
-
-
-def _name(layer: str, value: Any) -> Any:
-    return layer_name(value)
-
-
-def _activation(layer: str, value: Any) -> Any:
-    """Return an activation that is what Keras 2 meant by it."""
-    is_named = isinstance(value, dict) and value.get("class_name") == "function"
-    name = value["config"] if is_named else value
-    function = {"class_name": "function", "config": HARD_SIGMOID, "module": "builtins"}
-    return function if name == "hard_sigmoid" else value
-
-
-_VALUES: dict[str, Callable[[str, Any], Any]] = {
+_VALUES: dict[str, Callable[[Any], Any]] = {
     "activation": _activation,
     "axis": _axis,
-    "batch_shape": _any_batch,
-    "name": _name,
+    "batch_shape": lambda value: [None, *value[1:]],  # for any batch
+    "name": layer_name,
     "recurrent_activation": _activation,
 }
 
@@ -150,16 +127,13 @@ def _sequential(path: Path, config: Any) -> dict[str, Any]:
     if isinstance(config, list):  # before Keras 2.2.3
         config = {"name": "sequential", "layers": config}
     layers = config["layers"]
-    shape = layers[0]["config"].get("batch_input_shape") if _is_layer(layers) else None
+    first = layers[0]["config"] if layers else None  # which is a list for a model in the model
+    shape = first.get("batch_input_shape") if isinstance(first, dict) else None
     if shape and layers[0]["class_name"] != "InputLayer":  # before TensorFlow 2.2
         start = {"class_name": "InputLayer", "config": {"batch_input_shape": shape}}
         layers = [start, *layers]
     name = layer_name(config.get("name", "sequential"))
     return config | {"name": name, "layers": translate(path, layers)}
-
-
-def _is_layer(layers: Any) -> bool:
-    return bool(layers) and isinstance(layers[0]["config"], dict)
 
 
 def _functional(path: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -175,19 +149,18 @@ def _functional(path: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 def _counted_from_one(config: dict[str, Any]) -> set[str]:
     """Return the models within a model whose first call is number 1: number 0 is their own."""
-    calls = {layer["name"]: len(layer["inbound_nodes"]) for layer in config["layers"]}
-    nodes = [layer["inbound_nodes"] for layer in config["layers"]]
+    nodes = {layer["name"]: layer["inbound_nodes"] for layer in config["layers"]}
     references = _references([nodes, config["output_layers"]])
-    return {name for name, call, *_ in references if call and call >= calls.get(name, call + 1)}
+    return {
+        name for name, call, *_ in references if name in nodes and call >= max(len(nodes[name]), 1)
+    }
 
 
 def _is_reference(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) in (3, 4)
-        and isinstance(value[0], str)
-        and all(isinstance(index, int) for index in value[1:3])
-    )
+    match value:
+        case [str(), int(), int()] | [str(), int(), int(), _]:
+            return True
+    return False
 
 
 def _references(value: Any) -> Iterator[list[Any]]:
@@ -203,14 +176,14 @@ def _references(value: Any) -> Iterator[list[Any]]:
 def _node(node: Any, shifted: set[str]) -> dict[str, Any]:
     """Return a layer's call: its inputs, and in the last of them its other arguments."""
     inputs = [_tensor(reference, shifted) for reference in node]
-    options = {key: value for *_, last in node for key, value in _options(last, shifted)}
+    options = {
+        key: _argument(value, shifted)
+        for reference in node
+        for given in reference[3:]
+        for key, value in given.items()
+        if value is not None
+    }
     return {"args": inputs if len(inputs) == 1 else [inputs], "kwargs": options}
-
-
-def _options(given: Any, shifted: set[str]) -> Iterator[tuple[str, Any]]:
-    for key, value in given.items() if isinstance(given, dict) else ():
-        if value is not None:
-            yield key, _argument(value, shifted)
 
 
 def _argument(value: Any, shifted: set[str]) -> Any:

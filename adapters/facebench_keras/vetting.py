@@ -8,14 +8,12 @@ function of the library by name. Plain layers of Keras and its activations are l
 import os
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 from facebench.errors import BadInput
 from facebench_keras.runtime import start_keras
 
 keras = start_keras(os.environ.get("KERAS_BACKEND") or "tensorflow")
 
-MODELS = {"Functional", "Model", "Sequential"}
 PLACES = {
     f"keras.{name}": getattr(keras, name)
     for name in ("layers", "initializers", "regularizers", "constraints")
@@ -27,7 +25,7 @@ HARD_SIGMOID = "facebench>hard_sigmoid"
 
 AS_SAVED_MODEL = (
     "where it can be opened, write it with model.export('folder') (Keras 2: model.save('folder', "
-    "save_format='tf')) and give that folder, or give python: a function that draws from it"
+    "save_format='tf')) and give that folder, or give python: a function that samples from it"
 )
 """The way out for what is not built here: a graph, or the user's own code."""
 
@@ -35,17 +33,9 @@ _REFUSED = {
     *("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
     *("TextVectorization", "StringLookup", "IntegerLookup", "Hashing", "HashedCrossing"),
 }
-_OTHERS = {"DTypePolicy", "Policy", "InputSpec", "TensorShape", "__keras_tensor__", "__numpy__"}
+_MODELS = ("Functional", "Model", "Sequential")
+_OTHERS = ("DTypePolicy", "Policy", "InputSpec", "TensorShape", "__keras_tensor__", "__numpy__")
 _ROOTS = ("keras", "builtins")
-_LARGEST = 64 << 20  # bytes of JSON
-
-
-def read_member(path: Path, name: str) -> bytes:
-    """Return a part of a ``.keras`` file, if it is of a size that can be."""
-    with ZipFile(path) as archive:
-        if archive.getinfo(name).file_size > _LARGEST:
-            raise BadInput(f"{path} has a {name} of absurd size.")
-        return archive.read(name)
 
 
 def vet(path: Path, config: Any) -> None:
@@ -53,9 +43,8 @@ def vet(path: Path, config: Any) -> None:
     if isinstance(config, dict):
         _vet_object(path, config)
         config = list(config.values())
-    if isinstance(config, list):
-        for value in config:
-            vet(path, value)
+    for value in config if isinstance(config, list) else ():
+        vet(path, value)
 
 
 def _vet_object(path: Path, config: dict[str, Any]) -> None:
@@ -66,7 +55,7 @@ def _vet_object(path: Path, config: dict[str, Any]) -> None:
         if not _is_activation(function):
             shown = repr(function) if isinstance(function, str) else "of its own"
             raise BadInput(
-                f"{path} calls the function {shown}, which is no activation of Keras' own: "
+                f"{path} calls the function {shown}, which is not an activation of Keras' own: "
                 f"it is not loaded; {AS_SAVED_MODEL}."
             )
     if name is not None and name != "function":
@@ -75,11 +64,19 @@ def _vet_object(path: Path, config: dict[str, Any]) -> None:
 
 def vet_class(path: Path, name: Any) -> None:
     """Refuse a class that is not plain."""
-    if not _is_plain(name):
+    if not place_of(name) and name not in _OTHERS:
         raise BadInput(
             f"{path} has a layer {name!r}, which may carry code or is not Keras' own: "
             f"it is not loaded; {AS_SAVED_MODEL}."
         )
+
+
+def place_of(name: Any) -> str | None:
+    """Return the public module of a plain class of Keras, or None where it is not one."""
+    if not isinstance(name, str) or name in _REFUSED:
+        return None
+    found = (place for place in PLACES if isinstance(getattr(PLACES[place], name, None), type))
+    return "keras" if name in _MODELS else next(found, None)
 
 
 def _functions(config: dict[str, Any]) -> list[Any]:
@@ -97,14 +94,7 @@ def _is_activation(name: Any) -> bool:
         return False
 
 
-def _is_plain(name: Any) -> bool:
-    if not isinstance(name, str) or name in _REFUSED:
-        return False
-    found = (getattr(place, name, None) for place in PLACES.values())
-    return name in MODELS | _OTHERS or any(isinstance(each, type) for each in found)
-
-
-def plain(config: Any) -> Any:
+def plain(value: Any, key: str = "") -> Any:
     """Return an architecture without what only training needs, for any Keras 3 to build.
 
     Initializers are overwritten by the weights; what older versions wrote into them (a ``dtype``)
@@ -113,16 +103,12 @@ def plain(config: Any) -> Any:
     >>> plain({"kernel_initializer": {"class_name": "GlorotUniform"}, "units": 3})
     {'kernel_initializer': 'zeros', 'units': 3}
     """
-    if isinstance(config, list):
-        return [plain(value) for value in config]
-    if not isinstance(config, dict):
-        return config
-    return {key: _plain_value(key, value) for key, value in config.items()}
-
-
-def _plain_value(key: str, value: Any) -> Any:
     if key.endswith("_initializer"):
         return "zeros"
     if key.endswith(("_regularizer", "_constraint")) or key == "compile_config":
         return None
-    return plain(value)
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if isinstance(value, dict):
+        return {key: plain(each, key) for key, each in value.items()}
+    return value

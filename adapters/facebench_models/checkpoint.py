@@ -11,8 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from facebench.errors import BadInput
-from facebench_models.kinds import CHECKPOINT, SAFETENSORS, kind_of
-from facebench_models.network import reading, refuse_others
+from facebench_models.kinds import CHECKPOINT, SAFETENSORS, kind_of, reading, refuse_others
 
 _WHAT = "a state dictionary without other objects"
 
@@ -21,7 +20,7 @@ Tensors = Mapping[str, Tensor]
 
 def tensors_of(path: Path) -> Tensors:
     """Return all tensors at `path`, ``.safetensors`` or of ``torch.save``, named by their keys."""
-    with reading(path, _WHAT):
+    with reading(path, CHECKPOINT, SAFETENSORS, what=_WHAT):
         return dict(_named(_read(path), set()))
 
 
@@ -36,21 +35,17 @@ def _read(path: Path) -> Any:
             warnings.simplefilter("ignore")
             return torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:
-        refuse_others(path, _WHAT, (CHECKPOINT, SAFETENSORS))
+        refuse_others(path, CHECKPOINT, SAFETENSORS, what=_WHAT)
         if found := re.search(r"GLOBAL (\S+)", str(error)):
-            raise BadInput(_code_in(path, found[1])) from error
+            unsafe = f"weights_only={False}"  # said, not done
+            raise BadInput(
+                f"{path} is not {_WHAT}: it holds {found[1]}, which is code; where you trust it, "
+                f"let x = torch.load({path.name!r}, {unsafe}) and save the weights alone, by "
+                "torch.save(x.state_dict(), FILE), or x[KEY] if x is a dictionary."
+            ) from error
         # PyTorch wraps the cause into advice to load what is unsafe.
         found = re.search(r"Weights\w+ error:\s*(.+)", str(error))
         raise (ValueError(found[1]) if found else error) from error
-
-
-def _code_in(path: Path, name: str) -> str:
-    unsafe = f"weights_only={False}"  # said, not done
-    return (
-        f"{path} is not {_WHAT}: it holds {name}, which is code; where you trust it, let "
-        f"x = torch.load({path.name!r}, {unsafe}) and save the weights alone, by "
-        "torch.save(x.state_dict(), FILE), or x[KEY] if x is a dictionary."
-    )
 
 
 def _named(value: Any, seen: set[int], name: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -11,18 +11,31 @@ from facebench.plugins.user_code import check_arguments, import_function, takes
 from facebench.sampler import Images
 from facebench.samplers.pixels import Pixels
 from facebench_models.feeding import as_array, images_of
-from facebench_models.network import NetworkSampler, latent_shape
+from facebench_models.network import Loaded, NetworkSampler
 
 
 class SeedsSampler:
     """A function from a list of seeds to pixels."""
 
-    def __init__(self, function: Callable[[Sequence[int]], np.ndarray], pixels: Pixels):
-        self._function, self._pixels = function, pixels
+    def __init__(self, function: Callable[[list[int]], Any], pixels: Pixels, output: str):
+        self._function, self._pixels, self._output = function, pixels, output
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of `seeds`."""
-        return self._pixels.images(self._function(list(seeds)))
+        output = self._function(list(seeds))
+        return self._pixels.images(as_array(images_of(output, self._output)))
+
+
+class LatentsSampler(NetworkSampler):
+    """A function from latents to pixels."""
+
+    def __init__(self, function: Callable[[np.ndarray], Any], code: str, **options: str):
+        self._function = function
+        super().__init__(Path(code), **options)
+
+    def load(self, path: Path) -> Loaded:
+        """Return the function; what it reads is not known."""
+        return Loaded(self._function, files=None)
 
 
 def open_function(
@@ -35,19 +48,12 @@ def open_function(
     range: str = "uint8",
     layout: str = "NCHW",
     output: str = "",
-) -> SeedsSampler | NetworkSampler:
+) -> SeedsSampler | LatentsSampler:
     """Return the sampler of a function of the user's own.
 
-    Args:
-        path: of a file that the function is given after its latents or seeds, if it takes two
-            arguments; else not used.
-        code: ``module:function`` or ``file.py:function``.
-        takes: "latents", float32 (n, size), or "seeds", a list of integers.
-        latent: distribution of the latents.
-        size: of one latent.
-        range: of the output.
-        layout: of the output.
-        output: which of several, where the function gives a dictionary or more.
+    `code` is ``module:function`` or ``file.py:function``, and `takes` is "latents", float32
+    (n, size), or "seeds", a list of integers. Where `path` is of a file and not `code` once more,
+    it is the function's second argument. The rest is as in :class:`NetworkSampler`.
     """
     if not code:
         raise BadInput(
@@ -55,29 +61,23 @@ def open_function(
         )
     if takes not in ("latents", "seeds"):
         raise BadInput(f"There is no takes={takes!r}; there are: latents, seeds.")
-    given = None if code == str(path) else path
-    function = _with_path(import_function(code), given, code, output)
-    pixels = Pixels(range, layout)
+    function = _with_path(code, None if code == str(path) else path)
     if takes == "seeds":
-        return SeedsSampler(function, pixels)
-    shape = latent_shape(size, None, Path(code))
-    return NetworkSampler(function, shape, pixels, latent)
+        return SeedsSampler(function, Pixels(range, layout), output)
+    options = {"latent": latent, "size": size, "range": range, "layout": layout, "output": output}
+    return LatentsSampler(function, code, **options)
 
 
-def _with_path(
-    function: Callable[..., Any], path: Path | None, code: str, wanted: str
-) -> Callable[[Any], np.ndarray]:
+def _with_path(code: str, path: Path | None) -> Callable[[Any], Any]:
+    """Return the function, which is given `path` besides if there is one; a list is one batch."""
+    function = import_function(code)
     if path is not None and takes(function, 1) and not takes(function, 2):
         raise BadInput(f"{code} takes one argument, so {path} is not for it: leave out @{path}.")
-    check_arguments(code, function, 1 if path is None else 2)
     given = () if path is None else (path,)
+    check_arguments(code, function, 1 + len(given))
 
-    def run(drawn: Any) -> np.ndarray:
-        output = function(drawn, *given)
-        return (
-            np.stack([*map(as_array, output)])
-            if isinstance(output, list)
-            else as_array(images_of(output, wanted))
-        )
+    def run(batch: Any) -> Any:
+        output = function(batch, *given)
+        return np.stack([*map(as_array, output)]) if isinstance(output, list) else output
 
     return run

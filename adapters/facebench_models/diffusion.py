@@ -6,20 +6,17 @@ code of the folder is run, and nothing is downloaded.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import diffusers
-import numpy as np
 import torch
 
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.sampler import Images
 from facebench.samplers.pixels import Pixels
-from facebench_models.network import reading
+from facebench_models.kinds import reading
 
 _PIPELINES = {"DDPMPipeline": "DDPMScheduler", "DDIMPipeline": "DDIMScheduler"}
-_DDIM = "DDIMScheduler"
 
 
 class DiffusersSampler:
@@ -29,13 +26,10 @@ class DiffusersSampler:
     """What its images depend on besides the folder."""
 
     def __init__(self, path: Path, *, steps: str = "", scheduler: str = ""):
-        """Load the pipeline at `path`.
+        """Load a pipeline: a folder with ``model_index.json``, ``unet/`` and ``scheduler/``.
 
-        Args:
-            path: folder with ``model_index.json``, ``unet/`` and ``scheduler/``.
-            steps: of denoising; as many as the scheduler was trained with by default for DDPM,
-                50 for DDIM.
-            scheduler: "ddim" or "ddpm", where another than the folder's is wanted.
+        `steps` of denoising are as many as the scheduler was trained with by default for DDPM, 50
+        for DDIM; `scheduler` is "ddim" or "ddpm", where another than the folder's is wanted.
         """
         kind = _scheduler(path, scheduler)
         if not list((path / "unet").glob("*.safetensors")):
@@ -43,36 +37,35 @@ class DiffusersSampler:
                 f"{path} has no unet/*.safetensors: where you trust it, open it with diffusers and "
                 "save it by save_pretrained(FOLDER, safe_serialization=True)."
             )
-        with reading(path, "an unconditional pipeline"):
+        with reading(path, what="an unconditional pipeline"):
             self._unet = diffusers.UNet2DModel.from_pretrained(  # type: ignore[no-untyped-call]
                 path / "unet", use_safetensors=True, local_files_only=True
             ).eval()
             self._scheduler = getattr(diffusers, kind).from_pretrained(
                 path / "scheduler", local_files_only=True
             )
-        if self._unet.config.in_channels not in (1, 3):
-            raise BadInput(f"{path} has {self._unet.config.in_channels} channels, not RGB or grey.")
-        if self._unet.config.class_embed_type or self._unet.config.num_class_embeds:
+        config = self._unet.config
+        if config.in_channels not in (1, 3):
+            raise BadInput(f"{path} has {config.in_channels} channels, not RGB or grey.")
+        if config.class_embed_type or config.num_class_embeds:
             raise BadInput(f"{path} wants a class for every image: it is not unconditional.")
-        default = 50 if kind == _DDIM else self._scheduler.config.num_train_timesteps
+        default = 50 if kind == "DDIMScheduler" else self._scheduler.config.num_train_timesteps
         self._steps = _steps(steps, default)
+        sides = config.sample_size
+        sides = (sides, sides) if isinstance(sides, int) else sides
+        self._shape = (config.in_channels, *sides)
 
     @torch.inference_mode()
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return one image per seed."""
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
-        config = self._unet.config
-        side = config.sample_size
-        height, width = (side, side) if isinstance(side, int) else side
-        shape = (config.in_channels, height, width)
-        images = torch.stack([torch.randn(shape, generator=each) for each in generators])
+        images = torch.stack([torch.randn(self._shape, generator=each) for each in generators])
         self._scheduler.set_timesteps(self._steps)
         images = images * self._scheduler.init_noise_sigma
         for step in self._scheduler.timesteps:
             noise = self._unet(images, step).sample
             images = self._scheduler.step(noise, step, images, generator=generators).prev_sample
-        values: Any = images.clamp(-1, 1).numpy()
-        return Pixels("tanh", "NCHW").images(np.asarray(values))
+        return Pixels("tanh", "NCHW").images(images.clamp(-1, 1).numpy())
 
 
 def _scheduler(path: Path, asked: str) -> str:
@@ -80,15 +73,15 @@ def _scheduler(path: Path, asked: str) -> str:
         raise BadInput(f"There is no scheduler={asked!r}; there are: ddpm, ddim.")
     if not (path / "model_index.json").is_file():
         raise BadInput(
-            f"{path} is no unconditional pipeline: name the folder with model_index.json, "
+            f"{path} is not an unconditional pipeline: name the folder with model_index.json, "
             "unet/ and scheduler/ that save_pretrained makes."
         )
     index = read_json(path / "model_index.json")
     kind = index.get("_class_name") if isinstance(index, dict) else None
     if not isinstance(kind, str) or kind not in _PIPELINES:
         raise BadInput(
-            f"{path} is a {str(kind)[:50]}, no unconditional pipeline ({', '.join(_PIPELINES)}): "
-            "draw pictures with it, and open their folder with images:."
+            f"{path} is a {str(kind)[:50]}, not an unconditional pipeline "
+            f"({', '.join(_PIPELINES)}): sample images with it, and open their folder with images:."
         )
     return f"{asked.upper()}Scheduler" if asked else _PIPELINES[kind]
 
@@ -97,5 +90,5 @@ def _steps(text: str, default: int) -> int:
     if not text:
         return default
     if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 10_000):
-        raise BadInput(f"steps={text!r} is no number of steps: give steps=50.")
+        raise BadInput(f"steps={text!r} is not a number of steps: give steps=50.")
     return int(text)

@@ -9,16 +9,17 @@ put together again from what is plain: tensors, ATen operators and sizes made of
 import io
 import json
 import re
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zipfile import ZipFile
 
 import torch
+from torch import Tensor
+from torch.export import ExportedProgram
 
 from facebench.errors import BadInput
+from facebench_models.network import check_inputs
 
 _PLAIN = re.compile(
     r"archive_format|archive_version|byteorder|\.data/(version|serialization_id)|models/model\.json"
@@ -37,52 +38,24 @@ _SYMBOLS = re.compile(
 _LARGEST = 8 << 30  # bytes in all
 
 
-@dataclass(frozen=True)
-class Exported:
-    """A program that is ready to run."""
-
-    module: Callable[..., Any]
-    latent_shape: tuple[int, ...]
-    batch: int | None
-    """The number of latents it takes, where it was exported for one number only."""
-    dtype: torch.dtype
-    """Of its latents."""
-
-
-def open_exported(path: Path) -> Exported:
+def load_program(path: Path) -> ExportedProgram:
     """Return the program at `path`, or raise BadInput for what is not plain in it."""
-    program = torch.export.load(io.BytesIO(_repacked(path)))
-    latents = _input(program).meta["val"]
-    batch, *shape = latents.shape
-    fixed = int(batch) if isinstance(batch, int) else None
-    sides = tuple(int(side) for side in shape)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that guards were left out
-        return Exported(program.module(check_guards=False), sides, fixed, latents.dtype)
+    return torch.export.load(io.BytesIO(_repacked(path)))
 
 
-def _input(program: Any) -> Any:
-    names = set(program.graph_signature.user_inputs)
-    nodes = [node for node in program.graph.nodes if node.op == "placeholder"]
-    found = [node for node in nodes if node.name in names]
-    if len(found) != 1:
-        there = ", ".join(f"{node.name} {_described(node.meta.get('val'))}" for node in found)
-        raise BadInput(
-            f"the program takes {len(found)} inputs ({there}), where one latent is needed: export "
-            "a module that takes nothing else."
-        )
-    if not getattr(found[0].meta["val"], "dtype", torch.int64).is_floating_point:
-        raise BadInput(
-            f"the program's input {found[0].name} is {_described(found[0].meta['val'])}, where "
-            "latents are real numbers: export the part that takes latents."
-        )
-    return found[0]
-
-
-def _described(value: Any) -> str:
-    """Say the type and shape of an input."""
-    dtype, shape = getattr(value, "dtype", type(value).__name__), getattr(value, "shape", ())
-    return f"{str(dtype).removeprefix('torch.')} ({', '.join(map(str, shape))})"
+def latents_of(path: Path, program: ExportedProgram) -> Tensor:
+    """Return a batch of what the program takes, without values; its shape may have symbols."""
+    names = program.graph_signature.user_inputs
+    inputs = {
+        node.name: node.meta.get("val")
+        for node in program.graph.nodes
+        if node.op == "placeholder" and node.name in names
+    }
+    described = [f"{name} {value}" for name, value in inputs.items()]
+    are_real = all(isinstance(x, Tensor) and x.is_floating_point() for x in inputs.values())
+    check_inputs(path, described, are_real)
+    (latents,) = inputs.values()
+    return latents
 
 
 def _repacked(path: Path) -> bytes:
@@ -94,20 +67,17 @@ def _repacked(path: Path) -> bytes:
         if len(set(names)) < len(names):
             raise BadInput(f"{path} holds files of the same name twice.")
         for name in names:
-            target.writestr(name, _vetted(path, _inner(name), source.read(name)))
+            inner = "/".join(PurePosixPath(name).parts[1:])  # the first is the archive's own name
+            target.writestr(name, _vetted(path, inner, source.read(name)))
     return packed.getvalue()
-
-
-def _inner(name: str) -> str:
-    """Return a member's name without the archive's own name, which comes first."""
-    return "/".join(PurePosixPath(name).parts[1:])
 
 
 def _vetted(path: Path, name: str, data: bytes) -> bytes:
     if not _PLAIN.fullmatch(name):
         raise BadInput(f"{path} holds {name!r}, which may be code or pickled: it is not loaded.")
     if name.endswith("model.json"):
-        return json.dumps(_plain_graph(path, json.loads(data))).encode()
+        graph = json.loads(data, object_hook=partial(_plain_record, path))
+        return json.dumps(graph | {"guards_code": []}).encode()
     if name.endswith("_config.json"):
         return json.dumps(_plain_payload(path, json.loads(data))).encode()
     if name.endswith(".pt"):  # torch would fall back to unpickling what this refuses
@@ -123,23 +93,17 @@ def _plain_payload(path: Path, config: Any) -> Any:
     return config
 
 
-def _plain_graph(path: Path, graph: Any) -> Any:
-    graph["guards_code"] = []
-    for record in _records(graph):
-        record.update({key: {} for key in ("metadata",) if key in record})
-        target, symbols = record.get("target"), record.get("expr_str", "")
-        if isinstance(target, str) and "inputs" in record:
-            if not _OPERATOR.fullmatch(target) or _FILE_OPERATOR.search(target):
-                raise BadInput(f"{path} calls {target!r}, which is not a plain operator.")
-        if not isinstance(symbols, str) or not _SYMBOLS.fullmatch(symbols):
-            raise BadInput(f"{path} has the size {symbols!r}, which is not plain.")
-    return graph
+def _plain_record(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """Return an object of the graph without notes, which are not needed, if it is plain."""
+    target, size = record.get("target"), record.get("expr_str", "")
+    if isinstance(target, str) and "inputs" in record:
+        if not _OPERATOR.fullmatch(target) or _FILE_OPERATOR.search(target):
+            raise BadInput(f"{path} calls {target!r}, which is not a plain operator.")
+    if not isinstance(size, str) or not is_plain_size(size):
+        raise BadInput(f"{path} has the size {size!r}, which is not plain.")
+    return record | {"metadata": {}} if "metadata" in record else record
 
 
-def _records(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _records(each)
+def is_plain_size(text: str) -> bool:
+    """Return whether a size is of numbers and symbols only: PyTorch would evaluate it as Python."""
+    return _SYMBOLS.fullmatch(text) is not None

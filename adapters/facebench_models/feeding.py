@@ -15,55 +15,45 @@ import numpy as np
 from facebench.errors import BadInput, cause
 
 Network = Callable[[np.ndarray], Any]
-"""From float32 latents (n, *shape) to pixels, one image per row and each row on its own."""
+"""From float32 latents (n, *shape) to what :func:`images_of` finds pixels in, one image per row."""
+
+ArrayNetwork = Callable[[np.ndarray], np.ndarray]
+"""From latents to the array of their images."""
 
 _SIZES = (1, 2, 4, 8, 32, 64, 128, 256)
 _LARGEST = 1024  # latents at once that are tried
 _DEEPEST = 4  # containers in one another that are looked through
 
 
-def fed(
-    network: Network, z: np.ndarray, batch: int | None = None
-) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+def batched(
+    network: Network, z: np.ndarray, output: str = "", batch: int | None = None
+) -> tuple[ArrayNetwork, np.ndarray]:
     """Return `network` as one that takes any number of latents, and what it gives for `z`.
 
-    A network of one batch size does not always say so, and some sizes pass by chance: it takes any
-    only if it takes one latent as well as all of `z`.
-
-    Args:
-        network: which gives one image per latent, or fails.
-        z: latents to try it on.
-        batch: the one number of latents it takes, if that is known.
+    `batch` is the one number of latents it takes, if that is known. A network of one batch size
+    does not always say so, and some sizes pass by chance: it takes any only if it takes one latent
+    as well as all of `z`. Of several outputs, `output` is taken, see :func:`images_of`.
 
     Raises:
         BadInput: it fails on every number of them.
     """
+    run = _of_images(network, output)
     failures: list[Exception] = []
-    if batch is None and (values := _attempt(network, z, failures)) is not None:
-        is_free = _attempt(network, z[:1], []) is not None
-        return (_counted(network) if is_free else _in_batches(network, len(z))), values
+    if batch is None and (values := _attempt(run, z, failures)) is not None:
+        is_free = _attempt(run, z[:1], []) is not None
+        return (run if is_free else _in_batches(run, len(z))), values
     for size in [batch] if batch else _likely_sizes(failures[0]):
-        filled = _in_batches(network, size)
+        filled = _in_batches(run, size)
         if (values := _attempt(filled, z, failures)) is not None:
             return filled, values
-    raise BadInput(_refusal(network, z, failures[0]))
+    raise BadInput(_refusal(run, z, failures[0]))
 
 
-def _attempt(network: Network, z: np.ndarray, failures: list[Exception]) -> np.ndarray | None:
-    try:
-        return _counted(network)(z)
-    except BadInput:
-        raise
-    except Exception as error:
-        failures.append(error)
-        return None
-
-
-def _counted(network: Network) -> Callable[[np.ndarray], np.ndarray]:
-    """Return `network` checked to give as many images as it is given latents."""
+def _of_images(network: Network, output: str) -> ArrayNetwork:
+    """Return `network` as one that gives the array of its images, as many as latents."""
 
     def run(z: np.ndarray) -> np.ndarray:
-        values = np.asarray(network(z))
+        values = as_array(images_of(network(z), output))
         if values.ndim == 0 or len(values) != len(z):
             raise ValueError(f"it gave the shape {values.shape} for {len(z)} latents")
         return values
@@ -71,16 +61,25 @@ def _counted(network: Network) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
-def _in_batches(network: Network, size: int) -> Callable[[np.ndarray], np.ndarray]:
+def _in_batches(network: ArrayNetwork, size: int) -> ArrayNetwork:
     """Return `network` fed `size` latents at a time, the last batch filled up with copies."""
 
     def run(z: np.ndarray) -> np.ndarray:
         filled = np.concatenate([z, np.repeat(z[-1:], -len(z) % size, 0)])
-        starts = range(0, len(filled), size)
-        parts = [_counted(network)(filled[start : start + size]) for start in starts]
-        return np.concatenate(parts)[: len(z)]
+        batches = np.split(filled, len(filled) // size)
+        return np.concatenate([network(batch) for batch in batches])[: len(z)]
 
     return run
+
+
+def _attempt(network: ArrayNetwork, z: np.ndarray, failures: list[Exception]) -> np.ndarray | None:
+    try:
+        return network(z)
+    except BadInput:
+        raise
+    except Exception as error:
+        failures.append(error)
+        return None
 
 
 def _likely_sizes(failure: Exception) -> list[int]:
@@ -89,7 +88,7 @@ def _likely_sizes(failure: Exception) -> list[int]:
     return [size for size in dict.fromkeys((1, *said[:20], *_SIZES)) if 0 < size <= _LARGEST]
 
 
-def _refusal(network: Network, z: np.ndarray, failure: Exception) -> str:
+def _refusal(network: ArrayNetwork, z: np.ndarray, failure: Exception) -> str:
     """Say what it fails with, and whether that is for the shape of its latents."""
     shape, total = z.shape[1:], math.prod(z.shape[1:])
     other = (total, 1, 1) if len(shape) == 1 else (total,)
@@ -105,10 +104,12 @@ def _refusal(network: Network, z: np.ndarray, failure: Exception) -> str:
 
 def as_array(tensor: Any) -> np.ndarray:
     """Return a tensor of whatever framework, device and type as an array."""
-    if hasattr(tensor, "detach"):
+    if hasattr(tensor, "detach"):  # of PyTorch
         tensor = tensor.detach().cpu()
         tensor = tensor.float() if tensor.is_floating_point() else tensor
-    return np.asarray(tensor)
+    # TensorFlow's tensors do not know NumPy 2's way of converting, which warns.
+    array = tensor.numpy() if hasattr(tensor, "numpy") else np.asarray(tensor)
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
 
 def images_of(output: Any, wanted: str = "") -> Any:
@@ -118,12 +119,10 @@ def images_of(output: Any, wanted: str = "") -> Any:
         BadInput: there is none, or more than one; all are listed.
     """
     found = dict(_named(output))
-    if wanted:
-        chosen = {name: each for name, each in found.items() if name == wanted}
-    else:
-        chosen = {name: each for name, each in found.items() if _may_be_images(each.shape)} or found
+    likely = [name for name, each in found.items() if _may_be_images(each.shape)] or [*found]
+    chosen = [name for name in found if name == wanted] if wanted else likely
     if len(chosen) == 1:
-        return next(iter(chosen.values()))
+        return found[chosen[0]]
     there = ", ".join(f"{name or 'one'} of shape {tuple(x.shape)}" for name, x in found.items())
     if not found:
         raise BadInput(f"the network gives {type(output).__name__}, not one tensor of images.")
@@ -131,11 +130,11 @@ def images_of(output: Any, wanted: str = "") -> Any:
         raise BadInput(f"the network has no output={wanted}; there are: {there}.")
     raise BadInput(
         f"the network gives {len(found)} outputs ({there}): choose the images, as in "
-        f"+output={next(iter(chosen))}."
+        f"+output={chosen[0]}."
     )
 
 
-def _may_be_images(shape: Sequence[int]) -> bool:
+def _may_be_images(shape: Any) -> bool:
     return len(shape) == 4 and (shape[1] in (1, 3) or shape[3] in (1, 3))
 
 

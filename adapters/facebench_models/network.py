@@ -1,59 +1,73 @@
 """What all of these adapters share: a function from latents to pixels, and what both mean."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
-from facebench.errors import BadInput, cause
+from facebench.errors import BadInput
 from facebench.sampler import Images, LatentSampler
 from facebench.samplers.latents import check_distribution, draw, parse_shape
 from facebench.samplers.pixels import Pixels
-from facebench_models.feeding import Network, fed
-from facebench_models.kinds import Kind, kind_of
+from facebench_models.feeding import Network, batched
 
 _PROBE = tuple(range(16))
-"""Seeds that are drawn once when a model is opened, to see that its range is the stated one."""
+"""Seeds that are sampled once when a model is opened, to see that its range is the stated one."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network, and what its file says of it."""
+
+    run: Network
+    latents: Sequence[Any] = ()
+    """Shape of a batch of them; what is not a number, the file leaves open."""
+    files: tuple[Path, ...] | None = ()
+    """What the images depend on besides the file; None where that cannot be known."""
 
 
 class NetworkSampler(LatentSampler):
-    """A network of any framework with its latents and its pixels."""
-
-    files: tuple[Path, ...] | None
-    """What its images depend on besides the path it was given; None where that cannot be known."""
+    """A network of any framework with its latents and its pixels; subclasses give `load`."""
 
     def __init__(
         self,
-        network: Network,
-        shape: Sequence[int],
-        pixels: Pixels,
-        latent: str = "normal",
+        path: Path,
         *,
-        batch: int | None = None,
-        files: tuple[Path, ...] | None = None,
+        latent: str = "normal",
+        size: str = "",
+        range: str = "tanh",
+        layout: str = "NCHW",
+        output: str = "",
     ):
-        """Check on a few images that the network gives what `pixels` says.
+        """Load the network at `path`, and check on a few images that it gives what is said.
 
         Args:
-            network: see :data:`Network`.
-            shape: of one latent.
-            pixels: range and layout of what the network gives.
+            path: of its file.
             latent: the distribution its latents come from, see :mod:`facebench.samplers.latents`.
-            batch: the number of latents the network takes, where it takes one number only and
-                says so; else it is found out.
-            files: see the attribute.
+            size: of one latent, as in 100 or 100x1x1, where the file does not say it.
+            range: of the output, see :mod:`facebench.samplers.pixels`.
+            layout: of the output.
+            output: which of several outputs the images are.
         """
-        self._shape = tuple(shape)
-        self._pixels = pixels
+        loaded = self.load(path)
+        batch, *known = loaded.latents or [None]
+        self._shape = _latent_shape(size, known, path)
+        self._pixels = Pixels(range, layout)
         self._latent = check_distribution(latent)
         self.latent_dim = math.prod(self._shape)
-        self.files = files
-        self._network, probe = fed(network, self._shaped(self.draw(_PROBE)), batch)
-        pixels.check(probe)
+        self.files = loaded.files
+        z = self._shaped(self.draw(_PROBE))
+        self._network, probe = batched(loaded.run, z, output, batch if _is_number(batch) else None)
+        self._pixels.check(probe)
+
+    @abstractmethod
+    def load(self, path: Path) -> Loaded:
+        """Return what the file at `path` holds."""
 
     def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
         """Return the latents of `seeds`."""
@@ -61,42 +75,39 @@ class NetworkSampler(LatentSampler):
 
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
         """Return the images of latents `z`."""
-        return self._pixels.images(self._network(self._shaped(z)))
+        return self._pixels.images(self.forward(z))
+
+    def forward(self, z: Float32[np.ndarray, "n d"]) -> np.ndarray:
+        """Return what the network gives for latents `z`, one image a row in its own range."""
+        return self._network(self._shaped(z))
 
     def _shaped(self, z: np.ndarray) -> np.ndarray:
         return z.reshape(-1, *self._shape)
 
 
-def latent_shape(size: str, known: Sequence[Any] | None, path: Path) -> tuple[int, ...]:
+def _latent_shape(size: str, known: Sequence[Any], path: Path) -> tuple[int, ...]:
     """Return the shape of one latent: what the user says, else what the file does."""
     if size:
         return parse_shape(size)
-    if known and all(isinstance(side, int) and side > 0 for side in known):
+    if known and all(map(_is_number, known)):
         return tuple(known)
     raise BadInput(f"{path} does not say how large its latents are: add +size=, as in +size=100.")
 
 
-@contextmanager
-def reading(path: Path, what: str, expected: Collection[Kind] = ()) -> Iterator[None]:
-    """Turn whatever a framework raises over a stranger's file into one sentence.
-
-    Args:
-        path: of the file.
-        what: it should be.
-        expected: kinds of file that `what` comes as; the file is told to be any other.
-    """
-    try:
-        yield
-    except BadInput:
-        raise
-    except Exception as error:
-        refuse_others(path, what, expected)
-        raise BadInput(f"{path} is not {what} that can be read: {cause(error)}.") from error
+def _is_number(side: Any) -> bool:
+    return isinstance(side, int) and side > 0
 
 
-def refuse_others(path: Path, what: str, expected: Collection[Kind] = ()) -> None:
-    """Raise BadInput if the file at `path` is certainly something else, saying what it is."""
-    kind = kind_of(path)
-    if kind and kind.name != what and kind not in expected and (expected or not kind.is_a_model):
-        way_out = kind.way_out.format(path=path)
-        raise BadInput(f"{path} is not {what}: it is {kind.name}; {way_out}.")
+def check_inputs(path: Path, inputs: Sequence[str], are_real: bool) -> None:
+    """Refuse a network whose `inputs`, as they are described, are anything but one latent."""
+    listed = ", ".join(inputs)
+    if len(inputs) != 1:
+        raise BadInput(
+            f"{path} takes {len(inputs)} inputs ({listed}), where one latent is needed: export a "
+            "network that takes nothing else."
+        )
+    if not are_real:
+        raise BadInput(
+            f"{path} takes {listed}, where latents are batches of real numbers: export the part "
+            "that takes them."
+        )

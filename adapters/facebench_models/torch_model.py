@@ -5,7 +5,8 @@ program in a language of its own, which runs (see SECURITY.md).
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,10 @@ from torch import Tensor, nn
 
 from facebench.errors import BadInput
 from facebench.plugins.user_code import call, import_function
-from facebench.samplers.pixels import Pixels
-from facebench_models.exported import open_exported
-from facebench_models.feeding import Network, as_array, images_of
-from facebench_models.kinds import EXPORTED, TORCHSCRIPT
-from facebench_models.network import NetworkSampler, latent_shape, reading, refuse_others
+from facebench_models.exported import latents_of, load_program
+from facebench_models.feeding import Network
+from facebench_models.kinds import EXPORTED, TORCHSCRIPT, reading, refuse_others
+from facebench_models.network import Loaded, NetworkSampler
 from facebench_models.state import give_weights
 
 
@@ -41,17 +41,11 @@ class TorchSampler(NetworkSampler):
     ):
         """Build the module with ``code()`` and give it the weights at `path`.
 
-        Args:
-            path: a state dictionary, ``.safetensors`` or of ``torch.save``, or what holds one.
-            code: ``module:function`` or ``file.py:function``; the function takes nothing and
-                returns the module.
-            latent: distribution of the latents.
-            size: of one latent, as in 100 or 100x1x1.
-            range: of the output.
-            layout: of the output.
-            output: which of several outputs the images are.
-            key: where in the file the weights are, if it holds several that fit.
-            unused: "allow" weights that the module has no place for, such as an encoder's.
+        `path` is a state dictionary, ``.safetensors`` or of ``torch.save``, or what holds one, and
+        `code` is ``module:function`` or ``file.py:function``, which takes nothing and returns the
+        module. `key` says where in the file the weights are, if it holds several that fit, and
+        `unused` may "allow" weights that the module has no place for, such as an encoder's. The
+        rest is as in :class:`NetworkSampler`.
         """
         if not code or code == str(path):
             raise BadInput(
@@ -60,54 +54,40 @@ class TorchSampler(NetworkSampler):
             )
         if unused not in ("refuse", "allow"):
             raise BadInput(f"There is no unused={unused!r}; there are: refuse, allow.")
-        network = _built(code)
-        give_weights(network, path, key, unused == "allow")
-        shape = latent_shape(size, None, path)
-        run = _forward(network.eval(), _dtype([*network.parameters(), *network.buffers()]), output)
-        super().__init__(run, shape, Pixels(range, layout), latent)
+        self._code, self._key, self._unused = code, key, unused
+        super().__init__(path, latent=latent, size=size, range=range, layout=layout, output=output)
+
+    def load(self, path: Path) -> Loaded:
+        """Return the module with its weights; what its code reads is not known."""
+        network = _built(self._code)
+        give_weights(network, path, self._key, self._unused == "allow")
+        run = _of_arrays(network.eval(), chain(network.parameters(), network.buffers()))
+        return Loaded(run, files=None)
 
 
 class TorchScriptSampler(NetworkSampler):
     """A TorchScript file, as of ``torch.jit.save``."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        latent: str = "normal",
-        size: str = "",
-        range: str = "tanh",
-        layout: str = "NCHW",
-        output: str = "",
-    ):
-        with reading(path, TORCHSCRIPT.name, (TORCHSCRIPT,)), warnings.catch_warnings():
+    def load(self, path: Path) -> Loaded:
+        """Return its network; of the shape of latents it says nothing."""
+        with reading(path, TORCHSCRIPT), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that TorchScript as such is deprecated
             network = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
-            run = _forward(network, _dtype(_tensors(network)), output)
-        shape = latent_shape(size, None, path)
-        super().__init__(run, shape, Pixels(range, layout), latent, files=())
+            return Loaded(_of_arrays(network, _tensors(network)))
 
 
 class ExportSampler(NetworkSampler):
     """A ``.pt2`` of ``torch.export.save``, vetted before PyTorch reads it."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        latent: str = "normal",
-        size: str = "",
-        range: str = "tanh",
-        layout: str = "NCHW",
-        output: str = "",
-    ):
-        refuse_others(path, EXPORTED.name, (EXPORTED,))
-        with reading(path, EXPORTED.name, (EXPORTED,)):
-            program = open_exported(path)
-        shape = latent_shape(size, program.latent_shape, path)
-        run = _forward(program.module, program.dtype, output)
-        pixels = Pixels(range, layout)
-        super().__init__(run, shape, pixels, latent, batch=program.batch, files=())
+    def load(self, path: Path) -> Loaded:
+        """Return its network, of one batch size if it was exported for one only."""
+        refuse_others(path, EXPORTED)
+        with reading(path, EXPORTED), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that guards were left out
+            program = load_program(path)
+            latents = latents_of(path, program)
+            network = program.module(check_guards=False)
+        return Loaded(_of_arrays(network, [latents]), latents.shape)
 
 
 def _built(code: str) -> nn.Module:
@@ -132,18 +112,13 @@ def _tensors(network: Any) -> Iterator[Tensor]:
             yield node.t("value")
 
 
-def _dtype(tensors: Any) -> torch.dtype:
-    """Return the type in which a network of these weights computes."""
-    return next((x.dtype for x in tensors if x.ndim and x.is_floating_point()), torch.float32)
-
-
-def _forward(network: Any, dtype: torch.dtype, output: str) -> Network:
-    weights = getattr(network, "parameters", lambda: iter(()))()
-    device = next((each.device for each in weights), torch.device("cpu"))
+def _of_arrays(network: Any, tensors: Iterable[Tensor]) -> Network:
+    """Return `network` as one of arrays, fed on the device and in the type of its `tensors`."""
+    real = (x for x in tensors if x.ndim and x.is_floating_point())
+    device, dtype = next(((x.device, x.dtype) for x in real), ("cpu", torch.float32))
 
     @torch.inference_mode()
-    def run(z: np.ndarray) -> np.ndarray:
-        latents = torch.from_numpy(np.ascontiguousarray(z)).to(device, dtype)
-        return as_array(images_of(network(latents), output))
+    def run(z: np.ndarray) -> Any:
+        return network(torch.from_numpy(np.ascontiguousarray(z)).to(device, dtype))
 
     return run

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 
-from facebench.sampler import Images, LatentSampler
-from facebench.training import ImageRows, generator
-from facebench.training.learner import State
-from facebench_pca.model import Eigenfaces, render, save
+from facebench.sampler import LatentSampler
+from facebench.training.learner import ImageRows, State, generator
+from facebench.training.sampler import ModelSampler
+from facebench_pca.model import Eigenfaces, save
 from facebench_pca.solve import Pixels, iterate, random_basis, solve_exactly
 
 
@@ -39,7 +38,7 @@ class PCALearner:
 
     def sampler(self) -> LatentSampler:
         """Return the sampler of the components found so far."""
-        return _ModelSampler(self.model)
+        return ModelSampler(self.model)
 
     def state(self) -> State:
         """Return the model and the basis of the next pass."""
@@ -53,11 +52,3 @@ class PCALearner:
     def save(self, path: Path) -> None:
         """Write the model."""
         save(self.model, path)
-
-
-class _ModelSampler(LatentSampler):
-    def __init__(self, model: Eigenfaces):
-        self.model, self.latent_dim = model, len(model.variances)
-
-    def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
-        return render(self.model, z)

@@ -37,6 +37,11 @@ class Eigenfaces:
         """Height and width of the images in pixels."""
         return round((len(self.mean) / 3) ** 0.5)
 
+    @property
+    def latent_dim(self) -> int:
+        """The number of eigenfaces."""
+        return len(self.variances)
+
     def whiten(self, images: Images) -> Float[np.ndarray, "n k"]:
         """Return the latents of `images`, what `expand` makes of them again as far as it can.
 
@@ -50,10 +55,13 @@ class Eigenfaces:
         pixels = self.mean + (z * np.sqrt(self.variances)) @ self.components
         return pixels.reshape(-1, 3, self.size, self.size)
 
+    def render(self, z: Float32[np.ndarray, "n k"]) -> Images:
+        """Return the images of latents `z`, clipped to 0 to 255 and rounded."""
+        return to_uint8(self.expand(z), 0.0, 255.0)
 
-def render(model: Eigenfaces, z: Float32[np.ndarray, "n k"]) -> Images:
-    """Return the images of latents `z`, clipped to 0 to 255 and rounded."""
-    return to_uint8(model.expand(z), 0.0, 255.0)
+    def invert(self, images: Images) -> Float32[np.ndarray, "n k"]:
+        """Return the latents of the projections of `images` on the eigenfaces."""
+        return self.whiten(images).astype(np.float32)
 
 
 def save(model: Eigenfaces, path: Path) -> None:
@@ -81,5 +89,5 @@ def _checked(arrays: Mapping[str, Any]) -> Eigenfaces:
     if (arrays["variances"] < 0).any():
         raise ValueError("it has negative variances")
     if p != 3 * int(arrays["size"]) ** 2:
-        raise ValueError(f"its {p} pixels are no square RGB image")
+        raise ValueError(f"its {p} pixels are not a square RGB image")
     return Eigenfaces(**{field.name: arrays[field.name] for field in fields(Eigenfaces)})

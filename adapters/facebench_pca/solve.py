@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Float32
 
-from facebench.training import ImageRows
+from facebench.training.learner import ImageRows
 from facebench_pca.model import Eigenfaces
 
 BLOCK = 1024
@@ -60,7 +60,7 @@ def random_basis(pixels: Pixels, components: int, rng: np.random.Generator) -> B
     """Return orthonormal random directions to begin with, more than the wanted components."""
     most = min(pixels.count, len(pixels.mean))
     wide = min(components + max(round(components * OVERSAMPLING), 16), most)
-    return _orthonormal(rng.standard_normal((len(pixels.mean), wide), dtype=np.float32))
+    return np.linalg.qr(rng.standard_normal((len(pixels.mean), wide), dtype=np.float32)).Q
 
 
 def iterate(pixels: Pixels, basis: Basis, components: int) -> tuple[Eigenfaces, Basis]:
@@ -78,24 +78,15 @@ def iterate(pixels: Pixels, basis: Basis, components: int) -> tuple[Eigenfaces, 
         image += block.T @ (projected / np.float32(pixels.count))
     variances, rotation = np.linalg.eigh(within)
     vectors = basis @ rotation[:, ::-1].astype(np.float32)
-    return _eigenfaces(pixels, vectors, variances[::-1], components), _orthonormal(image)
-
-
-def _orthonormal(vectors: Basis) -> Basis:
-    return np.linalg.qr(vectors)[0]
+    return _eigenfaces(pixels, vectors, variances[::-1], components), np.linalg.qr(image).Q
 
 
 def _eigenfaces(
     pixels: Pixels, vectors: Float[np.ndarray, "p l"], variances: np.ndarray, components: int
 ) -> Eigenfaces:
+    """Return the leading `components`, each with a positive largest entry: signs are arbitrary."""
     kept = np.ascontiguousarray(vectors[:, :components].T, np.float32)
+    largest = np.abs(kept).argmax(1)
+    kept[kept[np.arange(len(kept)), largest] < 0] *= -1
     spread = np.maximum(variances[:components], 0).astype(np.float32)
-    return Eigenfaces(pixels.mean, kept * _signs(kept), spread)
-
-
-def _signs(vectors: Float32[np.ndarray, "k p"]) -> np.ndarray:
-    """Return the signs that make each vector's largest entry positive, for they are arbitrary."""
-    largest = np.abs(vectors).argmax(1)
-    return np.where(vectors[np.arange(len(vectors)), largest] < 0, -1, 1)[:, None].astype(
-        np.float32
-    )
+    return Eigenfaces(pixels.mean, kept, spread)

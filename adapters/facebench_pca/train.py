@@ -9,14 +9,16 @@ import numpy as np
 from facebench.data.dataset import Dataset
 from facebench.distributed.launch import processes_option
 from facebench.errors import BadInput
+from facebench.options import choice, number
 from facebench.sampler import Images, latents, to_uint8
-from facebench.training import Plan, Run, fit, plan_options, train_images, trainer_options
-from facebench.training.held_back import held_back
-from facebench.training.loop import CONTROL_SEEDS
-from facebench.training.loss_chart import save_chart
-from facebench.training.options import POSITIVE
+from facebench.training.charts import save_chart
+from facebench.training.data import held_back, train_images
+from facebench.training.loop import fit
+from facebench.training.options import Plan, plan_options, trainer_options
+from facebench.training.recorder import CONTROL_SEEDS
+from facebench.training.run import Run
 from facebench_pca.learner import PCALearner
-from facebench_pca.model import Eigenfaces, render
+from facebench_pca.model import TINY, Eigenfaces
 from facebench_pca.sampler import MODEL_FILE
 
 SOLVERS = {
@@ -32,28 +34,22 @@ TRUNCATED = (16, 64, 256)
 
 @click.command("pca")
 @trainer_options
-@click.option(
+@number(
     "--components",
-    type=POSITIVE,
-    metavar="INT",
-    help=f"Eigenfaces to keep, the dimensions of the latent space.  "
-    f"[default: {DEFAULT_COMPONENTS}, or all there are if fewer]",
+    None,
+    f"Eigenfaces to keep, the dimensions of the latent space.  [default: {DEFAULT_COMPONENTS}, or "
+    "all there are if fewer]",
 )
-@click.option(
+@choice(
     "--solver",
-    type=click.Choice(["auto", *SOLVERS]),
-    default="auto",
-    show_default=True,
-    help="How they are found: exactly, in memory of pixels by pixels; or approximately, in memory "
+    ["auto", *SOLVERS],
+    "How they are found: exactly, in memory of pixels by pixels; or approximately, in memory "
     "of pixels by components. auto decomposes up to 32x32 pixels exactly.",
 )
-@click.option(
+@number(
     "--passes",
-    default=6,
-    show_default=True,
-    type=POSITIVE,
-    metavar="INT",
-    help="Times that the randomized solver reads all images; more are more exact. A run that is "
+    6,
+    "Times that the randomized solver reads all images; more are more exact. A run that is "
     "there ends earlier or later with another number.",
 )
 @plan_options("passes", log_every=1, grid_every=1, checkpoint_every=4)
@@ -76,8 +72,7 @@ def command(
     components, solver = _components(components, dataset), choose_solver(solver, dataset)
     options |= {"components": components, "solver": solver}
     run = Run(out, "pca", MODEL_FILE, dataset, length="passes", **options)
-    if run.finished and plan.resume:
-        click.echo(f"{run.model_path} is already trained with these options.")
+    if run.is_already_trained(plan):
         return
     how = SOLVERS[solver].format(**options)
     click.echo(f"Fitting {components} eigenfaces to {len(run.images)} images by {how}.")
@@ -95,10 +90,11 @@ def _finish(run: Run, learner: PCALearner) -> None:
         if leading < len(model.variances):
             z = latents(CONTROL_SEEDS, len(model.variances))
             z[:, leading:] = 0
-            run.save_grid(f"leading-{leading}", render(model, z))
+            run.save_grid(f"leading-{leading}", model.render(z))
+    logarithms = np.log10(np.maximum(model.variances, TINY))
     spectrum = {
         "explained variance": list(enumerate(explained.tolist(), 1)),
-        "log10 of variance": list(enumerate(_log(model.variances), 1)),
+        "log10 of variance": list(enumerate(logarithms.tolist(), 1)),
     }
     chart = save_chart(spectrum, run.samples / "spectrum.svg", "eigenface")
     click.echo(f"Eigenfaces: {run.samples / 'eigenfaces.png'}\nSpectrum: {chart}")
@@ -110,10 +106,6 @@ def portraits(model: Eigenfaces, count: int = 35) -> Images:
     faces = 127.5 * (1 + faces / np.abs(faces).max(axis=1, keepdims=True))
     rows = np.concatenate([model.mean[None], faces])
     return to_uint8(rows.reshape(-1, 3, model.size, model.size), 0.0, 255.0)
-
-
-def _log(variances: np.ndarray) -> list[float]:
-    return np.log10(np.maximum(variances, 1e-12)).tolist()
 
 
 def _components(wanted: int | None, dataset: Dataset) -> int:

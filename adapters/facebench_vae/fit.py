@@ -1,18 +1,15 @@
-"""A training run of the VAE, from its data to its last numbers."""
-
-from typing import Any
+"""The end of a VAE's training: its last numbers, the prior, and reconstructions."""
 
 import click
 import numpy as np
 import torch
 
-from facebench.errors import BadInput
 from facebench.sampler import Images
-from facebench.training import ImageRows, Plan, Run
-from facebench.training.group import fit_together, process_group
+from facebench.training.learner import ImageRows
+from facebench.training.run import Run
 from facebench_vae.learner import VAELearner, means
 from facebench_vae.likelihood import bits_per_dimension
-from facebench_vae.model import VAE, Elbo, render_codes, to_network
+from facebench_vae.model import VAE, Elbo, to_network
 
 BATCH = 100
 COLUMNS = 6
@@ -24,28 +21,14 @@ TOLD = (
 )
 
 
-def choose_device(name: str) -> str:
-    """Return "cpu" or "cuda" for ``--device`` "auto", "cpu" or "cuda"."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise BadInput("torch sees no GPU for --device cuda: leave the option out.")
-    return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def train(run: Run, plan: Plan, device: str = "cpu") -> None:
-    """Train as ``run.config`` says, and write its model file when all is done."""
-    with process_group(device, run.config["batch_size"]) as group:
-        learner = VAELearner(run.config, run.images, device, group)
-        fit_together(run, learner, plan, group, finish=lambda: _finish(run, learner))
-
-
-def _finish(run: Run, learner: VAELearner) -> None:
-    """Measure what was learnt and what was held back, fit the prior if asked for, and draw.
-
-    The hold-out split is left to evaluations.
-    """
+def finish(run: Run, learner: VAELearner) -> None:
+    """Measure what was learnt and held back (not the hold-out), fit the prior, save pictures."""
     parts = {"train": run.images} | ({"held_back": run.scored} if run.config["held_back"] else {})
     for name, images in parts.items():
-        values = measure(learner.average, images, run.config)
+        some, likelihood = images[:MEASURED], run.config["likelihood"]
+        values = evaluate(learner.average, some, run.config["sigma"], likelihood)
+        dimensions = some[0].size
+        values["bits_per_dimension"] = bits_per_dimension(values["elbo"], likelihood, dimensions)
         run.log(learner.steps, **{f"{name}_{key}": value for key, value in values.items()})
         click.echo(TOLD.format(part=name.replace("_", " ").capitalize(), **values))
     if run.config["prior"] == "fitted":
@@ -55,14 +38,6 @@ def _finish(run: Run, learner: VAELearner) -> None:
     whole = shown[: len(shown) // columns * columns]  # a broken row would lose its partner
     pairs = reconstructions(learner.average, whole, columns)
     run.save_grid("reconstructions", pairs, columns)
-
-
-def measure(model: VAE, images: ImageRows, config: dict[str, Any]) -> dict[str, float]:
-    """Return the ELBO of up to 1,000 images, its terms, and its bits per dimension."""
-    some = images[:MEASURED]
-    values = evaluate(model, some, config["sigma"], config["likelihood"])
-    bits = bits_per_dimension(values["elbo"], config["likelihood"], some[0].size)
-    return values | {"bits_per_dimension": bits}
 
 
 @torch.inference_mode()
@@ -108,7 +83,7 @@ def fit_prior(model: VAE, images: ImageRows) -> None:
 def reconstructions(model: VAE, images: np.ndarray, columns: int) -> Images:
     """Return rows of `images`, each followed by what their posteriors' means decode to."""
     mean = model.eval().encode(to_network(images).to(model.device)).mean
-    decoded = render_codes(model, mean)
+    decoded = model.render_codes(mean)
     rows = [
         row
         for start in range(0, len(images), columns)

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 from torch import Tensor
 
-from facebench.sampler import Images, LatentSampler
-from facebench.training import ImageRows, generator, random_batch
+from facebench.sampler import LatentSampler
 from facebench.training.group import Group
-from facebench.training.learner import State
-from facebench_vae.model import VAE, Elbo, render, save, to_network
+from facebench.training.learner import ImageRows, State, generator, random_batch
+from facebench.training.sampler import ModelSampler
+from facebench_vae.model import VAE, Elbo, save, to_network
 
 
 class VAELearner:
@@ -50,19 +49,19 @@ class VAELearner:
 
     def sampler(self) -> LatentSampler:
         """Return the sampler of the averaged network."""
-        return _NetworkSampler(self.average)
+        return ModelSampler(self.average)
 
     def state(self) -> State:
         """Return weights, averages and Adam's moments as arrays."""
-        parts = {"model": self.model.state_dict(), "average": self.average.state_dict()}
         moments = {
             f"{index}/{name}": tensor
             for index, values in self.adam.state_dict()["state"].items()
             for name, tensor in values.items()
         }
+        networks = {"model": self.model.state_dict(), "average": self.average.state_dict()}
         return {
             f"{part}/{name}": tensor.detach().cpu().numpy().copy()
-            for part, tensors in (parts | {"adam": moments}).items()
+            for part, tensors in (networks | {"adam": moments}).items()
             for name, tensor in tensors.items()
         }
 
@@ -115,14 +114,6 @@ class _Objective(torch.nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=enabled):
             self.model.train()
             return self.model.elbo(x, self.config["sigma"], self.config["likelihood"], noise)
-
-
-class _NetworkSampler(LatentSampler):
-    def __init__(self, model: VAE):
-        self.model, self.latent_dim = model, model.latent_dim
-
-    def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
-        return render(self.model, z)
 
 
 def warm_up(step: int, steps: int) -> float:

@@ -8,6 +8,7 @@ samples from it fell apart.
 """
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,7 +67,7 @@ class VAE(nn.Module):
         channels = [width * min(2**level, 8) for level in range(levels)]
         flat = channels[-1] * _BOTTOM**2
         self.encoder = nn.Sequential(
-            *(_down(c, d) for c, d in zip([3, *channels], channels, strict=False)),
+            *(_convolve(nn.Conv2d, c, d) for c, d in pairwise([3, *channels])),
             nn.Flatten(),
             nn.Linear(flat, 2 * latent_dim),
         )
@@ -74,7 +75,7 @@ class VAE(nn.Module):
             nn.Linear(latent_dim, flat, bias=False),
             nn.Unflatten(1, (channels[-1], _BOTTOM, _BOTTOM)),
             *_normed(channels[-1]),
-            *(_up(c, d) for c, d in zip(channels[::-1], channels[-2::-1], strict=False)),
+            *(_convolve(nn.ConvTranspose2d, c, d) for c, d in pairwise(channels[::-1])),
             nn.ConvTranspose2d(channels[0], 3, 4, stride=2, padding=1),
         )
         self.prior_mean = nn.Buffer(torch.zeros(latent_dim))
@@ -119,6 +120,23 @@ class VAE(nn.Module):
         mean = self.decode(posterior.sample(noise)).float()
         return Elbo(LIKELIHOODS[likelihood](x, mean, sigma), kl_to_prior(posterior))
 
+    @torch.inference_mode()
+    def render(self, z: Float32[np.ndarray, "n d"]) -> Images:
+        """Return the images of standard normal `z`."""
+        return self.render_codes(self.from_prior(torch.from_numpy(z).to(self.device)))
+
+    @torch.inference_mode()
+    def render_codes(self, codes: Float[Tensor, "n d"]) -> Images:
+        """Return the images that `codes` are decoded to, BatchNorm at its moving averages."""
+        mean = self.eval().decode(codes)
+        return to_uint8(mean.contiguous().cpu().numpy(), -1.0, 1.0)
+
+    @torch.inference_mode()
+    def invert(self, images: Images) -> Float32[np.ndarray, "n d"]:
+        """Return the standard normal z that stand for the means of q(z|x): `render`'s way back."""
+        codes = self.eval().encode(to_network(images).to(self.device)).mean
+        return self.to_prior(codes).cpu().numpy()
+
 
 def kl_to_prior(q: Posterior) -> Float[Tensor, " n"]:
     """Return KL(q ‖ N(0, I)) in nats (Kingma & Welling 2014, appendix B)."""
@@ -126,29 +144,9 @@ def kl_to_prior(q: Posterior) -> Float[Tensor, " n"]:
 
 
 def to_network(images: Images) -> Float32[Tensor, "n 3 h w"]:
-    """Return `images` as the networks see them: 0 to 255 mapped to [-1, 1]."""
+    """Return `images` as the networks take them: 0 to 255 mapped to [-1, 1]."""
     pixels = torch.from_numpy(images.astype(np.float32))
     return (pixels / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-
-
-@torch.inference_mode()
-def render(model: VAE, z: Float32[np.ndarray, "n d"]) -> Images:
-    """Return the images that `model` makes of standard normal `z`."""
-    return render_codes(model, model.from_prior(torch.from_numpy(z).to(model.device)))
-
-
-@torch.inference_mode()
-def render_codes(model: VAE, codes: Float[Tensor, "n d"]) -> Images:
-    """Return the images that `model` decodes from `codes`, BatchNorm at its moving averages."""
-    mean = model.eval().decode(codes)
-    return to_uint8(mean.contiguous().cpu().numpy(), -1.0, 1.0)
-
-
-@torch.inference_mode()
-def encode(model: VAE, images: Images) -> Float32[np.ndarray, "n d"]:
-    """Return the standard normal z that stand for the means of q(z|x): `render`'s way back."""
-    codes = model.eval().encode(to_network(images).to(model.device)).mean
-    return model.to_prior(codes).cpu().numpy()
 
 
 def save(model: VAE, path: Path) -> None:
@@ -163,9 +161,9 @@ def load(path: Path) -> VAE:
     config = read_json(path.parent / "config.json")
     try:
         model = VAE(config["size"], config["latent_dim"], config["width"])
-        weights = load_file(path)
-        if not any(name.startswith("prior_") for name in weights):
-            weights |= _standard_prior(model)
+        weights, prior = load_file(path), {"prior_mean", "prior_factor"}
+        if not prior & weights.keys():  # written before priors could be fitted
+            weights |= {name: getattr(model, name) for name in prior}
         model.load_state_dict(weights)
     except (KeyError, OSError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
@@ -175,17 +173,8 @@ def load(path: Path) -> VAE:
     return model.eval()
 
 
-def _standard_prior(model: VAE) -> dict[str, Tensor]:
-    """Return the prior of files that were written before priors could be fitted."""
-    return {name: each for name, each in model.named_buffers() if name.startswith("prior_")}
-
-
-def _down(c: int, d: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(c, d, 4, stride=2, padding=1, bias=False), *_normed(d))
-
-
-def _up(c: int, d: int) -> nn.Module:
-    return nn.Sequential(nn.ConvTranspose2d(c, d, 4, stride=2, padding=1, bias=False), *_normed(d))
+def _convolve(kind: type[nn.Module], c: int, d: int) -> nn.Module:
+    return nn.Sequential(kind(c, d, 4, stride=2, padding=1, bias=False), *_normed(d))
 
 
 def _normed(channels: int) -> tuple[nn.Module, ...]:

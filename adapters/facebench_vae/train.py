@@ -6,120 +6,78 @@ from typing import Any
 import click
 
 from facebench.distributed.launch import processes_option
-from facebench.training import (
-    Plan,
-    Run,
-    plan_options,
-    require_power_of_two,
-    train_images,
-    trainer_options,
-)
-from facebench.training.options import STEPS_HELP
+from facebench.options import POSITIVE, choice, number
+from facebench.training.data import require_power_of_two, train_images
+from facebench.training.group import choose_device, join_group
+from facebench.training.loop import fit
+from facebench.training.options import Plan, plan_options, steps_option, trainer_options
+from facebench.training.run import Run
 from facebench_vae.sampler import MODEL_FILE
 
 
 @click.command("vae")
 @trainer_options
-@click.option(
-    "--steps",
-    default=10000,
-    show_default=True,
-    type=click.IntRange(min=1),
-    metavar="INT",
-    help=STEPS_HELP,
-)
-@click.option(
-    "--batch-size",
-    default=64,
-    show_default=True,
-    type=click.IntRange(min=2),
-    metavar="INT",
-    help="Images per step.",
-)
-@click.option(
+@steps_option(10000)
+@number("--batch-size", 64, "Images per step.", click.IntRange(2))
+@number(
     "--width",
-    default=32,
-    show_default=True,
-    type=click.IntRange(min=1),
+    32,
+    "Channels at half the image's size; they double with every halving, up to 8 times that.",
     metavar="CHANNELS",
-    help="Channels at half the image's size; they double with every halving, up to 8 times that.",
 )
-@click.option(
+@number(
     "--latent-dim",
-    default=64,
-    show_default=True,
-    type=click.IntRange(min=1),
-    metavar="INT",
-    help="Dimensions of the latent space; more of them take longer to become independent, which "
+    64,
+    "Dimensions of the latent space; more of them take longer to become independent, which "
     "samples depend on.",
 )
-@click.option(
+@number(
     "--sigma",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="FLOAT",
-    help="Standard deviation of the likelihood, where pixels span [-1, 1]: a smaller one gives "
+    1.0,
+    "Standard deviation of the likelihood, where pixels span [-1, 1]: a smaller one gives "
     "sharper reconstructions and less faithful samples.",
+    POSITIVE,
 )
-@click.option(
+@choice(
     "--likelihood",
-    default="gaussian",
-    show_default=True,
-    type=click.Choice(["gaussian", "logistic"]),
-    help="What a pixel is given its mean: a Gaussian density, or a logistic over its 256 levels "
+    ["gaussian", "logistic"],
+    "What a pixel is given its mean: a Gaussian density, or a logistic over its 256 levels "
     "(Salimans et al. 2017).",
 )
-@click.option(
+@number(
     "--beta",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    metavar="FLOAT",
-    help="Weight of the KL in what is maximised (Higgins et al. 2017); the ELBO that is told has "
+    1.0,
+    "Weight of the KL in what is maximised (Higgins et al. 2017); the ELBO that is told has "
     "weight 1.",
+    click.FloatRange(min=0),
 )
-@click.option(
+@number(
     "--kl-warmup",
-    default=0,
-    show_default=True,
-    type=click.IntRange(min=0),
+    0,
+    "Raise that weight from 0 over so many steps (Bowman et al. 2016).",
+    click.IntRange(0),
     metavar="STEPS",
-    help="Raise that weight from 0 over so many steps (Bowman et al. 2016).",
 )
-@click.option(
+@choice(
     "--prior",
-    default="standard",
-    show_default=True,
-    type=click.Choice(["standard", "fitted"]),
-    help="What samples are drawn from: the standard normal, or the Gaussian of the training "
+    ["standard", "fitted"],
+    "What samples are drawn from: the standard normal, or the Gaussian of the training "
     "images' codes, fitted at the end (Ghosh et al. 2020).",
 )
-@click.option(
+@number(
     "--ema",
-    default=0.999,
-    show_default=True,
-    type=click.FloatRange(0, 1, max_open=True),
-    metavar="FLOAT",
-    help="Decay of the moving average of the weights, which is kept; 0 keeps the weights "
-    "themselves.",
+    0.999,
+    "Decay of the moving average of the weights, which is kept; 0 keeps the weights themselves.",
+    click.FloatRange(0, 1, max_open=True),
 )
-@click.option(
+@number(
     "--lr",
-    default=2e-3,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="FLOAT",
-    help="Adam's first learning rate; it falls to 0 along a cosine over --steps. A run that goes "
+    2e-3,
+    "Adam's first learning rate; it falls to 0 along a cosine over --steps. A run that goes "
     "on with other --steps goes on along their cosine.",
+    POSITIVE,
 )
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    help="Where to train; auto takes a GPU if torch sees one.",
-)
+@choice("--device", ["auto", "cpu", "cuda"], "Where to train; auto takes a GPU if torch sees one.")
 @click.option(
     "--mixed-precision",
     is_flag=True,
@@ -144,12 +102,13 @@ def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> N
     """
     dataset = train_images(data)
     require_power_of_two(dataset, "VAE")
-
-    from facebench_vae.fit import choose_device, train
-
     device = choose_device(device)
     run = Run(out, "vae", MODEL_FILE, dataset, **options)
-    if run.finished and plan.resume:
-        click.echo(f"{run.model_path} is already trained with these options.")
+    if run.is_already_trained(plan):
         return
-    train(run, plan, device)
+    from facebench_vae.fit import finish
+    from facebench_vae.learner import VAELearner
+
+    group = join_group(device, run.config["batch_size"])
+    learner = VAELearner(run.config, run.images, device, group)
+    fit(run, learner, plan, group, finish=lambda: finish(run, learner))

@@ -1,7 +1,9 @@
 """Downloads that go on where they stopped, and appear only when they are what they should be.
 
 What has come so far lies in a hidden file beside the target. It is added to by range requests,
-checked as a whole, and thrown away if its digest is another.
+checked as a whole, and thrown away if its digest is another. By hand, for no library does it all:
+pooch begins anew what broke off and locks nothing, torch.hub likewise, huggingface_hub is for its
+own servers.
 """
 
 import fcntl
@@ -13,7 +15,6 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
 
 from facebench.files import file_digest
 from facebench.progress import Track, silent
@@ -21,8 +22,8 @@ from facebench.progress import Track, silent
 _BLOCK = 1 << 20
 _ATTEMPTS = 4  # an address, as long as each brings something
 _TIMEOUT = 60  # seconds without a byte
-_LARGEST = 8 << 30  # bytes, for a server that never stops
-_SCHEMES = ("http://", "https://")
+LARGEST = 8 << 30
+"""Bytes of a file, for a server that never stops."""
 
 
 def download(
@@ -47,8 +48,8 @@ def download(
 
 
 def _from(url: str, target: Path, sha256: str, track: Track, timeout: int | float) -> None:
-    if not url.startswith(_SCHEMES):
-        raise ValueError(f"{url} is no http address")
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"{url} is not an http address")
     with _partial(target) as (path, stream):
         if target.is_file():
             return  # another process was faster
@@ -106,20 +107,15 @@ def _fetch(url: str, stream: BufferedIOBase, track: Track, timeout: int | float)
     if have := stream.tell():
         request.add_header("Range", f"bytes={have}-")
     with urllib.request.urlopen(request, timeout=timeout) as response:
-        if response.status != 206 or not _begins_at(response, have):
+        sent = str(response.headers.get("Content-Range", ""))
+        if response.status != 206 or not sent.startswith(f"bytes {have}-"):
             stream.truncate(0)
             stream.seek(0)
         expected = stream.tell() + int(response.headers.get("Content-Length") or 0)
-        name = url.rpartition("/")[2]
         blocks = iter(lambda: response.read1(_BLOCK), b"")
-        for block in track(blocks, f"Downloading {name}", None):
-            if stream.tell() > _LARGEST:
-                raise OSError(f"{url} sends more than {_LARGEST >> 30} GiB")
+        for block in track(blocks, f"Downloading {url.rpartition('/')[2]}", None):
+            if stream.tell() > LARGEST:
+                raise OSError(f"{url} sends more than {LARGEST >> 30} GiB")
             stream.write(block)
         if stream.tell() < expected:
             raise OSError(f"the connection broke off after {stream.tell()} of {expected} bytes")
-
-
-def _begins_at(response: Any, have: int) -> bool:
-    """Return whether a partial answer is the part that was asked for."""
-    return str(response.headers.get("Content-Range", "")).startswith(f"bytes {have}-")

@@ -1,10 +1,10 @@
 """The feature store: what was computed once, by the content of everything it depends on.
 
-A record is one chunk of one source seen by one extractor. Its key names the data or the model by
-digest, the seeds, the network, its weights and its precision, so that it cannot go stale. Records
-are safetensors files, written whole and read memory-mapped; key and arrays are sealed by a digest
-in the file's header, checked at every load (1 ms for 2 MB). A damaged record is said to be so, and
-computed again.
+A record is what one extractor made of one chunk of one source. Its key names the data or the model
+by digest, the seeds, the network, its weights and its precision, so that it cannot go stale.
+Records are safetensors files, written whole and read memory-mapped; key and arrays are sealed by a
+digest in the file's header, checked at every load (1 ms for 2 MB). A damaged record is said to be
+so, and computed again.
 
 Any number of processes may use one store: whoever writes a key last wins, with the same content.
 """
@@ -19,22 +19,14 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from facebench.files import atomic_path
 
 Record = dict[str, np.ndarray]
 
-_TYPES = {
-    "U8": np.uint8,
-    "I32": np.int32,
-    "I64": np.int64,
-    "F16": np.float16,
-    "F32": np.float32,
-    "F64": np.float64,
-}
-"""What records may hold, by safetensors' names."""
+_TYPES = {"U8": "u1", "I32": "i4", "I64": "i8", "F16": "f2", "F32": "f4", "F64": "f8"}
+"""What records may hold: NumPy's types by safetensors' names."""
 
 # What a damaged header makes numpy and json raise.
 _DAMAGE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
@@ -87,20 +79,17 @@ class FeatureStore:
         except FileNotFoundError:
             return None
         except _DAMAGE:
-            warnings.warn(
-                f"The features kept in {path} are damaged; they are computed again.",
-                DamagedRecord,
-                stacklevel=2,
-            )
+            said = f"The features kept in {path} are damaged; they are computed again."
+            warnings.warn(said, DamagedRecord, stacklevel=2)
             return None
 
     def save(self, key: str, record: Record) -> Record:
-        """Keep `record` under `key`, and return it as `load` would."""
+        """Keep `record` under `key`, and return it as `load` would, from the file."""
         metadata = {"key": key, "digest": _digest(key, record)}
         arrays = {name: np.asarray(array, order="C") for name, array in record.items()}
         with atomic_path(self.path(key)) as partial:
             partial.write_bytes(save(arrays, metadata))  # save_file's errors are no OSError
-            return _read(partial, key)
+            return _mapped(partial)[0]
 
     def adopt(self, key: str, data: bytes) -> None:
         """Keep the file of another store's record called `key`, or raise ValueError if damaged."""
@@ -127,20 +116,19 @@ class FeatureStore:
         try:
             key = read_key(path)
             _read(path, key)
+            return path == self.path(key)
         except _DAMAGE:
             return False
         except FileNotFoundError:  # removed a moment ago: there is nothing damaged
             return True
-        return path == self.path(key)
 
 
 def read_key(path: Path) -> str:
     """Return the key in the header of a record's file, or raise ValueError."""
     try:
-        with safe_open(path, "np") as file:
-            return str((file.metadata() or {})["key"])
-    except (KeyError, SafetensorError) as error:
-        raise ValueError(f"{path} is no record: {error}") from error
+        return _mapped(path)[1]["key"]
+    except _DAMAGE as error:
+        raise ValueError(f"{path} is not a record: {error}") from error
 
 
 def remove(files: Iterable[StoredFile]) -> int:
@@ -162,15 +150,22 @@ def _files(paths: Iterable[Path]) -> Iterator[StoredFile]:
 
 def _read(path: Path, key: str) -> Record:
     """Return the arrays at `path`; raises one of _DAMAGE if they, key or digest are others."""
+    record, metadata = _mapped(path)
+    if metadata != {"key": key, "digest": _digest(key, record)}:
+        raise ValueError(f"{path} has another key or digest")
+    return record
+
+
+def _mapped(path: Path) -> tuple[Record, dict[str, str]]:
+    """Return the arrays at `path`, memory-mapped, and what the header says of them."""
     data = np.memmap(path, np.uint8, "r")  # safetensors' own reader for numpy would copy
     start = 8 + int.from_bytes(data[:8].tobytes(), "little")
     header = json.loads(data[8:start].tobytes())
     metadata = header.pop("__metadata__")
     record = {name: _array(data[start:], **about) for name, about in header.items()}
-    length = start + sum(array.nbytes for array in record.values())
-    if (length, metadata) != (len(data), {"key": key, "digest": _digest(key, record)}):
-        raise ValueError(f"{path} has another length, key or digest")
-    return record
+    if len(data) != start + sum(array.nbytes for array in record.values()):
+        raise ValueError(f"{path} has another length")
+    return record, metadata
 
 
 def _array(

@@ -65,12 +65,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt, _Terminated) as error:
         _leave_interrupted(error)
-    except BadInput as error:
+    except (BadInput, RowFailed, RunFailed) as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-    except (RowFailed, RunFailed) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, BadInput) else 1)
     except BrokenPipeError:  # whoever read the output has seen enough
         _leave_quietly()
     except OSError as error:  # a full disk, a folder that may not be written
@@ -89,9 +86,8 @@ def _interrupt(number: int, frame: object) -> None:
 
 def _leave_interrupted(error: BaseException) -> None:
     """Say how to go on, and exit as a shell reports a signal."""
-    click.echo(
-        "Interrupted: what is finished is kept, run the same command again to go on.", err=True
-    )
+    said = "Interrupted: what is finished is kept, run the same command again to go on."
+    click.echo(said, err=True)
     sys.exit(128 + (signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT))
 
 
@@ -126,10 +122,8 @@ def _where_it_is_full() -> str:
     named = [Path(word) for word in sys.argv[1:] if not word.startswith("-")]
     full = [place for place in (*named, Path.cwd()) if _is_full(place)]
     with contextlib.suppress(BadInput):
-        if _is_full(paths.cache_folder()):
-            return (
-                f" in {paths.cache_folder()} (facebench store prune --all), {paths.CACHE_ELSEWHERE}"
-            )
+        if _is_full(cache := paths.cache_folder()):
+            return f" in {cache} (facebench store prune --all), {paths.CACHE_ELSEWHERE}"
     return f" in {full[0]}" if full else ""
 
 

@@ -33,7 +33,7 @@ def check(
     """
     from facebench.plugins.spec import parse_model
     from facebench.sandbox.limits import limits_of
-    from facebench.sandbox.process import examine
+    from facebench.sandbox.parent import examine
 
     limits = limits_of(time_limit, memory_limit)
     named = parse_model(model)

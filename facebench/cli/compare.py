@@ -13,6 +13,7 @@ from rich.text import Text
 
 from facebench.errors import BadInput
 from facebench.metrics.paired_text import Line, as_record, footnotes, line
+from facebench.metrics.table import UNKNOWN, is_known
 from facebench.results.result import Result, read_result, read_results
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def compare(first: str, second: str, results: Path, force: bool, as_json: bool) 
 
     a, b = _find(first, results), _find(second, results)
     found = compare(a, b, force=force)
+    for key in sorted(a.metrics.keys() & b.metrics.keys()):
+        if not is_known(key):
+            click.echo(f"Note: {key} is left out: {UNKNOWN}.", err=True)
     if as_json:
         click.echo(json.dumps(as_record(found, a, b), indent=2, ensure_ascii=False))
     else:
@@ -107,7 +111,7 @@ def _table(a: Result, b: Result, lines: Sequence[Line]) -> Table:
 
 def _cells(each: Line) -> list[Text]:
     below = f"\n{each.interval}" if each.interval else ""
-    style = "bold" if each.decided else "dim" if each.p == "—" else ""
+    style = "bold" if each.significant else "dim" if each.p == "—" else ""
     return [
         Text(each.metric),
         Text(each.first),

@@ -1,18 +1,17 @@
 """``facebench data``: make prepared data sets, and look at them."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, get_args
 
 import click
 
 from facebench.data.crop import PRESETS
-from facebench.data.dataset import Dataset, open_dataset
+from facebench.data.dataset import Dataset, Split, open_dataset
 from facebench.errors import BadInput
-from facebench.folders import printable
 from facebench.options import seed_option
 from facebench.progress import bar
+from facebench.text import printable
 
-_FOLDER = click.Path(path_type=Path)
 _OUT = click.Path(path_type=Path, file_okay=False)
 
 
@@ -38,7 +37,7 @@ _holdout_option = click.option(
 
 
 @data.command()
-@click.argument("source", type=_FOLDER, metavar="SRC")
+@click.argument("source", type=click.Path(path_type=Path), metavar="SRC")
 @click.argument("out", type=_OUT, metavar="OUT")
 @click.option(
     "--crop",
@@ -56,16 +55,7 @@ _holdout_option = click.option(
     is_flag=True,
     help="Keep the order of the names: for data whose official split goes by it, as CelebA's does.",
 )
-def prepare(
-    source: Path,
-    out: Path,
-    crop: str,
-    size: int,
-    holdout: int | None,
-    skip_unreadable: bool,
-    seed: int,
-    in_order: bool,
-) -> None:
+def prepare(source: Path, out: Path, **options: Any) -> None:
     """Crop and resize the pictures of SRC into the data set OUT.
 
     SRC is a folder, a zip or a tar of pictures, or one .npy or .npz array of them (uint8). They
@@ -82,18 +72,7 @@ def prepare(
     """
     from facebench.data.prepare import prepare
 
-    dataset = prepare(
-        source,
-        out,
-        crop=crop,
-        size=size,
-        holdout=holdout,
-        skip_unreadable=skip_unreadable,
-        seed=seed,
-        in_order=in_order,
-        track=bar,
-    )
-    _report(dataset, out)
+    _report(prepare(source, out, track=bar, **options), out)
 
 
 @data.command()
@@ -104,7 +83,7 @@ def prepare(
 @_size_option
 @_holdout_option
 @seed_option("Seed of the first face.")
-def synth(out: Path, num: int, size: int, holdout: int | None, seed: int) -> None:
+def synth(out: Path, **options: Any) -> None:
     """Render parametric faces into the data set OUT: no photographs, no download.
 
     What each face was drawn from (skin, hair, pose, light, ...) lies beside it in factors.csv.
@@ -115,7 +94,7 @@ def synth(out: Path, num: int, size: int, holdout: int | None, seed: int) -> Non
     """
     from facebench.data.prepare import synthesize
 
-    _report(synthesize(out, num=num, size=size, seed=seed, holdout=holdout, track=bar), out)
+    _report(synthesize(out, track=bar, **options), out)
 
 
 @data.command()
@@ -123,7 +102,7 @@ def synth(out: Path, num: int, size: int, holdout: int | None, seed: int) -> Non
 @click.argument("out", type=_OUT, metavar="OUT")
 @_size_option
 @_holdout_option
-def download(name: str, out: Path, size: int, holdout: int | None) -> None:
+def download(name: str, out: Path, **options: Any) -> None:
     """Download faces and prepare them as the data set OUT.
 
     \b
@@ -141,7 +120,7 @@ def download(name: str, out: Path, size: int, holdout: int | None) -> None:
     from facebench.data.datasets import DOWNLOADS, download
 
     click.echo(f"{DOWNLOADS[name].title}: {DOWNLOADS[name].terms}", err=True)
-    _report(download(name, out, size=size, holdout=holdout, track=bar), out)
+    _report(download(name, out, track=bar, **options), out)
 
 
 @data.command()
@@ -170,7 +149,7 @@ def stats(folder: Path) -> None:
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.png")
 @click.option(
     "--split",
-    type=click.Choice(["train", "holdout", "all"]),
+    type=click.Choice(get_args(Split)),
     default="all",
     show_default=True,
     help="Which images.",
@@ -180,14 +159,7 @@ def stats(folder: Path) -> None:
 )
 @click.option("--first", is_flag=True, help="Take the first ones instead of random ones.")
 @seed_option("Seed of the choice.")
-def sheet(
-    folder: Path,
-    out: Path,
-    split: Literal["train", "holdout", "all"],
-    num: int,
-    first: bool,
-    seed: int,
-) -> None:
+def sheet(folder: Path, out: Path, split: Split, num: int, first: bool, seed: int) -> None:
     """Draw a contact sheet of the prepared data set DIR.
 
     \b
@@ -211,7 +183,7 @@ def sheet(
 
 
 def _report(dataset: Dataset, out: Path) -> None:
-    from facebench.data.source import listed
+    from facebench.data.pictures import listed
 
     train, holdout = len(dataset.split("train")), len(dataset.split("holdout"))
     skipped, left_out = len(dataset.info["skipped"]), dataset.info.get("left_out", [])

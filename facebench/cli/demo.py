@@ -4,8 +4,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -49,22 +47,13 @@ def _run(*arguments: object) -> None:
     words = [str(argument) for argument in arguments]
     click.secho(f"\n$ facebench {shlex.join(words)}", bold=True)
     process = subprocess.Popen([sys.executable, "-m", "facebench", *words])
-    with _stopped_gently(process):
+    # A step that is told to stop keeps its checkpoint; Ctrl-C it gets from the terminal.
+    interrupted = signal.signal(signal.SIGINT, lambda number, frame: None)
+    terminated = signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
+    try:
         code = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, interrupted)
+        signal.signal(signal.SIGTERM, terminated)
     if code:
         sys.exit(code if code > 0 else 128 - code)
-
-
-@contextmanager
-def _stopped_gently(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Let a step that is told to stop keep its checkpoint; Ctrl-C it gets from the terminal."""
-    handlers: dict[int, Callable[..., None]] = {
-        signal.SIGINT: lambda number, frame: None,
-        signal.SIGTERM: lambda number, frame: process.terminate(),
-    }
-    before = {number: signal.signal(number, each) for number, each in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

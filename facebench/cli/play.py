@@ -1,14 +1,13 @@
 """``facebench sample | interpolate | traverse``: pictures from one model."""
 
 import re
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import numpy as np
-from PIL import Image
 
 from facebench.data.grid import grid
 from facebench.errors import BadInput, as_failure
@@ -22,79 +21,71 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _LARGEST, _LONGEST_RANGE = 2**63, 100_000
 
 
-def _numbers(context: click.Context, param: click.Parameter, value: str) -> list[int]:
-    """Return the whole numbers that a list such as ``0,7,20-35`` names."""
-    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", value):
-        raise click.BadParameter(f"{value!r} is no list of numbers such as 0,7,20-35")
-    found: list[int] = []
-    for part in value.split(","):
-        first, _, last = part.partition("-")
-        if int(last or first) - int(first) > _LONGEST_RANGE or int(last or first) >= _LARGEST:
-            raise click.BadParameter(f"{part} is too much")
-        found += range(int(first), int(last or first) + 1)
-    if not found:
-        raise click.BadParameter(f"{value!r} names no number")
-    return found
+class _CommandOfOneModel(click.Command):
+    """A command that turns whatever a model raises into one sentence."""
 
-
-def _of_one_model(command: Command) -> Command:
-    """Turn whatever a model raises into one sentence."""
-
-    @wraps(command)
-    def guarded(**options: Any) -> None:
+    def invoke(self, context: click.Context) -> Any:
         try:
-            command(**options)
+            return super().invoke(context)
         except (OSError, click.exceptions.Exit, click.ClickException):
             raise
         except Exception as error:
             raise as_failure(error) from error
 
-    decorated: Any = guarded
-    return decorated
-
 
 def _picture_options(command: Command) -> Command:
     for option in (
         click.option(
-            "--gap",
-            default=2,
-            show_default=True,
-            type=click.IntRange(0, 100),
-            metavar="PIXELS",
+            "--gap", default=2, show_default=True, type=click.IntRange(0, 100), metavar="PIXELS",
             help="Width of the white lines between pictures of a grid.",
         ),
         click.option(
-            "--truncation",
-            default=1.0,
-            show_default=True,
-            type=click.FloatRange(min=0),
+            "--truncation", default=1.0, show_default=True, type=click.FloatRange(min=0),
             metavar="FLOAT",
             help="Scale latents by FLOAT: less than 1 gives more typical and less varied faces.",
         ),
         click.option(
-            "--out",
-            required=True,
-            type=click.Path(path_type=Path),
-            metavar="PATH",
+            "--out", required=True, type=click.Path(path_type=Path), metavar="PATH",
             help="What to write.",
         ),
-    ):
+    ):  # fmt: skip
         command = option(command)
     return click.argument("model", metavar="MODEL")(command)
 
 
-@click.command()
+def _list_option(name: str, default: str, help_text: str) -> Callable[[Command], Command]:
+    return click.option(
+        name, callback=_numbers, default=default, show_default=True, metavar="LIST", help=help_text
+    )
+
+
+def _numbers(context: click.Context, param: click.Parameter, value: str) -> list[int]:
+    """Return the whole numbers that a list such as ``0,7,20-35`` names."""
+    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", value):
+        raise click.BadParameter(f"{value!r} is not a list of numbers such as 0,7,20-35")
+    found: list[int] = []
+    for part in value.split(","):
+        first, _, last = part.partition("-")
+        start, stop = int(first), int(last or first) + 1
+        if stop > _LARGEST or stop - start > _LONGEST_RANGE:
+            raise click.BadParameter(f"{part} is too much")
+        found += range(start, stop)
+    if not found:
+        raise click.BadParameter(f"{value!r} names no number")
+    return found
+
+
+def _steps_option(default: int, least: int, help_text: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--steps", default=default, show_default=True, type=click.IntRange(least, 1000),
+        metavar="INT", help=help_text,
+    )  # fmt: skip
+
+
+@click.command(cls=_CommandOfOneModel)
 @_picture_options
-@click.option(
-    "--seeds",
-    callback=_numbers,
-    default="0-35",
-    show_default=True,
-    metavar="LIST",
-    help="Seeds to draw, one picture each, as in 0,7,20-35.",
-)
+@_list_option("--seeds", "0-35", "Seeds to draw, one picture each, as in 0,7,20-35.")
 @click.option("--columns", type=click.IntRange(1), metavar="INT", help="Pictures a row of a grid.")
-@_of_one_model
 def sample(
     model: str, out: Path, truncation: float, gap: int, seeds: list[int], columns: int | None
 ) -> None:
@@ -109,40 +100,24 @@ def sample(
       facebench sample vae=runs/wide --seeds 0-999 --out faces
       facebench sample dcgan --truncation 0.7 --out typical.png
     """
-    from facebench.samplers.latent_walks import draw, latent_sampler, truncated
+    from facebench.samplers.latent_walks import decode, in_batches, latent_sampler, truncated
 
-    sampler = _load(model)
+    sampler = _open(model)
     if truncation == 1:
-        parts = [sampler.sample(seeds[i : i + 64]) for i in range(0, len(seeds), 64)]
-        images = np.concatenate(parts)
+        images = in_batches(sampler.sample, seeds)
     else:
         walker = latent_sampler(sampler, model)
-        images = draw(walker, truncated(walker, seeds, truncation))
+        images = decode(walker, truncated(walker, seeds, truncation))
     if out.suffix.lower() == ".png":
-        _save(grid(images, columns, gap), out)
+        _save_grid(images, out, columns, gap)
     else:
         _save_folder(images, seeds, out)
 
 
-@click.command()
+@click.command(cls=_CommandOfOneModel)
 @_picture_options
-@click.option(
-    "--seeds",
-    callback=_numbers,
-    default="0-4",
-    show_default=True,
-    metavar="LIST",
-    help="Seeds to pass through, as in 3,14,15.",
-)
-@click.option(
-    "--steps",
-    default=8,
-    show_default=True,
-    type=click.IntRange(1, 1000),
-    metavar="INT",
-    help="Pictures from one seed to the next.",
-)
-@_of_one_model
+@_list_option("--seeds", "0-4", "Seeds to pass through, as in 3,14,15.")
+@_steps_option(8, least=1, help_text="Pictures from one seed to the next.")
 def interpolate(
     model: str, out: Path, truncation: float, gap: int, seeds: list[int], steps: int
 ) -> None:
@@ -156,53 +131,34 @@ def interpolate(
       facebench interpolate dcgan --seeds 3,14,15 --out strip.png
       facebench interpolate dcgan --seeds 0-7 --steps 12 --out faces.gif
     """
-    from facebench.samplers.latent_walks import between, draw, truncated
+    from facebench.samplers.latent_walks import between, latent_sampler, truncated
 
-    sampler = _load_latent(model)
+    sampler = latent_sampler(_open(model), model)
     if len(seeds) < 2:
         raise BadInput("--seeds names one seed only: two are needed to go between.")
-    points = truncated(sampler, seeds, truncation)
     if _is_film(out):
-        circle = np.concatenate([points, points[:1]])
-        _save_film(draw(sampler, between(circle, steps))[:-1], out)
-        return
-    rows = [between(points[i : i + 2], steps) for i in range(len(points) - 1)]
-    _save(grid(draw(sampler, np.concatenate(rows)), steps + 1, gap), out)
+        seeds = [*seeds, seeds[0]]
+    points = truncated(sampler, seeds, truncation)
+    rows = [between(np.stack(pair), steps) for pair in pairwise(points)]
+    _save_rows(sampler, rows, [row[:-1] for row in rows], out, gap)
 
 
-@click.command()
+@click.command(cls=_CommandOfOneModel)
 @_picture_options
+@_list_option(
+    "--directions", "0-7",
+    "Latents to change, one at a time, counted from 0; of a PCA, they are its eigenfaces.",
+)  # fmt: skip
 @click.option(
-    "--directions",
-    callback=_numbers,
-    default="0-7",
-    show_default=True,
-    metavar="LIST",
-    help="Latents to change, one at a time, counted from 0; of a PCA, they are its eigenfaces.",
-)
-@click.option(
-    "--principal",
-    is_flag=True,
+    "--principal", is_flag=True,
     help="Change along principal components of the model's images instead.",
-)
+)  # fmt: skip
+@_steps_option(7, least=2, help_text="Pictures per direction.")
 @click.option(
-    "--steps",
-    default=7,
-    show_default=True,
-    type=click.IntRange(2, 1000),
-    metavar="INT",
-    help="Pictures per direction.",
-)
-@click.option(
-    "--reach",
-    default=3.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SIGMAS",
-    help="How far to go to either side, in standard deviations.",
-)
+    "--reach", default=3.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
+    metavar="SIGMAS", help="How far to go to either side, in standard deviations.",
+)  # fmt: skip
 @seed_option("Seed of the face to change; --truncation 0 takes the mean face.")
-@_of_one_model
 def traverse(
     model: str,
     out: Path,
@@ -223,33 +179,24 @@ def traverse(
       facebench traverse pca --truncation 0 --out eigenfaces.png
       facebench traverse dcgan --principal --directions 0-4 --seed 7 --out components.png
     """
-    from facebench.samplers import latent_walks as play
+    from facebench.samplers import latent_walks as walks
 
-    sampler = _load_latent(model)
-    (z,) = play.truncated(sampler, [seed], truncation)
+    sampler = walks.latent_sampler(_open(model), model)
+    (z,) = walks.truncated(sampler, [seed], truncation)
     if principal:
-        found = play.principal(sampler, max(directions) + 1)
-        axes = [found[index] for index in directions]
+        components = walks.principal(sampler, max(directions) + 1)
+        axes = [components[index] for index in directions]
     else:
-        axes = [play.coordinate(index, sampler.latent_dim) for index in directions]
-    rows = [play.along(z, axis, reach, steps) for axis in axes]
-    if _is_film(out):
-        rows = [np.concatenate([row, row[-2:0:-1]]) for row in rows]  # there and back
-        _save_film(play.draw(sampler, np.concatenate(rows)), out)
-        return
-    _save(grid(play.draw(sampler, np.concatenate(rows)), steps, gap), out)
+        axes = [walks.coordinate(index, sampler.latent_dim) for index in directions]
+    rows = [walks.along(z, axis, reach, steps) for axis in axes]
+    there_and_back = [np.concatenate([row, row[-2:0:-1]]) for row in rows]
+    _save_rows(sampler, rows, there_and_back, out, gap)
 
 
-def _load(text: str) -> Any:
+def _open(text: str) -> Any:
     from facebench.plugins.spec import parse_model
 
     return parse_model(text).open()
-
-
-def _load_latent(text: str) -> "LatentSampler":
-    from facebench.samplers.latent_walks import latent_sampler
-
-    return latent_sampler(_load(text), text)
 
 
 def _is_film(out: Path) -> bool:
@@ -258,14 +205,31 @@ def _is_film(out: Path) -> bool:
     return out.suffix.lower() == ".gif"
 
 
-def _save(picture: Image.Image, out: Path) -> None:
+def _save_rows(
+    sampler: "LatentSampler",
+    rows: Sequence[np.ndarray],
+    film: Sequence[np.ndarray],
+    out: Path,
+    gap: int,
+) -> None:
+    """Save the images of latents: a grid of `rows`, or a film of the walks `film`."""
+    from facebench.samplers.latent_walks import decode
+
+    if _is_film(out):
+        _save_film(decode(sampler, np.concatenate(film)), out)
+    else:
+        _save_grid(decode(sampler, np.concatenate(rows)), out, len(rows[0]), gap)
+
+
+def _save_grid(images: "Images", out: Path, columns: int | None, gap: int) -> None:
+    picture = grid(images, columns, gap)
     with atomic_path(out) as partial:
         picture.save(partial)
     click.echo(f"{out}: {picture.width}×{picture.height} pixels")
 
 
 def _save_film(images: "Images", out: Path) -> None:
-    from facebench.training.films import save_gif
+    from facebench.training.animation import save_gif
 
     save_gif([grid(image[None]) for image in images], out, last_ms=100)
     click.echo(f"{out}: {len(images)} pictures")

@@ -5,7 +5,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ def list_() -> None:
         return
     _show(_sets(records))
     size = decimal(sum(file.size for file in records))
-    click.echo(f"{_count(records, 'record')}, {size}, in {kept.folder}")
+    click.echo(f"{_count(len(records), 'record')}, {size}, in {kept.folder}")
 
 
 @store.command()
@@ -77,22 +77,16 @@ def verify(removing: bool) -> None:
         click.echo(f"damaged: {file.path}")
     if removing:
         remove(damaged)
-    fate = "removed" if removing else "computed again when needed"
-    click.echo(
-        f"{_count(records, 'record')} checked, {len(damaged)} damaged"
-        + (f" and {fate}" if damaged else "")
-    )
+    fate = f" and {'removed' if removing else 'computed again when needed'}" if damaged else ""
+    click.echo(f"{_count(len(records), 'record')} checked, {len(damaged)} damaged{fate}")
     sys.exit(1 if damaged and not removing else 0)
 
 
 @store.command()
 @click.option(
-    "--older-than",
-    "days",
-    type=click.FloatRange(0),
-    metavar="DAYS",
+    "--older-than", "days", type=click.FloatRange(0), metavar="DAYS",
     help="Remove what was written more than DAYS days ago.",
-)
+)  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="Remove every record.")
 def prune(days: float | None, everything: bool) -> None:
     """Remove records, and what killed runs left half-written.
@@ -107,17 +101,15 @@ def prune(days: float | None, everything: bool) -> None:
     """
     if everything and days is not None:
         raise click.UsageError("Give --all or --older-than, not both.")
-    age = 0 if everything else math.inf if days is None else days * DAY
+    latest = time.time() - (0 if everything else math.inf if days is None else days * DAY)
     kept = _store()
     records, leftovers = kept.records(), kept.leftovers()
-    old, models = (
-        [file for file in files if time.time() - file.written >= age]
-        for files in (records, kept.models())
-    )
+    old = [file for file in records if file.written <= latest]
+    models = [file for file in kept.models() if file.written <= latest]
     freed = remove([*old, *models, *leftovers])
     click.echo(
-        f"{_count(old, 'record')} and {_count(leftovers, 'unfinished file')} removed, "
-        f"{decimal(freed)} freed; {_count(records[len(old) :], 'record')} left"
+        f"{_count(len(old), 'record')} and {_count(len(leftovers), 'unfinished file')} removed, "
+        f"{decimal(freed)} freed; {_count(len(records) - len(old), 'record')} left"
     )
 
 
@@ -131,11 +123,6 @@ class _Set:
     size: int = 0
     written: float = 0
 
-    def add(self, file: StoredFile, images: int) -> None:
-        self.images += images
-        self.size += file.size
-        self.written = max(self.written, file.written)
-
 
 def _sets(records: Sequence[StoredFile]) -> list[_Set]:
     """Return what the records are of, newest first."""
@@ -144,17 +131,19 @@ def _sets(records: Sequence[StoredFile]) -> list[_Set]:
         key = _key(file)
         images = len(range(*key.pop("seeds", (0,))))
         key.pop("shown", None)  # which is of these seeds, too
-        sets.setdefault(str(key), _Set(key["source"], key["network"])).add(file, images)
+        found = sets.setdefault(str(key), _Set(key["source"], key["network"]))
+        found.images += images
+        found.size += file.size
+        found.written = max(found.written, file.written)
     return sorted(sets.values(), key=lambda each: each.written, reverse=True)
 
 
 def _key(file: StoredFile) -> dict[str, Any]:
     """Return what the engine says a record depends on."""
     try:
-        key: dict[str, Any] = json.loads(read_key(file.path))
+        return json.loads(read_key(file.path))
     except (OSError, ValueError):
         return {"source": "unreadable: see facebench store verify", "network": ""}
-    return key
 
 
 def _show(sets: Sequence[_Set]) -> None:
@@ -177,14 +166,13 @@ def _age(seconds: int | float) -> str:
     >>> _age(200_000), _age(5400), _age(59)
     ('2 days', '1 hour', '0 minutes')
     """
-    for unit, length in (("day", DAY), ("hour", 3600)):
-        if seconds >= length:
-            return _count(range(int(seconds // length)), unit)
-    return _count(range(int(seconds // 60)), "minute")
+    units = (("day", DAY), ("hour", 3600), ("minute", 60))
+    unit, length = next((each for each in units if seconds >= each[1]), units[-1])
+    return _count(int(seconds // length), unit)
 
 
-def _count(things: Sized, noun: str) -> str:
-    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _store() -> FeatureStore:

@@ -43,8 +43,8 @@ def metrics(keys: tuple[str, ...]) -> None:
 
     console = Console()
     width = min(console.width, _CARD_WIDTH)
-    cards = [_card(key, metric(key)) for key in keys or METRICS]
-    console.print(Group(*cards), width=width)
+    shown = {key: metric(key) for key in keys} or {row.key: row for row in METRICS.usable}
+    console.print(Group(*(_card(key, row) for key, row in shown.items())), width=width)
 
 
 def _card(key: str, row: "Metric") -> RenderableType:

@@ -2,13 +2,9 @@
 
 import codecs
 import sys
-import unicodedata
 from io import TextIOWrapper
 
-_PLAIN = {
-    **{"−": "-", "–": "-", "—": "-", "×": "x", "…": "...", "∞": "inf", "±": "+-", "√": "sqrt"},
-    **{"↑": "^", "↓": "v", "→": "->", "≤": "<=", "≥": ">=", "·": ".", "“": '"', "”": '"'},
-}
+from facebench.text import to_ascii
 
 
 def tolerate_any_terminal() -> None:
@@ -19,21 +15,6 @@ def tolerate_any_terminal() -> None:
             stream.reconfigure(errors="plain")
 
 
-def plain(text: str) -> str:
-    """Return `text` in ASCII.
-
-    >>> plain("Fréchet −3 – 4, 64×64 px, 顔")
-    'Frechet -3 - 4, 64x64 px, ?'
-    """
-    return "".join(_PLAIN.get(letter) or _letter(letter) for letter in text)
-
-
-def _letter(letter: str) -> str:
-    if unicodedata.category(letter) in ("Mn", "Cf"):  # accents, and what selects a letter's form
-        return ""
-    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode() or "?"
-
-
 def _plainly(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError), "it is for output"
-    return plain(error.object[error.start : error.end]), error.end
+    return to_ascii(error.object[error.start : error.end]), error.end

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from facebench.errors import BadInput
-from facebench.folders import shown
+from facebench.text import shown
 
 LARGEST_FILE = 256 << 20
 """Bytes; a larger member of an archive is taken for a decompression bomb."""
@@ -24,8 +24,7 @@ _LARGEST_HEADER = 1 << 20  # bytes of what a tar says of its next member
 _LARGEST_RATIO = 50  # of an archive's content to its size: pictures are compressed already
 _BLOCK = 4096  # bytes that a file takes at least, or millions of none would be small
 _LINK = "a link, which is not followed in an archive"
-
-DAMAGE = (
+_DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
     *(EOFError, OSError, ValueError, RuntimeError, MemoryError),
 )
@@ -43,13 +42,20 @@ class Members:
     read: Callable[[str], bytes]
 
 
-class Header(tarfile.TarInfo):
-    """A member's header, which is read at once whatever size it claims: a bomb is none."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> Any:
-        if not self.isfile() and self.size > _LARGEST_HEADER:
-            raise tarfile.HeaderError(f"a header of {self.size} bytes")
-        return super()._proc_member(archive)  # type: ignore[misc]
+def open_archive(path: Path) -> Members:
+    """Open the zip or tar at `path`, or raise :class:`BadInput`."""
+    if zipfile.is_zipfile(path):
+        return _open_zip(path)
+    try:
+        tarfile.open(path, tarinfo=_Header).close()
+    except tarfile.TarError as error:
+        raise BadInput(
+            f"{path} is not a folder, a zip or a tar of pictures, nor a .npy or .npz array of "
+            "them: unpack another kind of archive, and name the folder that the pictures lie in."
+        ) from error
+    except _DAMAGE as error:  # of its compression
+        raise _damaged(path, error) from error
+    return _open_tar(path)
 
 
 def check_size(path: Path, name: str, size: int) -> None:
@@ -60,30 +66,28 @@ def check_size(path: Path, name: str, size: int) -> None:
         )
 
 
-def open_zip(path: Path) -> Members:
-    """Open a zip."""
+def _open_zip(path: Path) -> Members:
     try:
         archive = zipfile.ZipFile(path)
-    except DAMAGE as error:
+    except _DAMAGE as error:
         raise _damaged(path, error) from error
     members = [member for member in archive.infolist() if not member.is_dir()]
-    links = [m.filename for m in members if stat.S_ISLNK(m.external_attr >> 16)]
-    files = {m.filename: m for m in members if not stat.S_ISLNK(m.external_attr >> 16)}
     if sum(member.file_size for member in members) > _most(path):
         raise _bomb(path)
+    links = [(m.filename, _LINK) for m in members if stat.S_ISLNK(m.external_attr >> 16)]
+    files = {m.filename: m for m in members if not stat.S_ISLNK(m.external_attr >> 16)}
 
     def read(name: str) -> bytes:
         check_size(path, name, files[name].file_size)
         try:
             return archive.read(name)
-        except DAMAGE as error:
+        except _DAMAGE as error:
             raise BadInput(
                 f"{path}: {shown(name)} cannot be unpacked ({shown(str(error))}): fetch it again, "
                 "or unpack it by other means and name the folder."
             ) from error
 
-    odd = [(name, _LINK) for name in links]
-    return Members(tuple(files), (*odd, *_repeated(m.filename for m in members)), read)
+    return Members(tuple(files), (*links, *_repeated(m.filename for m in members)), read)
 
 
 def _repeated(names: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -93,7 +97,16 @@ def _repeated(names: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield name, f"{count - 1} times replaced by a later file of that name"
 
 
-def open_tar(path: Path) -> Members:
+class _Header(tarfile.TarInfo):
+    """A member's header, which is read at once whatever size it claims: a bomb is refused."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if not self.isfile() and self.size > _LARGEST_HEADER:
+            raise tarfile.HeaderError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
+def _open_tar(path: Path) -> Members:
     """Open a tar; a compressed one is unpacked once, into a file without a name.
 
     Else each picture would be reached through all that come before it.
@@ -101,9 +114,9 @@ def open_tar(path: Path) -> Members:
     with ExitStack() as opened:
         try:
             stream = opened.enter_context(_unpacked(path) or path.open("rb"))
-            archive = tarfile.open(fileobj=stream, mode="r:", tarinfo=Header)
+            archive = tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header)
             members = list(_members(path, archive))
-        except DAMAGE as error:
+        except _DAMAGE as error:
             raise _damaged(path, error) from error
         files = {member.name: member for member in members if member.isfile()}
 
@@ -114,13 +127,17 @@ def open_tar(path: Path) -> Members:
             return content.read()
 
         weakref.finalize(read, opened.pop_all().close)
-    odd = [(m.name, _kind(m)) for m in members if not (m.isfile() or m.isdir())]
+    odd = [
+        (m.name, _LINK if m.issym() or m.islnk() else "a pipe or a device")
+        for m in members
+        if not (m.isfile() or m.isdir())
+    ]
     return Members(tuple(files), (*odd, *_repeated(m.name for m in members if m.isfile())), read)
 
 
 def _unpacked(path: Path) -> IO[bytes] | None:
     """Return what a compressed tar holds, read to the checksum it ends with; None for another."""
-    with tarfile.open(path, tarinfo=Header) as archive, ExitStack() as opened:
+    with tarfile.open(path, tarinfo=_Header) as archive, ExitStack() as opened:
         packed: Any = archive.fileobj
         if isinstance(packed, io.BufferedReader):
             return None
@@ -131,16 +148,12 @@ def _unpacked(path: Path) -> IO[bytes] | None:
             left -= len(block)
             if left < 0:
                 raise _bomb(path)
-            _put(path, block, plain)
+            with _room_for(path):
+                while block:
+                    block = block[plain.write(block) :]
         plain.seek(0)
         opened.pop_all()
     return plain
-
-
-def _put(path: Path, block: bytes, plain: IO[bytes]) -> None:
-    with _room_for(path):
-        while block:
-            block = block[plain.write(block) :]
 
 
 @contextmanager
@@ -167,10 +180,6 @@ def _members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         yield member
 
 
-def _kind(member: tarfile.TarInfo) -> str:
-    return _LINK if member.issym() or member.islnk() else "a pipe or a device"
-
-
 def _most(path: Path) -> int:
     """Return how many bytes an archive may unpack to."""
     return LARGEST_FILE + _LARGEST_RATIO * path.stat().st_size
@@ -178,7 +187,7 @@ def _most(path: Path) -> int:
 
 def _bomb(path: Path) -> BadInput:
     return BadInput(
-        f"{path} unpacks to more than {_most(path) >> 20} MiB, as no pictures do: if it is no "
+        f"{path} unpacks to more than {_most(path) >> 20} MiB, as no pictures do: if it is not a "
         "bomb, unpack it yourself and name the folder."
     )
 

@@ -13,14 +13,17 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels; fractions of a pixel are kept."""
 
 
-def _centre(side: int) -> Box:
-    left, top = (CELEBA_WIDTH - side) / 2, (CELEBA_HEIGHT - side) / 2
+def _centre(side: int, width: int, height: int) -> Box:
+    left, top = (width - side) / 2, (height - side) / 2
     return left, top, left + side, top + side
 
 
 CELEBA_BOXES: dict[str, Box] = {
     "celeba": (0, 15, 178, 193),
-    **{f"celeba-{side}": _centre(side) for side in (108, 128, 140, 148, 160)},
+    **{
+        f"celeba-{side}": _centre(side, CELEBA_WIDTH, CELEBA_HEIGHT)
+        for side in (108, 128, 140, 148, 160)
+    },
 }
 PRESETS = ("none", *CELEBA_BOXES)
 
@@ -32,9 +35,7 @@ def crop_box(preset: str, width: int, height: int) -> Box:
     ((0.0, 7.5, 89.0, 96.5), (25.0, 0.0, 225.0, 200.0))
     """
     if preset == "none":
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        return left, top, left + side, top + side
+        return _centre(min(width, height), width, height)
     x, y = width / CELEBA_WIDTH, height / CELEBA_HEIGHT
     if abs(x / y - 1) > _ASPECT_TOLERANCE:
         raise BadInput(

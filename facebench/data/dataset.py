@@ -9,8 +9,8 @@ import numpy as np
 
 from facebench.errors import BadInput
 from facebench.files import ARRAY_DAMAGE, file_digest, read_json
-from facebench.folders import printable
 from facebench.sampler import Images
+from facebench.text import printable
 
 FORMAT = "facebench-dataset/1"
 Split = Literal["train", "holdout", "all"]
@@ -74,10 +74,8 @@ class Dataset:
         """Read ``images.npy`` and refuse it if it is not the one that ``dataset.json`` is about."""
         path = self.folder / "images.npy"
         if file_digest(path) != self.digest:
-            raise BadInput(
-                f"{path} was changed after it was made (its sha256 is not the one in "
-                f"dataset.json): {_again(self.folder)}."
-            )
+            changed = "was changed after it was made (its sha256 is not the one in dataset.json)"
+            raise _damaged(self.folder, f"{path} {changed}")
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of indices `seeds`: a data set is a sampler of itself."""
@@ -99,22 +97,22 @@ def open_dataset(folder: Path) -> Dataset:
     return Dataset(folder, _open_images(folder / "images.npy", info), info)
 
 
-def _again(folder: Path) -> str:
-    return f"remove {folder} and prepare the data set again"
+def _damaged(folder: Path, what: str) -> BadInput:
+    return BadInput(f"{what}: remove {folder} and prepare the data set again.")
 
 
 def _read_info(path: Path) -> dict[str, Any]:
     try:
         info = read_json(path)
     except BadInput as error:
-        raise BadInput(f"{str(error).rstrip('.')}: {_again(path.parent)}.") from error
+        raise _damaged(path.parent, str(error).rstrip(".")) from error
     if not isinstance(info, dict) or info.get("format") != FORMAT:
-        raise BadInput(f"{path} is not of the format {FORMAT}: {_again(path.parent)}.")
+        raise _damaged(path.parent, f"{path} is not of the format {FORMAT}")
     wrong = [key for key, kind in _INFO.items() if not isinstance(info.get(key), kind)]
     if not wrong and not all(_is_span(span, info["count"]) for span in info["splits"].values()):
         wrong = ["splits"]
     if wrong:
-        raise BadInput(f"{path} is damaged at {wrong[0]!r}: {_again(path.parent)}.")
+        raise _damaged(path.parent, f"{path} is damaged at {wrong[0]!r}")
     return info
 
 
@@ -122,21 +120,20 @@ def _is_span(span: Any, count: int) -> bool:
     match span:
         case [int(first), int(last)]:
             return 0 <= first <= last <= count
-        case _:
-            return False
+    return False
 
 
 def _open_images(path: Path, info: dict[str, Any]) -> np.ndarray:
     if path.exists() and not path.is_file():  # a pipe, which may never end
-        raise BadInput(f"{path} is damaged (it is no file): {_again(path.parent)}.")
+        raise _damaged(path.parent, f"{path} is damaged (it is not a file)")
     try:
         images = np.lib.format.open_memmap(path, mode="r")  # never a pickle, nor a zip
     except ARRAY_DAMAGE as error:
-        raise BadInput(f"{path} is damaged ({error}): {_again(path.parent)}.") from error
+        raise _damaged(path.parent, f"{path} is damaged ({error})") from error
     expected = (info["count"], 3, info["size"], info["size"])
     if images.dtype != np.uint8 or images.shape != expected:
-        raise BadInput(
-            f"{path} holds {images.dtype} {images.shape} where its dataset.json says "
-            f"uint8 {expected}: {_again(path.parent)}."
+        held = f"{images.dtype} {images.shape}"
+        raise _damaged(
+            path.parent, f"{path} holds {held} where its dataset.json says uint8 {expected}"
         )
     return images

@@ -18,7 +18,6 @@ from facebench.data.dataset import Dataset
 from facebench.data.prepare import prepare
 from facebench.errors import BadInput
 from facebench.files import atomic_folder
-from facebench.progress import Track, silent
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,8 @@ class Download:
     """Whether the official split goes by the names."""
 
 
-def download(
-    name: str, out: Path, *, size: int = 64, holdout: int | None = None, track: Track = silent
-) -> Dataset:
-    """Download the data set `name`, unless it is in the cache, and prepare it as `out`."""
+def download(name: str, out: Path, **options: Any) -> Dataset:
+    """Download the data set `name`, unless it is in the cache, and :func:`prepare` it as `out`."""
     if name not in DOWNLOADS:
         raise BadInput(f"There is no data set {name!r}; there are: {', '.join(DOWNLOADS)}.")
     row = DOWNLOADS[name]
@@ -55,15 +52,7 @@ def download(
             f"{row.title} could not be downloaded ({_first_line(error)}): try again later, or "
             "fetch it by hand and use facebench data prepare."
         ) from error
-    return prepare(
-        pictures,
-        out,
-        crop=row.crop,
-        size=size,
-        holdout=holdout,
-        in_order=row.in_order,
-        track=track,
-    )
+    return prepare(pictures, out, crop=row.crop, in_order=row.in_order, **options)
 
 
 def _first_line(error: Exception) -> str:

@@ -15,12 +15,11 @@ from PIL import Image
 from facebench.data.crop import PRESETS, crop_box
 from facebench.data.dataset import FORMAT, Dataset, open_dataset
 from facebench.data.decode import Unreadable, to_array
-from facebench.data.order import random_order
-from facebench.data.pictures import Pictures, open_pictures
+from facebench.data.pictures import open_pictures, random_order
 from facebench.errors import BadInput
 from facebench.files import atomic_folder, file_digest, write_json, write_text
-from facebench.folders import printable, shown
 from facebench.progress import Track, silent
+from facebench.text import printable, shown
 
 FILTER = "pillow-lanczos"
 """The one resize filter: antialiased, on 8-bit RGB, straight from the fractional crop box."""
@@ -68,16 +67,27 @@ def prepare(
         "filter": FILTER,
         "order": _BY_NAME if in_order else {"seed": seed},
     }
-    _holdout(holdout, count)  # refused now rather than after an hour
-    used: list[str] = []
-    skipped: list[str] | None = [] if skip_unreadable else None
+    skipped: set[int] = set()
+
+    def images() -> Iterator[np.ndarray]:
+        for index in track(order, "Preparing", count):
+            try:
+                image = pictures.load(index)
+            except Unreadable as error:
+                if not skip_unreadable:
+                    way_out = "--skip-unreadable leaves such files out"
+                    raise Unreadable(f"{str(error).rstrip('.')}; {way_out}.") from error
+                skipped.add(index)
+                continue
+            yield _cropped(shown(pictures.names[index]), image, crop, size)
 
     def write_names(folder: Path) -> dict[str, Any]:
+        used = (pictures.names[index] for index in order if index not in skipped)
         write_text(folder / "files.txt", "".join(f"{name}\n" for name in used))
-        return {"skipped": sorted(skipped or []), "left_out": list(pictures.left_out)}
+        left_out = list(pictures.left_out)
+        return {"skipped": sorted(pictures.names[i] for i in skipped), "left_out": left_out}
 
-    images = _decoded(pictures, track(order, "Preparing", count), crop, size, used, skipped)
-    return _write(out, recipe, holdout, images, count, write_names)
+    return _write(out, recipe, holdout, images(), count, write_names)
 
 
 def synthesize(
@@ -102,7 +112,6 @@ def synthesize(
         "size": size,
         "filter": "none",
     }
-    _holdout(holdout, num)
 
     def write_factors(folder: Path) -> dict[str, Any]:
         rows = [{"seed": each} | asdict(factors(each)) for each in seeds]
@@ -129,35 +138,12 @@ def _holdout(holdout: int | None, count: int) -> int:
     return holdout
 
 
-def _decoded(
-    pictures: Pictures,
-    order: Iterable[int],
-    crop: str,
-    size: int,
-    used: list[str],
-    skipped: list[str] | None,
-) -> Iterator[np.ndarray]:
-    """Yield each picture's pixels; what cannot be decoded goes to `skipped`, or is an error."""
-    for index in order:
-        name = pictures.names[index]
-        try:
-            image = pictures.load(index)
-        except Unreadable as error:
-            if skipped is None:
-                way_out = "--skip-unreadable leaves such files out"
-                raise Unreadable(f"{str(error).rstrip('.')}; {way_out}.") from error
-            skipped.append(name)
-            continue
-        used.append(name)
-        yield to_array(_cropped(shown(name), image, crop, size))
-
-
-def _cropped(name: str, image: Image.Image, crop: str, size: int) -> Image.Image:
+def _cropped(name: str, image: Image.Image, crop: str, size: int) -> np.ndarray:
     try:
         box = crop_box(crop, image.width, image.height)
     except BadInput as error:
         raise BadInput(f"{name}: {error}.") from error
-    return image.resize((size, size), Image.Resampling.LANCZOS, box=box)
+    return to_array(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
 
 
 def _write(
@@ -169,6 +155,7 @@ def _write(
     finish: Callable[[Path], dict[str, Any]],
 ) -> Dataset:
     """Write a data set whole or not at all; one already made by the same recipe is kept."""
+    _holdout(holdout, at_most)  # refused now rather than after an hour
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         return _existing(out, recipe, holdout)
     size = recipe["size"]

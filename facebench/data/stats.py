@@ -1,6 +1,6 @@
 """What is in a prepared data set, in numbers."""
 
-from collections import Counter
+from collections.abc import Iterator
 from hashlib import sha256
 
 import numpy as np
@@ -17,10 +17,10 @@ _PERMUTATIONS = 999
 
 
 def describe(dataset: Dataset) -> dict[str, str]:
-    """Return a table of what `dataset` holds, over all of its splits, from one pass over it."""
+    """Return a table of what `dataset` holds, over all of its splits."""
     whole = dataset.split("all")
     splits = {name: tuple(span) for name, span in whole.info["splits"].items()}
-    mean, deviation, contrast = _colours(whole.images)
+    mean, deviation, contrast, grey = _colours(whole.images)
     keys = [sha256(image.tobytes()).digest() for image in whole.images]
     return {
         "images": f"{len(whole):,} of {whole.size}×{whole.size}",
@@ -28,36 +28,36 @@ def describe(dataset: Dataset) -> dict[str, str]:
         "crop, filter": f"{whole.info['crop']}, {whole.info['filter']}",
         "mean R, G, B": _three(mean),
         "deviation R, G, B": _three(deviation),
-        "grey images": f"{_grey(whole.images):,}",
+        "grey images": f"{grey:,}",
         "contrast": f"{contrast:.1f} (mean deviation within an image)",
-        "copies": f"{sum(Counter(keys).values()) - len(set(keys)):,}",
+        "copies": f"{len(keys) - len(set(keys)):,}",
         "training images held out too": f"{_shared(keys, splits):,}",
         "digest": whole.digest,
     }
 
 
-def _blocks(images: np.ndarray) -> list[slice]:
+def _three(values: np.ndarray) -> str:
+    return ", ".join(f"{value:.1f}" for value in values)
+
+
+def _blocks(images: np.ndarray) -> Iterator[Float[np.ndarray, "b 3 s s"]]:
     step = max(1, _BLOCK // images[0, 0].size)
-    return [slice(start, start + step) for start in range(0, len(images), step)]
+    for start in range(0, len(images), step):
+        yield images[start : start + step].astype(np.float32)
 
 
-def _colours(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return mean and deviation of each channel, and the mean deviation within an image."""
-    total, squares, contrast = np.zeros(3), np.zeros(3), 0.0
-    for part in _blocks(images):
-        block = images[part].astype(np.float32)
+def _colours(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, int]:
+    """Return each channel's mean and deviation, the mean deviation within an image, and greys."""
+    total, squares, contrast, grey = np.zeros(3), np.zeros(3), 0.0, 0
+    for block in _blocks(images):
         total += block.sum((0, 2, 3), dtype=np.float64)
         squares += np.square(block).sum((0, 2, 3), dtype=np.float64)
         contrast += float(block.mean(1).std((1, 2)).sum(dtype=np.float64))
+        grey += int((block == block[:, :1]).all((1, 2, 3)).sum())
     count = images[:, 0].size
     mean = total / count
-    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0)), contrast / len(images)
-
-
-def _grey(images: np.ndarray) -> int:
-    """Return how many images have three equal channels."""
-    blocks = (images[part] for part in _blocks(images))
-    return sum(int((block == block[:, :1]).all((1, 2, 3)).sum()) for block in blocks)
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return mean, deviation, contrast / len(images), grey
 
 
 def _shared(keys: list[bytes], splits: dict[str, tuple[int, ...]]) -> int:
@@ -65,10 +65,6 @@ def _shared(keys: list[bytes], splits: dict[str, tuple[int, ...]]) -> int:
     train, holdout = (keys[slice(*splits.get(name, (0, 0)))] for name in ("train", "holdout"))
     held = set(holdout)
     return sum(key in held for key in train)
-
-
-def _three(values: np.ndarray) -> str:
-    return ", ".join(f"{value:.1f}" for value in values)
 
 
 def compare_splits(dataset: Dataset) -> str:
@@ -80,7 +76,7 @@ def compare_splits(dataset: Dataset) -> str:
     train, holdout = (dataset.split(name).images for name in ("train", "holdout"))
     if min(len(train), len(holdout)) < 2:
         return f"train and hold-out cannot be compared: {len(train)} and {len(holdout)} images"
-    p = _p_value(_looks(train), _looks(holdout))
+    p = _p_value(_summaries(train), _summaries(holdout))
     if p > NOISE:
         return f"train and hold-out look alike (p = {p:.3f})"
     return f"train and hold-out differ beyond noise (p = {p:.3f}): {_why(dataset)}"
@@ -95,13 +91,12 @@ def _why(dataset: Dataset) -> str:
     return f"in random order that is chance, once in {1 / NOISE:.0f} data sets"
 
 
-def _looks(images: UInt8[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n d"]:
-    """Return what a glance sees of each image: a thumbnail's colours, and contrast."""
+def _summaries(images: UInt8[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n d"]:
+    """Return each image's summary: a thumbnail's colours, and contrast."""
     edges = np.linspace(0, images.shape[-1], _CELLS + 1).astype(int)
     sizes = np.diff(edges)
     rows = []
-    for part in _blocks(images):
-        block = images[part].astype(np.float32)
+    for block in _blocks(images):
         sums = np.add.reduceat(np.add.reduceat(block, edges[:-1], 2), edges[:-1], 3)
         colours = (sums / np.outer(sizes, sizes)).reshape(len(block), -1)
         rows.append(np.column_stack([colours, block.mean(1).std((1, 2))]))
@@ -112,15 +107,15 @@ def _p_value(train: Float[np.ndarray, "n d"], holdout: Float[np.ndarray, "m d"])
     """Return the share of random splits that differ as much as this one, itself among them."""
     white = _whitened(np.concatenate([train, holdout]))
     rng = np.random.Generator(np.random.Philox(key=0))
-    draws = (rng.permutation(len(white))[: len(holdout)] for _ in range(_PERMUTATIONS))
+    parts = (rng.permutation(len(white))[: len(holdout)] for _ in range(_PERMUTATIONS))
     found = np.square(white[len(train) :].mean(0)).sum()
-    as_far = sum(np.square(white[draw].mean(0)).sum() >= found * (1 - 1e-9) for draw in draws)
+    as_far = sum(np.square(white[part].mean(0)).sum() >= found * (1 - 1e-9) for part in parts)
     return float(1 + as_far) / (1 + _PERMUTATIONS)
 
 
-def _whitened(looks: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
+def _whitened(summaries: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
     """Return the leading principal components of standardised columns, each of variance one."""
-    centred = looks - looks.mean(0)
+    centred = summaries - summaries.mean(0)
     deviation = centred.std(0)
     standard = centred / np.where(deviation > 0, deviation, 1)
     variances, axes = np.linalg.eigh(standard.T @ standard / len(standard))

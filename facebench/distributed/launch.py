@@ -12,46 +12,46 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 import click
 
+from facebench.distributed import torchrun
 from facebench.errors import BadInput
+from facebench.options import Decorator, number
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 _OURS = "FACEBENCH_LAUNCH"
 _PATIENCE = 5.0
 """Seconds that the first process has to give the reason, which most often all share."""
 _LINES = 20
 
 
-def processes_option(alone: str = "") -> Callable[[Command], Command]:
+def processes_option(alone: str = "") -> Decorator:
     """Return a decorator that adds ``--processes``, which runs the command in so many.
 
     `alone` is why this command takes no more than one.
     """
-    help_text = "Processes of this machine that share the work, each with a GPU where there are any"
+    help_text = (
+        "Processes of this machine that share the work, each with a GPU where there are any."
+    )
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: Callable[..., Any]) -> Any:
+        @number("--processes", 1, f"{alone}: one is all there is." if alone else help_text)
         @wraps(command)
         def spread(*, processes: int, **options: Any) -> Any:
             if alone and (processes > 1 or _under_torchrun()):
                 raise BadInput(f"{alone}: leave out --processes and torchrun.")
-            if processes == 1 or _started_here():
-                return _after_the_first(lambda: command(**options))
-            return launch(processes)
+            if processes > 1 and not _started_here():
+                return launch(processes)
+            try:
+                return command(**options)
+            except Exception:
+                if torchrun.rank():  # the first process fails, too, and says why before this one
+                    time.sleep(_PATIENCE)
+                raise
 
-        decorated: Any = spread
-        option = click.option(
-            "--processes",
-            default=1,
-            show_default=True,
-            type=click.IntRange(1),
-            metavar="INT",
-            help=f"{alone}: one is all there is." if alone else f"{help_text}.",
-        )
-        return option(decorated)
+        return spread
 
     return decorate
 
@@ -70,12 +70,12 @@ def launch(count: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // count, 1)))
     logging.disable()  # torch's launcher tells of every process, in its own words
     with tempfile.TemporaryDirectory(prefix="facebench-") as logs:
-        code = _code_of(count, Path(logs))
-    if code:
-        sys.exit(code)
+        if code := _exit_code(count, Path(logs)):
+            sys.exit(code)
 
 
-def _code_of(count: int, logs: Path) -> int:
+def _exit_code(count: int, logs: Path) -> int:
+    """Run them; return 0, or the code of the first that failed."""
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -112,19 +112,9 @@ def _tell(rank: int, count: int, code: int, logs: Path) -> None:
         click.echo("\n".join([f"Process {rank + 1} of {count} failed:", *said]), err=True)
 
 
-def _after_the_first(command: Callable[[], Any]) -> Any:
-    """Run `command`; where it fails, let the first process fail and say why before this one."""
-    try:
-        return command()
-    except Exception:
-        if int(os.environ.get("RANK", "0")):
-            time.sleep(_PATIENCE)
-        raise
-
-
 def _under_torchrun() -> bool:
-    return "WORLD_SIZE" in os.environ and not _started_here()
+    return torchrun.is_running() and not _started_here()
 
 
 def _started_here() -> bool:
-    return _OURS in os.environ and os.environ.get("TORCHELASTIC_RUN_ID") == os.environ[_OURS]
+    return _OURS in os.environ and torchrun.run_id() == os.environ[_OURS]

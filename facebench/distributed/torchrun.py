@@ -2,12 +2,45 @@
 
 import os
 
+from facebench.errors import BadInput
 
-def processes() -> int:
-    """Return how many there are, on all machines; 1 without torchrun."""
+
+def is_running() -> bool:
+    """Return whether torchrun, or torch's launcher, has started this process."""
+    return "WORLD_SIZE" in os.environ
+
+
+def run_id() -> str:
+    """Return the name of its run, which torch's launcher may be given."""
+    return os.environ.get("TORCHELASTIC_RUN_ID", "")
+
+
+def world_size() -> int:
+    """Return how many processes there are, on all machines; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """Return the number of this process among all, from 0."""
+    return int(os.environ.get("RANK", "0"))
 
 
 def local_gpu() -> str:
     """Return the GPU of this process: the first, or each its own where torchrun started several."""
     return f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
+
+
+def own_gpu(gpus: int) -> int:
+    """Return which of this machine's `gpus` is this process's; refuse if there are too few."""
+    number = int(os.environ["LOCAL_RANK"])
+    if number >= gpus:
+        raise BadInput(
+            f"There are {gpus} GPUs for more processes: give --processes {gpus}, or torchrun "
+            f"--nproc-per-node {gpus}."
+        )
+    return number
+
+
+def first_address() -> tuple[str, int]:
+    """Return host and port at which the first process is reached."""
+    return os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])

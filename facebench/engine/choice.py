@@ -42,7 +42,7 @@ def _default(extractor: str, mode: Mode, sanity: bool) -> list[Metric]:
     skipped |= {"lpips"} if extractor == "random" else set()
     return [
         row
-        for row in METRICS.values()
+        for row in METRICS.usable
         if row.needs not in skipped
         and (row.default or (sanity and row.needs == "training"))
         and (mode.metrics is None or row.key in mode.metrics)

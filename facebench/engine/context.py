@@ -1,56 +1,29 @@
 """What is the same for every row of one evaluation: reference, networks, metrics, protocol."""
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
 from facebench import features
-from facebench.cache.paths import cache_folder
-from facebench.cache.store import TEMPORARY, FeatureStore
 from facebench.data.dataset import Dataset
 from facebench.distributed.ranks import ALONE, Ranks
 from facebench.distributed.torchrun import local_gpu
 from facebench.engine.batch_size import choose_batch_size
 from facebench.engine.choice import check_count, choose_metrics
-from facebench.engine.extract import Preview, extract
-from facebench.engine.meter import Meter
-from facebench.engine.sources import DatasetSource, ImageSource, ObjectSource
-from facebench.errors import BadInput, cause
-from facebench.features.extractor import Extractor, Record
-from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.errors import BadInput
+from facebench.features.extractor import Extractor
 from facebench.metrics.modes import Mode, find_mode
 from facebench.metrics.table import Metric
-from facebench.metrics.uncertainty import Estimate
 from facebench.numerics.precision import Precision
 from facebench.progress import Track, silent
 from facebench.results.result import Protocol
-from facebench.sampler import Images
 from facebench.sandbox.limits import DEFAULT as DEFAULT_LIMITS
 from facebench.sandbox.limits import Limits
 from facebench.weights import WeightSource
 
 COMPILE_FROM: Mapping[Precision, int] = {"fp32": 50_000, "tf32": 50_000, "bf16": 10_000}
 """Images a model from which compiling the network pays: float32 gains by 2 % only."""
-
-
-class Extracted(NamedTuple):
-    """What the networks saw of one source."""
-
-    features: FeatureSet
-    preview: Images
-
-
-class Scores(NamedTuple):
-    """What the metrics gave, by the keys that they are reported under."""
-
-    values: dict[str, Estimate]
-    failed: dict[str, str]
-    """Why a metric gave nothing."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +57,7 @@ class Context:
 
     @property
     def protocol(self) -> Protocol:
-        """What makes scores under this context comparable with others."""
+        """What makes scores comparable with others."""
         info = self.dataset.info
         return Protocol(
             dataset=self.dataset.name,
@@ -107,56 +80,10 @@ class Context:
         """The images that models were trained on, as far as this data set can tell."""
         return self.dataset.split("train")
 
-    def see_real(self, dataset: Dataset, description: str, count: int) -> Extracted:
-        """Show the networks the first `count` images of a data set."""
-        return self.see(DatasetSource(dataset), range(count), description)
-
-    def see(
-        self, source: ImageSource, seeds: range, description: str, meter: Meter | None = None
-    ) -> Extracted:
-        """Show the images of `source` to the networks, as far as they have not seen them yet."""
-        records = self.look(source, seeds, description, meter)
-        main = records[self.network.name]
-        pairs = records[self.lpips.name] if self.lpips else None
-        extracted = FeatureSet(main["features"], main.get("logits"), pairs)
-        return Extracted(extracted, records[Preview.name]["images"])
-
-    def look(
-        self, source: ImageSource, seeds: range, description: str, meter: Meter | None = None
-    ) -> dict[str, Record]:
-        """Return what each network makes of the images; of several ranks only the leader's does."""
-        with _store(source) as store:
-            return extract(
-                source,
-                seeds,
-                self.extractors,
-                store,
-                size=self.dataset.size,
-                batch_size=self.batch_size,
-                device=self.device,
-                ranks=self.ranks,
-                meter=meter,
-                track=self.track if self.ranks.leads else silent,
-                description=description,
-            )
-
-    def score(
-        self,
-        real: FeatureSet,
-        fake: FeatureSet,
-        training: FeatureSet | None = None,
-        rows: Sequence[Metric] | None = None,
-    ) -> Scores:
-        """Return every metric of `fake`, or those of `rows`; one that fails fails alone."""
-        comparison = Comparison(real, fake, training, self.mode)
-        scores = Scores({}, {})
-        for row in self.metrics if rows is None else rows:
-            key = row.named(self.network.name)
-            try:
-                scores.values[key] = row.compute(comparison)
-            except Exception as error:  # of linear algebra, of memory, of a plug-in's
-                scores.failed[key] = cause(error)
-        return scores
+    @property
+    def asks_of_copies(self) -> bool:
+        """Whether a metric looks for training images among the generated ones."""
+        return any(row.needs == "training" for row in self.metrics)
 
 
 def make_context(
@@ -176,13 +103,9 @@ def make_context(
     track: Track,
     limits: Limits,
 ) -> Context:
-    """Choose metrics and load networks, or raise BadInput before anything is computed."""
+    """Choose metrics and networks, or raise BadInput before anything is computed."""
     if batch_size is not None and batch_size < 1:
         raise BadInput(f"--batch-size {batch_size} is less than one image.")
-    if precision not in COMPILE_FROM:
-        raise BadInput(
-            f"There is no precision {precision!r}; there are: {', '.join(COMPILE_FROM)}."
-        )
     if seed < 0:
         raise BadInput(f"--seed {seed} is negative; seeds count from 0.")
     definitions = find_mode(mode)
@@ -193,36 +116,25 @@ def make_context(
     check_count(rows, num, "--num")
     ranks = Ranks.join()
     place = _device(device)
-    if precision == "tf32" and not place.startswith("cuda"):
-        raise BadInput("--precision tf32 is of NVIDIA's GPUs: take fp32 or bf16 here.")
+    _check_precision(precision, place)
     if compiled is None:
         compiled = num >= COMPILE_FROM[precision] and name.startswith("inception")
     return Context(
         dataset=dataset,
         seeds=range(seed, seed + num),
         metrics=rows,
-        network=features.create(name, weights, place, definitions.resize, precision, compiled),
+        network=features.create(
+            name, weights, place, definitions.resize, precision, compiled, load=False
+        ),
         lpips=_lpips(rows, weights, place),
         mode=definitions,
         precision=precision,
         batch_size=batch_size or choose_batch_size(place),
         device=place,
-        track=track,
+        track=track if ranks.leads else silent,
         ranks=ranks,
         limits=limits,
     )
-
-
-@contextmanager
-def _store(source: ImageSource) -> Iterator[FeatureStore]:
-    """Give the store for what is seen of `source`: of an object's images nothing is kept."""
-    kept = cache_folder() / "features"
-    if not isinstance(source, ObjectSource):
-        yield FeatureStore(kept)
-        return
-    kept.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept, prefix=TEMPORARY) as folder:
-        yield FeatureStore(Path(folder))
 
 
 def _device(device: str | None) -> str:
@@ -235,9 +147,18 @@ def _device(device: str | None) -> str:
     return str(chosen)
 
 
+def _check_precision(precision: Precision, device: str) -> None:
+    if precision not in COMPILE_FROM:
+        raise BadInput(
+            f"There is no precision {precision!r}; there are: {', '.join(COMPILE_FROM)}."
+        )
+    if precision == "tf32" and not device.startswith("cuda"):
+        raise BadInput("--precision tf32 is of NVIDIA's GPUs: take fp32 or bf16 here.")
+
+
 def _lpips(rows: Sequence[Metric], weights: WeightSource, device: str) -> Extractor | None:
     if not any(row.needs == "lpips" for row in rows):
         return None
     from facebench.features.lpips import LPIPSFeatures
 
-    return LPIPSFeatures(weights, device)
+    return LPIPSFeatures(weights, device, load=False)

@@ -41,65 +41,67 @@ or a mapping of names to these."""
 
 def parse_entries(models: Models) -> list[Model | ObjectRow]:
     """Return the rows that `models` means, or raise BadInput."""
-    rows = list(_rows(models))
+    rows = [_in_its_place(row) for row in _rows(models)]
     names = [row.name for row in rows]
     for name in names:
         if names.count(name) > 1:
-            raise BadInput(f"Two models are called {name!r}: name them, as in {{'a': …, 'b': …}}.")
+            raise BadInput(
+                f"Two models are called {name!r}: give every row a name of its own, as in "
+                "a=…,b=… or {'a': …, 'b': …}."
+            )
     return rows
 
 
 def _rows(models: Models) -> Iterable[Model | ObjectRow]:
     match models:
         case str():
-            return map(_in_its_place, parse_models(models))
+            return parse_models(models)
         case Mapping():
-            return [_named(str(name), value) for name, value in models.items()]
+            return [_row(str(name), value) for name, value in models.items()]
         case list() | tuple():
             return [row for each in models for row in _rows(each)]
-    return [_named("", models)]
+    return [_row("", models)]
 
 
-def _named(name: str, value: Any) -> Model | ObjectRow:
+def _row(name: str, value: Any) -> Model | ObjectRow:
     match value:
         case Model():
-            return _in_its_place(replace(value, name=name) if name else value)
+            return replace(value, name=name or value.name)
         case str() | PathLike():
-            return _in_its_place(parse_named(name or Path(value).stem, str(value)))
+            return parse_named(name or Path(value).stem, str(value))
     name = name or re.sub(r"\W", "", getattr(value, "__name__", type(value).__name__))
     sampler = _sampler(check_name(name), value)
     return ObjectRow(name, lambda: sampler, Path(_origin(value)))
 
 
-def _in_its_place(model: Model) -> Model | ObjectRow:
+def _in_its_place(row: Model | ObjectRow) -> Model | ObjectRow:
     """Return a model whose code is this program's own as an object: no other process has it."""
-    if not model.code.startswith("__main__:"):
-        return model
-    return ObjectRow(model.name, model.open, Path(model.target))
+    if isinstance(row, Model) and row.code.startswith("__main__:"):
+        return ObjectRow(row.name, row.open, Path(row.target))
+    return row
 
 
 def _sampler(name: str, value: Any) -> Sampler:
     if isinstance(value, type):
         raise BadInput(f"{name} is a class: give an object of it, {name}(…).")
-    if hasattr(value, "sample"):
-        sampler: Sampler = value
-        return sampler
+    if isinstance(value, Sampler):
+        return value
     if callable(value) and not hasattr(value, "state_dict"):
         return _Function(value)
     raise BadInput(
-        f"{name} is of type {type(value).__name__}, which is no sampler: give an object with "
+        f"{name} is of type {type(value).__name__}, which is not a sampler: give an object with "
         "sample(seeds), such as a facebench.sampler.LatentSampler around your network, or a "
         "function of a list of seeds; both return uint8 images (n, 3, height, width)."
     )
 
 
+@dataclass(frozen=True)
 class _Function:
-    def __init__(self, function: Callable[[list[int]], Any]):
-        self._function = function
+    function: Callable[[list[int]], Any]
 
     def sample(self, seeds: Any) -> np.ndarray:
         """Return the function's images of `seeds`."""
-        images = self._function(list(seeds))
+        images = self.function(list(seeds))
         return np.asarray(images.detach().cpu() if hasattr(images, "detach") else images)
 
 

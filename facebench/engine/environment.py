@@ -1,22 +1,64 @@
-"""What the numbers were made with: versions and device."""
+"""What the numbers were made with: versions, code, weights and device."""
 
+import contextlib
 import platform
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 
-from facebench.engine.context import Context
-from facebench.engine.versions import versions
+import facebench
+from facebench.features.extractor import Extractor
+
+_PACKAGES = (
+    *("torch", "torchvision", "torch-fidelity", "lpips"),
+    # sample and decode images, where installed
+    *("numpy", "scipy", "pillow", "keras", "tensorflow", "onnxruntime", "scikit-learn"),
+    *("diffusers", "jax", "jaxlib", "tensorflow-cpu", "tensorflow-gpu", "onnxruntime-gpu"),
+)
+
+_ROOMS = ("cache", "data", "features", "numerics", "plugins", "samplers", "sandbox")
+FEATURE_CODE = (
+    *("*.py", *(f"{room}/*.py" for room in _ROOMS)),
+    *("engine/extract.py", "engine/sanity.py"),
+)
+"""What of facebench images and features come from: its content counts, for its version stays the
+same while somebody works on it."""
 
 
-def describe_environment(context: Context) -> dict[str, str]:
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of all that images and features come from."""
+    installed = {"facebench": f"{facebench.__version__} {code_digest()[:12]}"}
+    for package in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            installed[package] = version(package)
+    return installed
+
+
+def code_digest(folder: Path = Path(facebench.__file__).parent) -> str:
+    """Return the sha256 of `FEATURE_CODE` in the package's folder."""
+    files = sorted({file for pattern in FEATURE_CODE for file in folder.glob(pattern)})
+    return sha256(b"\0".join(map(Path.read_bytes, files))).hexdigest()
+
+
+def describe_environment(extractors: Sequence[Extractor], device: str) -> dict[str, str]:
     """Return versions by package, each weight file's digest, and the device's name."""
     weights = {
         f"weights {name}": digest
-        for extractor in context.extractors
+        for extractor in extractors
         for name, digest in extractor.weights.items()
     }
-    kind = context.device.partition(":")[0]  # which of several GPUs makes no difference
-    on_gpu = kind == "cuda"
-    hardware = torch.cuda.get_device_name(context.device) if on_gpu else platform.machine()
-    device = {"python": platform.python_version(), "device": f"{kind} ({hardware})"}
-    return versions() | weights | device
+    kind = device.partition(":")[0]  # which of several GPUs makes no difference
+    hardware = torch.cuda.get_device_name(device) if kind == "cuda" else platform.machine()
+    return (
+        versions()
+        | weights
+        | {
+            "python": platform.python_version(),
+            "device": f"{kind} ({hardware})",
+        }
+    )

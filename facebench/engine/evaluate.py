@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import SupportsIndex
 
 from facebench.data.dataset import Split, open_dataset
-from facebench.engine.context import Context, make_context
+from facebench.engine.context import make_context
 from facebench.engine.entries import Entry, Models, parse_entries
-from facebench.engine.reference import extract_reference, look_at_reference
-from facebench.engine.results_folder import earlier, keep, require_writable
-from facebench.engine.row import look_at, score
+from facebench.engine.reference import extract_reference
+from facebench.engine.results_folder import earlier, require_writable
+from facebench.engine.row import evaluate_row
 from facebench.engine.sanity import sanity_rows
 from facebench.errors import BadInput, as_failure, concerns_all
 from facebench.metrics.modes import DEFAULT
@@ -119,26 +119,21 @@ def evaluate(
         require_writable(out)
         for entry in entries:
             earlier(entry.name, context, out)  # refused now rather than after an hour
-    if not context.ranks.leads:
-        _follow(entries, context)
-        return Evaluation([], {})
     real = extract_reference(context)
-
     results: list[Result] = []
     failures: dict[str, Exception] = {}
     for entry in entries:
         try:
-            result, drawn = score(entry, context, real, command)
-            if out:
-                result = keep(result, drawn, context, real, out)
+            result = evaluate_row(entry, context, real, command, out)
         except Exception as error:
             if concerns_all(error):
                 raise
             failures[entry.name] = as_failure(error)
             continue
-        results.append(result)
-        announce(result)
-    return Evaluation(results, failures)
+        if result:
+            results.append(result)
+            announce(result)
+    return Evaluation(results, failures if context.ranks.leads else {})
 
 
 def split_keys(metrics: str | Iterable[str] | None) -> Sequence[str] | None:
@@ -155,15 +150,4 @@ def _whole(name: str, value: SupportsIndex | float | None) -> int | None:
     try:
         return int(value) if isinstance(value, float) and value.is_integer() else index(value)  # type: ignore[arg-type]
     except TypeError as error:
-        raise BadInput(f"{name}={value!r} is no whole number.") from error
-
-
-def _follow(entries: Sequence[Entry], context: Context) -> None:
-    """Do a rank's share of what the leader does, whose failures are the leader's to tell."""
-    look_at_reference(context)
-    for entry in entries:
-        try:
-            look_at(entry, context)
-        except Exception as error:
-            if concerns_all(error):
-                raise
+        raise BadInput(f"{name}={value!r} is not a whole number.") from error

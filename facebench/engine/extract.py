@@ -10,16 +10,15 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from facebench.cache.store import FeatureStore
 from facebench.distributed.ranks import ALONE, Ranks
+from facebench.engine.environment import versions
 from facebench.engine.meter import Meter
 from facebench.engine.sources import ImageSource, Key
-from facebench.engine.versions import versions
 from facebench.errors import BadInput, RowFailed, RunFailed
 from facebench.features.extractor import Extractor, Record
 from facebench.progress import Track, silent
@@ -48,7 +47,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Consecutive seeds, the extractors to show them to, and the key of each one's record."""
+    """Consecutive seeds, the extractors of their images, and the key of each one's record."""
 
     seeds: range
     extractors: Sequence[Extractor]
@@ -89,50 +88,47 @@ def extract(
     meter = meter or Meter()
     with contextlib.closing(source):  # ends the sampler's process
         chunks = _chunks(source, seeds, extractors, device, ranks, meter)
-        lacking = [[store.load(key) is None for key in chunk.keys] for chunk in chunks]
-        unseen = ranks.agreed([i for i, row in enumerate(lacking) if any(row)])
-        owners = {i: ranks.owner(position) for position, i in enumerate(unseen)}
-        mine = [(chunks[i], lacking[i]) for i, owner in owners.items() if owner == ranks.rank]
+        found = [[store.load(key) for key in chunk.keys] for chunk in chunks]
+        missing = ranks.agreed([i for i, row in enumerate(found) if None in row])
+        owners = {i: ranks.owner(position) for position, i in enumerate(missing)}
+        mine = [i for i, owner in owners.items() if owner == ranks.rank]
         with ranks.together():
-            images = _drawn(source, [chunk.seeds for chunk, _ in mine], size, batch_size, meter)
-            for chunk, row in track(mine, description, len(mine)):
-                _look(chunk, row, next(images), store, batch_size, meter)
+            parts = _sampled(source, [chunks[i].seeds for i in mine], size, batch_size, meter)
+            for i in track(mine, description, len(mine)):
+                _extract_chunk(chunks[i], found[i], next(parts), store, batch_size, meter)
     ranks.collect([(key, owner) for i, owner in owners.items() for key in chunks[i].keys], store)
     if not ranks.leads:
         return {}
-    return _merged(chunks, store)
+    return _joined(chunks, found, store)
 
 
-def _drawn(
+def _sampled(
     source: ImageSource, parts: Sequence[range], size: int, batch_size: int, meter: Meter
 ) -> Generator[Images]:
-    """Yield the images of each part, drawn batch by batch."""
+    """Yield the images of each part, sampled batch by batch."""
     batches = [_split(part, batch_size) for part in parts]
     with contextlib.closing(source.batches(list(itertools.chain(*batches)))) as images:
         for part, split in zip(parts, batches, strict=True):
             with meter.phase("waiting for images"):
-                drawn = [_sized(each, size) for each in itertools.islice(images, len(split))]
+                sampled = [_sized(each, size) for each in itertools.islice(images, len(split))]
             meter.images += len(part)
-            yield _joined(drawn, part)
+            yield _whole(sampled, part)
 
 
-def _look(
+def _extract_chunk(
     chunk: _Chunk,
-    lacking: Sequence[bool],
+    found: list[Record | None],
     images: Images,
     store: FeatureStore,
     batch_size: int,
     meter: Meter,
 ) -> None:
-    """Show a chunk's images to the extractors that have no record of them, and keep what they see.
-
-    The store reads it back when all is done: until then no features are held.
-    """
+    """Fill in, and keep, the records that were not `found`. They are mapped, not in memory."""
     for i, extractor in enumerate(chunk.extractors):
-        if lacking[i]:
+        if found[i] is None:
             with meter.phase("looking at them"):
                 record = extractor.extract(images, batch_size)
-            store.save(chunk.keys[i], record)
+            found[i] = store.save(chunk.keys[i], record)
 
 
 def _chunks(
@@ -149,15 +145,12 @@ def _chunks(
         if ranks.leads:
             with meter.phase("waiting for images"):
                 found = source.keys(parts)
-    keyed = zip(parts, ranks.told(found), strict=True)
-    return [_chunk(key, part, extractors, device, part.start == seeds.start) for part, key in keyed]
-
-
-def _chunk(
-    source: Key, part: range, extractors: Sequence[Extractor], device: str, is_first: bool
-) -> _Chunk:
-    shown = [*extractors, Preview()] if is_first else extractors
-    return _Chunk(part, shown, [_key(source, part, extractor, device) for extractor in shown])
+    chunks = []
+    for key, part in zip(ranks.told(found), parts, strict=True):
+        shown = [*extractors, Preview()] if part.start == seeds.start else extractors
+        keys = [_key(key, part, extractor, device) for extractor in shown]
+        chunks.append(_Chunk(part, shown, keys))
+    return chunks
 
 
 def _key(source: Key, seeds: range, extractor: Extractor, device: str) -> str:
@@ -195,42 +188,37 @@ def _sized(images: Images, size: int) -> Images:
     )
 
 
-def _joined(parts: list[np.ndarray], seeds: range) -> Images:
+def _whole(parts: list[np.ndarray], seeds: range) -> Images:
     count = sum(map(len, parts))
     if count != len(seeds):
         raise RowFailed(f"the sampler stopped after {count} of {len(seeds)} images")
     return np.concatenate(parts)
 
 
-def _merged(chunks: Sequence[_Chunk], store: FeatureStore) -> dict[str, Record]:
-    """Join the rows of every extractor's records, of which one at a time is open."""
-    new = partial(_Rows, store.folder)
-    joined: dict[str, dict[str, _Rows]] = defaultdict(lambda: defaultdict(new))
-    for chunk in chunks:
-        for extractor, key in zip(chunk.extractors, chunk.keys, strict=True):
-            record = store.load(key)
+def _joined(
+    chunks: Sequence[_Chunk], found: Sequence[Sequence[Record | None]], store: FeatureStore
+) -> dict[str, Record]:
+    """Return the rows of all chunks, by extractor; other ranks' records are in the store."""
+    parts: dict[str, list[Record]] = defaultdict(list)
+    for chunk, row in zip(chunks, found, strict=True):
+        for extractor, key, record in zip(chunk.extractors, chunk.keys, row, strict=True):
+            record = record or store.load(key)
             if record is None:
                 raise RunFailed("Features that were kept a moment ago are gone: start again.")
-            for name, rows in record.items():
-                joined[extractor.name][name].append(rows)
+            parts[extractor.name].append(record)
     return {
-        name: {key: rows.array() for key, rows in arrays.items()} for name, arrays in joined.items()
+        name: {key: _rows([each[key] for each in records], store.folder) for key in records[0]}
+        for name, records in parts.items()
     }
 
 
-class _Rows:
-    """Rows in a file without a name: memory need not hold them."""
-
-    def __init__(self, folder: Path):
-        self._file = tempfile.TemporaryFile(dir=folder)
-        self._last, self._count = np.empty(0), 0
-
-    def append(self, rows: np.ndarray) -> None:
-        self._file.write(np.ascontiguousarray(rows).data)
-        self._last, self._count = rows[:0], self._count + len(rows)
-
-    def array(self) -> np.ndarray:
-        shape = (self._count, *self._last.shape[1:])
-        with self._file as file:
-            file.flush()
-            return np.memmap(file, self._last.dtype, "r+", shape=shape)
+def _rows(parts: Sequence[np.ndarray], folder: Path) -> np.ndarray:
+    """Return arrays as one: a single one as it is, several in a file without a name."""
+    if len(parts) == 1:
+        return parts[0]
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for part in parts:
+            file.write(np.ascontiguousarray(part).data)
+        file.flush()
+        shape = (sum(map(len, parts)), *parts[0].shape[1:])
+        return np.memmap(file, parts[0].dtype, "r+", shape=shape)

@@ -1,12 +1,13 @@
-"""What the networks saw of the real images, and how real images score among themselves."""
+"""The features of the real images, and how real images score among themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from facebench.data.dataset import Dataset
-from facebench.engine.context import Context, Extracted, Scores
-from facebench.engine.sources import DatasetSource
+from facebench.engine.context import Context
+from facebench.engine.jobs import Extracted, dataset_job, run
+from facebench.engine.scores import Scores, compute_metrics
 from facebench.metrics.comparison import FeatureSet
+from facebench.metrics.table import Metric
 
 
 @dataclass(frozen=True)
@@ -21,71 +22,60 @@ class Reference:
     notes: tuple[str, ...]
 
 
-def extract_reference(context: Context) -> Reference:
-    """Show the networks all real images that the metrics need, and score some against others."""
-    extracted = context.see_real(*_reference(context))
-    training = context.see_real(*_training(context)).features if _asks_of_copies(context) else None
-    real, other, notes = _two_real_sets(context, extracted.features)
-    floors = _floor(context, real, other), _floor_of_copying(context, extracted.features, training)
-    floor = {key: e.value for each in floors for key, e in each.values.items()}
-    failed = (f"no noise floor of {k}: {why}" for each in floors for k, why in each.failed.items())
-    return Reference(extracted, training, floor, (*notes, *failed))
+def extract_reference(context: Context) -> Reference | None:
+    """Extract all real images that the metrics need, and score some against others.
 
-
-def look_at_reference(context: Context) -> None:
-    """Do a rank's share of `extract_reference`, which the leader does all of."""
-    shown = [_reference(context)]
-    shown += [_training(context)] if _asks_of_copies(context) else []
-    shown += [_others(context)] if _has_others(context) else []
-    for dataset, description, count in shown:
-        context.look(DatasetSource(dataset), range(count), description)
-
-
-Shown = tuple[Dataset, str, int]
-"""Real images, what they are, and how many of them the networks are shown."""
-
-
-def _reference(context: Context) -> Shown:
-    return context.dataset, "Reference", len(context.dataset)
-
-
-def _training(context: Context) -> Shown:
-    return context.training, "Training images", len(context.training)
-
-
-def _others(context: Context) -> Shown:
-    return context.training, "Other real images", len(context.seeds)
-
-
-def _asks_of_copies(context: Context) -> bool:
-    return any(row.needs == "training" for row in context.metrics)
-
-
-def _has_others(context: Context) -> bool:
-    return context.dataset.part == "holdout" and len(context.training) >= len(context.seeds)
-
-
-def _two_real_sets(
-    context: Context, reference: FeatureSet
-) -> tuple[FeatureSet, FeatureSet, tuple[str, ...]]:
-    """Return the reference and as many other real images as each model draws, if there are any.
-
-    Training images are such, unless the reference holds them itself; otherwise its two halves must
-    do, at half the number.
+    Of several processes the leading one returns it.
     """
-    if _has_others(context):
-        return reference, context.see_real(*_others(context)).features, ()
-    half = min(len(context.seeds), len(context.dataset) // 2)
-    note = f"the noise floor is of {half} images a side, for want of other real images"
-    return reference.part(0, half), reference.part(half, 2 * half), (note,)
+    dataset, training = context.dataset, context.training
+    jobs = {"reference": dataset_job(dataset, len(dataset), "Reference")}
+    if context.asks_of_copies:
+        jobs["training"] = dataset_job(training, len(training), "Training images")
+    if dataset.part == "holdout" and len(training) >= len(context.seeds):
+        jobs["others"] = dataset_job(training, len(context.seeds), "Other real images")
+    found = {name: run(job, context) for name, job in jobs.items()}
+    reference = found["reference"]
+    if reference is None:
+        return None
+    sets = {name: each.features for name, each in found.items() if each}
+    floor, notes = _floor(context, sets["reference"], sets.get("others"), sets.get("training"))
+    return Reference(reference, sets.get("training"), floor, notes)
 
 
-def _floor(context: Context, real: FeatureSet, other: FeatureSet) -> Scores:
-    smallest = min(len(real.features), len(other.features))
+def _floor(
+    context: Context,
+    reference: FeatureSet,
+    others: FeatureSet | None,
+    training: FeatureSet | None,
+) -> tuple[Mapping[str, float], tuple[str, ...]]:
+    """Return what real images score, and what must be said of it.
+
+    In the generated images' place stand as many training images as each model gives, unless the
+    reference holds them itself; otherwise its two halves must do, at half the number.
+    """
+    notes = []
+    real = reference
+    if others is None:
+        half = min(len(context.seeds), len(context.dataset) // 2)
+        notes.append(f"the noise floor is of {half} images a side, for want of other real images")
+        real, others = reference.part(0, half), reference.part(half, 2 * half)
+    scores = [
+        compute_metrics(context, real, others, rows=_defined(context, real, others)),
+        _floor_of_copying(context, reference, training),
+    ]
+    failed = (item for each in scores for item in each.failed.items())
+    notes += [f"no noise floor of {key}: {why}" for key, why in failed]
+    values = (item for each in scores for item in each.values.items())
+    return {key: estimate.value for key, estimate in values}, tuple(notes)
+
+
+def _defined(context: Context, *sets: FeatureSet) -> Sequence[Metric]:
+    """Return the metrics that sets as small as these have."""
+    smallest = min(len(each.features) for each in sets)
     rows = [r for r in context.metrics if r.needs != "training" and r.minimum <= smallest]
-    if not all(_has_pairs(each) for each in (real, other)):
-        rows = [row for row in rows if row.needs != "lpips"]
-    return context.score(real, other, rows=rows)
+    if all(_has_pairs(each) for each in sets):
+        return rows
+    return [row for row in rows if row.needs != "lpips"]
 
 
 def _has_pairs(features: FeatureSet) -> bool:
@@ -99,4 +89,4 @@ def _floor_of_copying(
     """Score the reference as if it were generated, where it holds no training images itself."""
     rows = [row for row in context.metrics if row.needs == "training"]
     is_apart = context.dataset.part == "holdout"
-    return context.score(reference, reference, training, rows if is_apart else [])
+    return compute_metrics(context, reference, reference, training, rows if is_apart else [])

@@ -7,7 +7,7 @@ from pathlib import Path
 from facebench.data.grid import grid
 from facebench.engine.context import Context
 from facebench.engine.reference import Reference
-from facebench.engine.visuals import Drawn, keep_exhibits
+from facebench.engine.visuals import Drawn, keep_visuals
 from facebench.errors import BadInput
 from facebench.files import atomic_path
 from facebench.results.result import Result, keep_earlier, read_result, write_result
@@ -29,7 +29,7 @@ def keep(result: Result, drawn: Drawn, context: Context, real: Reference, out: P
     _save_preview(out, f"reference-{data.digest[:12]}-{data.part}", real.extracted.preview)
     _save_preview(out, result.model, drawn.extracted.preview)
     write_result(result, out)
-    keep_exhibits(result, drawn, context, real, out)
+    keep_visuals(result, drawn, context, real, out)
     return result
 
 

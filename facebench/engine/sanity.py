@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 
 from facebench.data.dataset import Dataset
 from facebench.engine.context import Context
-from facebench.engine.sources import DatasetSource, ImageSource, Key, Seeds
+from facebench.engine.sources import DatasetSource, Key, Seeds
 from facebench.errors import BadInput
 from facebench.results.result import SANITY
 from facebench.sampler import Images, to_uint8
@@ -50,14 +50,14 @@ class SanityRow:
         """What it is made of."""
         return Path(self.training.name)
 
-    def digest(self) -> str:
-        """Return the sha256 of what its images depend on."""
-        return sha256(f"{self.kind} {self.training.key}".encode()).hexdigest()
+    @property
+    def target(self) -> str:
+        """What a Result records of it."""
+        return str(self.path)
 
-    def source(self) -> ImageSource:
-        """Return its images; the copycat's are the training images themselves."""
-        plain = DatasetSource(self.training)
-        return plain if self.kind == "copycat" else _Disguised(self.kind, self.training)
+    def source(self) -> "SanitySource":
+        """Return its images."""
+        return SanitySource(self.training, self.kind)
 
 
 def sanity_rows(context: Context) -> list[SanityRow]:
@@ -72,28 +72,36 @@ def sanity_rows(context: Context) -> list[SanityRow]:
 
 
 @dataclass(frozen=True)
-class _Disguised:
-    """Training images, each changed in one way."""
+class SanitySource(DatasetSource):
+    """Training images, each changed in one way; the copycat's as they are."""
 
     kind: str
-    training: Dataset
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of what the images depend on."""
+        return sha256(f"{self.kind} {self.dataset.key}".encode()).hexdigest()
 
     def keys(self, parts: Sequence[range]) -> list[Key]:
-        key = f"{self.kind} {_BLUR} {_NOISE} {_QUALITY} {_COLLAPSED} {self.training.key}"
+        """Return which images are changed, and how."""
+        if self.kind == "copycat":
+            return super().keys(parts)
+        key = f"{self.kind} {_BLUR} {_NOISE} {_QUALITY} {_COLLAPSED} {self.dataset.key}"
         return [{"source": key}] * len(parts)
 
     def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
-        draw = _DISGUISES[self.kind](self.training)
-        return (np.stack([draw(seed) for seed in each]) for each in seeds)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-Draw = Callable[[int], Picture]
+        """Yield the changed images of each sequence of indices."""
+        if self.kind == "copycat":
+            return super().batches(seeds)
+        change = _DISGUISES[self.kind](self.dataset)
+        return (np.stack([change(seed) for seed in each]) for each in seeds)
 
 
-def _one_by_one(change: Callable[[Picture, int], Picture], training: Dataset) -> Draw:
+Change = Callable[[int], Picture]
+"""From the index of a training image to what is made of it."""
+
+
+def _one_by_one(change: Callable[[Picture, int], Picture], training: Dataset) -> Change:
     return lambda seed: change(training.sample([seed])[0], seed)
 
 
@@ -113,17 +121,17 @@ def _compressed(image: Picture, seed: int) -> Picture:
     return _planes(Image.open(file))
 
 
-def _mean_face(training: Dataset) -> Draw:
+def _mean_face(training: Dataset) -> Change:
     images = training.images[:_AVERAGED]
     mean = to_uint8(images.mean(0, dtype=np.float64), 0, 255)
     return lambda seed: mean
 
 
-def _collapsed(training: Dataset) -> Draw:
+def _collapsed(training: Dataset) -> Change:
     return lambda seed: training.sample([seed % _COLLAPSED])[0]
 
 
-_DISGUISES: MappingProxyType[str, Callable[[Dataset], Draw]] = MappingProxyType(
+_DISGUISES: MappingProxyType[str, Callable[[Dataset], Change]] = MappingProxyType(
     {
         "blur": partial(_one_by_one, _blurred),
         "noise": partial(_one_by_one, _noisy),

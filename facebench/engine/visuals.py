@@ -7,19 +7,22 @@ are drawn again, once, for no evaluation keeps all of them; nothing here has a p
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from msgspec.structs import replace
 
 from facebench.data.dataset import Dataset
 from facebench.data.grid import grid
-from facebench.engine.context import Context, Extracted
+from facebench.engine.context import Context
 from facebench.engine.feature_plane import POINTS, plane_of, rounded
+from facebench.engine.jobs import Extracted
+from facebench.engine.model_source import ModelSource
 from facebench.engine.reference import Reference
-from facebench.engine.sources import ImageSource, ModelSource
+from facebench.engine.sources import ImageSource
 from facebench.engine.training_curves import training_curves
 from facebench.errors import BadInput, RowFailed
 from facebench.files import atomic_path
@@ -27,20 +30,19 @@ from facebench.metrics.comparison import FeatureSet
 from facebench.metrics.memorization import memorization, nearest_neighbours
 from facebench.plugins.spec import Model
 from facebench.results.result import Result
-from facebench.results.visuals import Exhibits, Strip, exhibits_folder, read_exhibits
-from facebench.results.visuals import write_exhibits as write
+from facebench.results.visuals import Gallery, Visuals, read_visuals, visuals_folder, write_visuals
 from facebench.sampler import Images
-from facebench.samplers import latent_visuals as strips
+from facebench.samplers.latent_visuals import COLUMNS, TOTAL, labels
 from facebench.sandbox.limits import Limits
 
 SHOWN = 8
-"""Images in a strip."""
+"""Images in a gallery."""
 SUSPECTS = 6
 """Samples beside their nearest training images, and how many of these each has."""
 NEIGHBOURS = 3
 LOOKED_AT = 10_000
 """Images of each set among which those shown are chosen: no score depends on them."""
-ADAPTER = "_latent-strips"
+ADAPTER = "_latent-visuals"
 """What shows what lies between seeds, and what a model makes of real images."""
 
 
@@ -57,7 +59,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A strip before its images are there: which one of which set stands where."""
+    """A gallery before its images are there: which one of which set stands where."""
 
     columns: int
     cells: Sequence[tuple[str, int]]
@@ -65,48 +67,47 @@ class _Plan:
     distances: Sequence[float]
 
 
-def keep_exhibits(
+def keep_visuals(
     result: Result, drawn: Drawn, context: Context, real: Reference, out: Path
 ) -> None:
     """Write what there is to show of a model, unless it is there already."""
-    folder = exhibits_folder(out, result.model)
-    before, identity = read_exhibits(folder), _identity(result)
-    knows_copies = real.training is None or "copies" in before.strips
+    folder = visuals_folder(out, result.model)
+    before, identity = read_visuals(folder), _identity(result)
+    knows_copies = real.training is None or "copies" in before.galleries
     if before.identity == identity and knows_copies:
         return
-    latent = _latent_strips(result, drawn, context, folder)
-    exhibits = Exhibits(
+    latent = _latent_galleries(result, drawn, context, folder)
+    visuals = Visuals(
         identity=identity,
         plane=plane_of(*map(_array, (real.extracted.features, drawn.extracted.features))),
         training=training_curves(drawn.path),
     )
     try:
-        chosen = _write_strips(_plans(drawn, context, real), drawn, context, folder)
-        write(replace(exhibits, strips=chosen | latent), folder)
+        chosen = _write_galleries(_plans(drawn, context, real), drawn, context, folder)
+        write_visuals(replace(visuals, galleries=chosen | latent), folder)
     except (BadInput, RowFailed):  # a model that will not draw again is scored all the same
-        write(replace(exhibits, identity="", strips=latent), folder)
+        write_visuals(replace(visuals, identity="", galleries=latent), folder)
 
 
-def _latent_strips(
+def _latent_galleries(
     result: Result, drawn: Drawn, context: Context, folder: Path
-) -> dict[str, Strip]:
+) -> dict[str, Gallery]:
     """Write the interpolations, traversals and reconstructions of a run, as far as it has any."""
     run, dataset = drawn.path, context.dataset
     if not isinstance(drawn.source, ModelSource) or not (run / "config.json").is_file():
         return {}
     model = Model(result.model, ADAPTER, run, {"data": str(dataset.folder)})
     shown = dataset.images[:SHOWN]
-    again = range(strips.TOTAL + dataset.first, strips.TOTAL + dataset.first + len(shown))
-    parts = _until_refused(model, [range(strips.TOTAL), again], context.limits)
+    again = range(TOTAL + dataset.first, TOTAL + dataset.first + len(shown))
+    parts = _until_refused(model, [range(TOTAL), again], context.limits)
     found = {}
-    for walks in parts[:1]:
-        names = ("interpolation", "traversal")
-        for name, half, labels in zip(names, np.split(walks, 2), strips.labels(), strict=True):
-            found[name] = _saved(name, half, strips.COLUMNS, labels, (), folder)
-    for images in parts[1:]:
-        if images.shape == shown.shape:
-            both, rows = np.concatenate([shown, images]), ("real images", "reconstructions")
-            found[rows[1]] = _saved(rows[1], both, len(shown), rows, (), folder)
+    if parts:
+        halves = zip(("interpolation", "traversal"), np.split(parts[0], 2), labels(), strict=True)
+        for name, walks, texts in halves:
+            found[name] = _write_gallery(folder, name, walks, COLUMNS, texts)
+    if len(parts) > 1 and parts[1].shape == shown.shape:
+        both, rows = np.concatenate([shown, parts[1]]), ("real images", "reconstructions")
+        found[rows[1]] = _write_gallery(folder, rows[1], both, len(shown), rows)
     return found
 
 
@@ -117,7 +118,7 @@ def _until_refused(model: Model, parts: Sequence[range], limits: Limits) -> list
         contextlib.suppress(BadInput, RowFailed),
         contextlib.closing(ModelSource(model, limits)) as source,
     ):
-        for images in source.draw(parts):
+        for images in source.sample(parts):
             found.append(images)
     return found
 
@@ -178,15 +179,21 @@ def _copies(
     )
 
 
-def _write_strips(
+def _write_galleries(
     plans: Mapping[str, _Plan], drawn: Drawn, context: Context, folder: Path
-) -> dict[str, Strip]:
+) -> dict[str, Gallery]:
     sets = {
         "model": _redrawn(plans, drawn),
         "real": _reader(context.dataset),
         "training": _reader(context.training),
     }
-    return {name: _write_strip(name, plan, sets, folder) for name, plan in plans.items()}
+    found = {}
+    for name, plan in plans.items():
+        images = np.stack([sets[of](index) for of, index in plan.cells])
+        found[name] = _write_gallery(
+            folder, name, images, plan.columns, plan.labels, plan.distances
+        )
+    return found
 
 
 Reader = Callable[[int], np.ndarray]
@@ -211,19 +218,14 @@ def _redrawn(plans: Mapping[str, _Plan], drawn: Drawn) -> Reader:
     return (kept | dict(zip(missing, images, strict=True))).__getitem__
 
 
-def _write_strip(name: str, plan: _Plan, sets: Mapping[str, Reader], folder: Path) -> Strip:
-    images = np.stack([sets[of](index) for of, index in plan.cells])
-    return _saved(name, images, plan.columns, plan.labels, plan.distances, folder)
-
-
-def _saved(
+def _write_gallery(
+    folder: Path,
     name: str,
     images: Images,
     columns: int,
     labels: Sequence[str],
-    distances: Sequence[float],
-    folder: Path,
-) -> Strip:
+    distances: Sequence[float] = (),
+) -> Gallery:
     with atomic_path(folder / f"{name}.png") as partial:
         grid(images, columns).save(partial)
-    return Strip(f"{name}.png", columns, images.shape[-1], tuple(labels), tuple(distances))
+    return Gallery(f"{name}.png", columns, images.shape[-1], tuple(labels), tuple(distances))

@@ -20,18 +20,20 @@ def create(
     resize: Resize = "tf1",
     precision: "Precision" = "fp32",
     compiled: bool = False,
+    load: bool = True,
 ) -> "Extractor":
     """Return the extractor called `name`.
 
     ``inception``, ``inception@LAYER``, ``random``, any of torch-fidelity's by its own name, or a
     user's own ``MODULE:FUNCTION`` (see :mod:`facebench.features.custom`). Only Inception is known
-    under several ways to `resize`, and only it is `compiled`.
+    under several ways to `resize`, and only it is `compiled`. Without `load`, known weights are
+    found now and loaded when the first image comes.
     """
     network, _, layer = name.partition("@")
     if network == "inception":
         from facebench.features.inception import InceptionFeatures
 
-        return InceptionFeatures(layer, weights, device, resize, precision, compiled)
+        return InceptionFeatures(layer, weights, device, resize, precision, compiled, load)
     if resize != "tf1":
         raise BadInput(f"{name} resizes images in its own way: {resize} is for inception only.")
     if compiled:
@@ -51,4 +53,4 @@ def create(
             f"There is no extractor {name!r}; there are: random, inception, "
             f"{', '.join(networks())}, or your own as MODULE:FUNCTION or FILE.py:FUNCTION."
         )
-    return FidelityFeatures(network, layer, weights, device, precision)
+    return FidelityFeatures(network, layer, weights, device, precision, load)

@@ -25,7 +25,7 @@ from facebench.errors import BadInput
 from facebench.features.extractor import Record, in_batches, state_digest
 from facebench.files import file_digests
 from facebench.numerics.precision import Precision
-from facebench.plugins.dependencies import Reads, noting
+from facebench.plugins.dependencies import Reads
 from facebench.plugins.user_code import call, import_function, sources_digest
 
 _SIDE, _TOLERANCE = 64, 0.02  # half precision rounds by less
@@ -40,7 +40,7 @@ class CustomFeatures:
     def __init__(self, code: str, device: str, precision: Precision = "fp32"):
         """Import the module or file of `code`, and call the function with `device`."""
         name = _name(code)
-        with noting(_READS.setdefault(code, Reads())) as reads:
+        with _READS.setdefault(code, Reads()) as reads:
             network = call(code, import_function(code), device)
         if not callable(network):
             raise BadInput(f"{name} returned {network!r}, where a network to call is needed.")

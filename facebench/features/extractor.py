@@ -9,8 +9,10 @@ import torch
 from jaxtyping import UInt8
 from torch import nn
 
+from facebench.errors import BadInput
 from facebench.numerics.allocator import kept_memory
 from facebench.numerics.precision import Precision, arithmetic
+from facebench.weights import WeightFile
 
 Record = dict[str, np.ndarray]
 """Named arrays, one row per image or, for moments, one row per chunk; rows are concatenated."""
@@ -72,3 +74,21 @@ def state_digest(network: nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(data.numpy().data)
     return digest.hexdigest()
+
+
+def load_state(file: WeightFile) -> dict[str, torch.Tensor]:
+    """Return the tensors of a weight file; nothing in it is executed."""
+    try:
+        state = torch.load(file.path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged or hostile file provokes
+        raise BadInput(
+            f"{file.path} is damaged or holds more than tensors: "
+            "give a state dict as torch.save writes it."
+        ) from error
+    if not isinstance(state, dict) or not all(_is_named_tensor(item) for item in state.items()):
+        raise BadInput(f"{file.path} does not hold named tensors: give a network's state dict.")
+    return state
+
+
+def _is_named_tensor(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)

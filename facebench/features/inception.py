@@ -7,7 +7,8 @@ about twice as fast on a CPU, features equal to a relative 1e-6.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,14 +16,12 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from facebench.errors import BadInput
 from facebench.features import Resize
 from facebench.features.compiled import Compiled
 from facebench.features.extractor import Record, in_batches
-from facebench.features.fusion import fold_batch_norms, project_before_pooling
-from facebench.features.torch_fidelity import load_network, trust_notes
+from facebench.features.torch_fidelity import load_network
 from facebench.numerics.precision import Precision, arithmetic
 from facebench.weights import WeightSource
 
@@ -42,41 +41,56 @@ class InceptionFeatures:
         resize: Resize = "tf1",
         precision: Precision = "fp32",
         compiled: bool = False,
+        load: bool = True,
     ):
-        """Load the network up to `layer`; an empty one means the pool features, FID's own."""
+        """Load the network up to `layer`; an empty one means the pool features, FID's own.
+
+        Without `load`, its weights are found now and loaded when they are needed.
+        """
         self.layer = layer or _POOL
         if self.layer not in _ENDS:
             raise BadInput(f"inception has no layer {layer!r}; it has: {', '.join(_ENDS)}.")
         self.name = "inception" if self.layer == _POOL else f"inception@{self.layer}"
         if resize != "tf1":
             self.name += f"~{resize}"  # a name of its own: features are kept by it
-        file = weights.find("inception")
-        self.weights = {file.name: file.sha256}
-        self.notes = trust_notes(file)
-        module = load_network("inception", FeatureExtractorInceptionV3, self.layer, file)
-        fold_batch_norms(module)
-        blocks = project_before_pooling(_up_to(_ENDS[self.layer], module))
-        blocks = blocks.to(device).to(memory_format=torch.channels_last)
+        self._file = weights.find("inception")
+        self.weights = {self._file.name: self._file.sha256}
+        self.notes = self._file.notes
         self.arithmetic = f"{precision}{' compiled' if compiled else ''}"
-        self._blocks = Compiled(blocks) if compiled else blocks
+        self._compiled = compiled
         self._precision = precision
-        self._classifier = module.fc.weight.to(device)
         self._resize = RESIZES[resize]
         self._device = device
+        if load:
+            _ = self._loaded
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return ``features`` (n, d) and, of the pool, unbiased ``logits`` (n, 1008), float32."""
         arrays = in_batches(self._network, images, batch_size, self._device)
         return dict(zip(("features", "logits")[: len(arrays)], arrays, strict=True))
 
+    @cached_property
+    def _loaded(self) -> tuple[Any, Tensor]:
+        """The network up to the layer, and what makes logits of the pool."""
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+        from facebench.features.fusion import fold_batch_norms, project_before_pooling
+
+        module = load_network("inception", FeatureExtractorInceptionV3, self.layer, self._file)
+        fold_batch_norms(module)
+        blocks = project_before_pooling(_up_to(_ENDS[self.layer], module))
+        blocks = blocks.to(self._device).to(memory_format=torch.channels_last)
+        classifier = module.fc.weight.to(self._device)
+        return Compiled(blocks) if self._compiled else blocks, classifier
+
     def _network(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n _"], ...]:
         x = self._resize(images).contiguous(memory_format=torch.channels_last)
         with arithmetic(self._precision, self._device):  # only here: the rest costs nothing
-            maps = self._blocks(x)
+            maps = self._loaded[0](x)
         features = maps.float().mean((2, 3))
         if self.layer != _POOL:
             return (features,)
-        return features, features @ self._classifier.T
+        return features, features @ self._loaded[1].T
 
 
 def tf1(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 299 299"]:

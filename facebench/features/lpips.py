@@ -6,6 +6,7 @@ arXiv:1801.03924, equation 1). With e(x) = the features φₗ(x) scaled by √(w
 """
 
 import warnings
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from facebench.errors import BadInput
-from facebench.features.extractor import Record, batches
-from facebench.features.torch_fidelity import load_state, trust_notes
+from facebench.features.extractor import Record, batches, load_state
 from facebench.numerics.allocator import kept_memory
 from facebench.numerics.pair_moments import PairMoments
 from facebench.numerics.precision import exact_float32
@@ -34,13 +34,22 @@ class LPIPSFeatures:
     layer = ""  # of all five at once
     arithmetic = "fp32"  # always: AlexNet is small, and the squares of small differences are not
 
-    def __init__(self, weights: WeightSource, device: str):
-        """Load AlexNet's features from `weights`; the linear layers come with `lpips`."""
-        file = weights.find("alexnet")
-        self.weights = {file.name: file.sha256}
-        self.notes = trust_notes(file)
+    def __init__(self, weights: WeightSource, device: str, load: bool = True):
+        """Load AlexNet's features from `weights`; the linear layers come with `lpips`.
+
+        Without `load`, they are found now and loaded when they are needed.
+        """
+        self._file = weights.find("alexnet")
+        self.weights = {self._file.name: self._file.sha256}
+        self.notes = self._file.notes
         self._device = device
-        self._lpips: Any = lpips_network(file).to(device)
+        if load:
+            _ = self.network
+
+    @cached_property
+    def network(self) -> Any:
+        """The loaded `lpips.LPIPS`."""
+        return lpips_network(self._file).to(self._device)
 
     @kept_memory()
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
@@ -63,8 +72,8 @@ class LPIPSFeatures:
                 "leave lpips_diversity out."
             )
         with exact_float32():
-            scaled = self._lpips.scaling_layer(images.to(torch.float32) / 127.5 - 1)
-            layers = zip(self._lpips.net(scaled), self._lpips.lins, strict=True)
+            scaled = self.network.scaling_layer(images.to(torch.float32) / 127.5 - 1)
+            layers = zip(self.network.net(scaled), self.network.lins, strict=True)
             return torch.cat([_embed_layer(phi, lin) for phi, lin in layers], 1)
 
 
@@ -75,7 +84,7 @@ def _embed_layer(phi: Float[Tensor, "n c h w"], lin: Any) -> Float[Tensor, "n d"
 
 
 def lpips_network(file: WeightFile) -> nn.Module:
-    """Return the network of the `lpips` package with the trunk that `file` holds."""
+    """Return the `lpips` package's network with AlexNet's weights from `file`."""
     import lpips
 
     with warnings.catch_warnings():  # lpips 0.1.4 asks torchvision in a way of before 0.13

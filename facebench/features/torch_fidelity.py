@@ -1,15 +1,15 @@
 """torch-fidelity's feature extractors, loaded without executing anything from outside."""
 
 import io
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from facebench.errors import BadInput
-from facebench.features.extractor import Record, in_batches, state_digest
+from facebench.features.extractor import Record, in_batches, load_state, state_digest
 from facebench.numerics.precision import Precision
 from facebench.weights import MANIFEST, WeightFile, WeightSource
 
@@ -18,6 +18,8 @@ _ELSEWHERE = "inception-v3-compat"  # which is facebench.features.inception
 
 def networks() -> list[str]:
     """Return the names of torch-fidelity's extractors but for Inception."""
+    from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
     return [name for name in FEATURE_EXTRACTORS_REGISTRY if name != _ELSEWHERE]
 
 
@@ -31,52 +33,38 @@ class FidelityFeatures:
         weights: WeightSource,
         device: str,
         precision: Precision = "fp32",
+        load: bool = True,
     ):
-        """Load `network`; an empty `layer` means the one torch-fidelity's FID uses."""
-        kind = FEATURE_EXTRACTORS_REGISTRY[network]
-        default = kind.get_default_feature_layer_for_metric("fid")
+        """Load `network`; an empty `layer` means the one torch-fidelity's FID uses.
+
+        Without `load`, its weights are found now and loaded when they are needed.
+        """
+        from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
+        self._kind = FEATURE_EXTRACTORS_REGISTRY[network]
+        self._known_as, self._device = network, device
+        default = self._kind.get_default_feature_layer_for_metric("fid")
         self.layer = layer or default
-        provided = kind.get_provided_features_list()
+        provided = self._kind.get_provided_features_list()
         if self.layer not in provided:
             raise BadInput(f"{network} has no layer {layer!r}; it has: {', '.join(provided)}.")
         self.name = network if self.layer == default else f"{network}@{self.layer}"
         self.arithmetic: Precision = precision
-        self._device = device
-        file = _find(network, weights)
-        module = load_network(network, kind, self.layer, file)
-        self.weights = {file.name: file.sha256} if file else {network: state_digest(module)}
-        self.notes = trust_notes(file) if file else ("weights loaded by torch-fidelity itself",)
-        self._network = module.to(device=device, memory_format=torch.channels_last)
+        self._file = file = _find(network, weights)
+        self.weights = {file.name: file.sha256} if file else {network: state_digest(self._network)}
+        self.notes = file.notes if file else ("weights loaded by torch-fidelity itself",)
+        if load:
+            _ = self._network
+
+    @cached_property
+    def _network(self) -> Any:
+        module = load_network(self._known_as, self._kind, self.layer, self._file)
+        return module.to(device=self._device, memory_format=torch.channels_last)
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return ``features`` of shape (n, d), float32."""
         (features,) = in_batches(self._network, images, batch_size, self._device, self.arithmetic)
         return {"features": features}
-
-
-def trust_notes(file: WeightFile) -> tuple[str, ...]:
-    """Return the note that belongs to weights whose digest is not the manifest's."""
-    if not file.on_trust:
-        return ()
-    return (f"weights {file.name} taken on trust: sha256 {file.sha256[:12]}… is not the known one",)
-
-
-def load_state(file: WeightFile) -> dict[str, torch.Tensor]:
-    """Return the tensors of a weight file; nothing in it is executed."""
-    try:
-        state = torch.load(file.path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged or hostile file provokes
-        raise BadInput(
-            f"{file.path} is damaged or holds more than tensors: "
-            "give a state dict as torch.save writes it."
-        ) from error
-    if not isinstance(state, dict) or not all(_is_named_tensor(item) for item in state.items()):
-        raise BadInput(f"{file.path} does not hold named tensors: give a network's state dict.")
-    return state
-
-
-def _is_named_tensor(item: tuple[object, object]) -> bool:
-    return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)
 
 
 def load_network(network: str, kind: Any, layer: str, file: WeightFile | None) -> Any:

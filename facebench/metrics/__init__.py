@@ -20,19 +20,7 @@ _HOMES = {
     "vendi": "vendi_score",
 }
 
-__all__ = [
-    "authenticity",
-    "cmmd",
-    "density_coverage",
-    "frechet_distance",
-    "frechet_infinity",
-    "inception_score",
-    "kernel_distance",
-    "lpips_diversity",
-    "nearest_neighbours",
-    "precision_recall",
-    "vendi",
-]
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ over the N(N−1)/2 pairs is twice the embeddings' total unbiased variance,
 2/(N−1)·(Σ‖e‖² − ‖Σe‖²/N): one pass, no pair sampling. Checked against explicit pairs of `lpips`.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,16 +13,8 @@ from jaxtyping import UInt8
 from facebench.metrics.uncertainty import Estimate, from_sums
 from facebench.numerics.pair_moments import PairMoments
 
-
-@runtime_checkable
-class PairNetwork(Protocol):
-    """A network that gives the moments of image sets, e.g. facebench.features.lpips'."""
-
-    def extract(
-        self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int
-    ) -> dict[str, np.ndarray]:
-        """Return the arrays of :class:`PairMoments`."""
-        ...
+if TYPE_CHECKING:
+    from facebench.features.lpips import LPIPSFeatures
 
 
 def diversity_estimate(rows: dict[str, np.ndarray]) -> Estimate:
@@ -37,13 +29,13 @@ def diversity_estimate(rows: dict[str, np.ndarray]) -> Estimate:
 
 
 def lpips_diversity(
-    images: UInt8[np.ndarray, "n 3 h w"], lpips: PairNetwork, batch_size: int = 64
+    images: UInt8[np.ndarray, "n 3 h w"], lpips: "LPIPSFeatures", batch_size: int = 64
 ) -> float:
     """Return the mean LPIPS over all pairs of `images` at their own size.
 
     Args:
         images: ``uint8`` RGB.
-        lpips: the network, :class:`facebench.features.lpips.LPIPSFeatures`.
+        lpips: the network.
         batch_size: images per forward pass; the value does not depend on it.
     """
     return PairMoments.from_arrays(lpips.extract(images, batch_size)).mean()

@@ -50,10 +50,7 @@ def frechet_estimate(real: Features, fake: Features) -> Estimate:
 def frechet_with_influence(
     x: Rows, y: Rows
 ) -> tuple[float, Float64[Tensor, " n"], Float64[Tensor, " m"]]:
-    """Return the distance, and n (m) times its derivative by each sample's weight.
-
-    With M = U S Vᵀ and a sample's whitened w, that of tr √(Σ₁Σ₂) is ½ Σₖ Sₖ (wᵀUₖ)².
-    """
+    """Return the distance, and n (m) times its derivative by each sample's weight."""
     a, b = _fit(x), _fit(y)
     u, s, v = _singular(a.root.T @ b.root)
     shift = a.mean - b.mean
@@ -198,6 +195,13 @@ def _influence(
     weights: Float64[Tensor, " k"],
     shift: Float64[Tensor, " d"],
 ) -> Float64[Tensor, " n"]:
+    """Return n times the distance's derivative by each sample's weight, but for a constant.
+
+        2 (x - μ₁)ᵀ(μ₁ - μ₂) + ‖x - μ₁‖² - Σₖ Sₖ (wᵀUₖ)²
+
+    The terms are those of ‖μ₁ - μ₂‖², tr Σ₁ and 2 tr √(Σ₁Σ₂), for M = U S Vᵀ and the sample's
+    whitened w = A₁⁺(x - μ₁). `directions` are U, `weights` S, and `shift` is μ₁ - μ₂.
+    """
     along, parts = fitted.along(directions), []
     for rows, chunk in features.chunks():
         centred = chunk - fitted.mean

@@ -143,19 +143,25 @@ class _Sweep(NamedTuple):
         )
 
     def fake_influence(self) -> Float64[Tensor, " m"]:
-        """Return each generated point's share in the density."""
+        """Return each generated point's share in the density, h(y) / k.
+
+        It is in h(y) open real balls; their mean is the density.
+        """
         return self.hosts / self.neighbours.shape[1]
 
     def real_influence(self) -> Float64[Tensor, " n"]:
-        """Return what each real point adds to the density.
+        """Return what each real point xᵢ adds to the density.
 
-        It adds a crowd, and takes a k-th of the crowd from each ball that has it among its k
-        neighbours, for without it the ball would reach as much farther. The crowd it may expect
-        is the average of its neighbours': its own would count the chance in its radius and in the
-        generated points again, which its neighbours' and their influence hold already.
+            Σ cⱼ/k over the k neighbours j of i,  less  Σ cⱼ/k over the j that i is a neighbour of
+
+        with cᵢ the generated points in the ball around xᵢ, times n/km, so that their mean is the
+        density. A point adds a crowd, and takes a k-th of the crowd from each ball that has it
+        among its k neighbours, for without it the ball would reach as much farther. The crowd it
+        may expect is the average of its neighbours': its own would count the chance in its radius
+        and in the generated points again, which its neighbours' and their influence hold already.
         """
         n, k = self.neighbours.shape
-        crowds = self.crowds * (n / k / len(self.hosts))  # their mean is the density
+        crowds = self.crowds * (n / k / len(self.hosts))
         taken = torch.zeros_like(crowds).index_add_(
             0, self.neighbours.flatten(), (crowds / k).repeat_interleave(k)
         )

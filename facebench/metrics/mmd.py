@@ -1,7 +1,15 @@
 """Unbiased MMD² of two sets under any kernel, and what each sample adds to it.
 
-With a kernel k, E k(x, x') + E k(y, y') - 2 E k(x, y), x and x' never the same sample (Gretton et
-al. 2012, lemma 6). The kernel is computed in small blocks, each value once for all subsets.
+    MMD² = Σᵢ≠ⱼ k(xᵢ, xⱼ) / n(n - 1) + Σᵢ≠ⱼ k(yᵢ, yⱼ) / m(m - 1) - 2 Σᵢⱼ k(xᵢ, yⱼ) / nm
+
+(Gretton et al. 2012, lemma 6). With the witness of each sample, how much nearer it is to its own
+set than to the other,
+
+    aᵢ = Σⱼ≠ᵢ k(xᵢ, xⱼ) / (n - 1) - Σⱼ k(xᵢ, yⱼ) / m    and    bᵢ, in which x and y change places,
+
+MMD² is mean(a) + mean(b), and its derivative by the weight of xᵢ is 2 (aᵢ - mean(a)) / n: a pair
+belongs to two samples, hence the 2. The kernel is computed in small blocks, each value once for all
+subsets.
 """
 
 from collections.abc import Callable
@@ -36,11 +44,11 @@ def mmd2(
     n, m = in_x.sum(0), in_y.sum(0)
     x_to_x, y_to_y = _others(x, in_x, kernel), _others(y, in_y, kernel)
     x_to_y, y_to_x = _both_ways(x, in_x, y, in_y, kernel)
-    near_x, near_y = x_to_x / (n - 1) - x_to_y / m, y_to_y / (m - 1) - y_to_x / n
+    a, b = x_to_x / (n - 1) - x_to_y / m, y_to_y / (m - 1) - y_to_x / n
     return MMD(
-        values=(in_x * near_x).sum(0) / n + (in_y * near_y).sum(0) / m,
-        influence_x=_influence(near_x, in_x),
-        influence_y=_influence(near_y, in_y),
+        values=(in_x * a).sum(0) / n + (in_y * b).sum(0) / m,
+        influence_x=_influence(a, in_x),
+        influence_y=_influence(b, in_y),
     )
 
 
@@ -50,11 +58,11 @@ def whole(points: Rows) -> Float64[Tensor, "n 1"]:
 
 
 def _influence(
-    near: Float64[Tensor, "n subsets"], members: Float64[Tensor, "n subsets"]
+    witness: Float64[Tensor, "n subsets"], members: Float64[Tensor, "n subsets"]
 ) -> Float64[Tensor, " n"]:
-    """Each pair belongs to two samples, hence the 2; a subset's mean is no sample's doing."""
+    """Return 2 (aᵢ - mean(a)) / n, summed over the subsets that have sample i."""
     size = members.sum(0)
-    centred = members * (near - (members * near).sum(0) / size)
+    centred = members * (witness - (members * witness).sum(0) / size)
     return 2 * (centred / size).sum(1)
 
 

@@ -17,13 +17,12 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
-from scipy import stats
 
 from facebench.errors import BadInput
-from facebench.metrics.table import METRICS, metric
+from facebench.metrics import student
+from facebench.metrics.table import Better, is_known, metric, order
 from facebench.results.result import Protocol, Result, Value
 
-Better = Literal["lower", "higher", "reference"]
 Verdict = Literal["first", "second", "none", "unknown"]
 
 LEVEL = 0.05
@@ -66,34 +65,19 @@ def difference(a: Value, b: Value, better: Better = "lower") -> Difference:
         return Difference(value, better=better)
     rounding = _ROUNDING * max(np.abs(of_x).max(), np.abs(of_y).max())
     if np.ptp(of_x - of_y) <= rounding:
-        equal = abs(value) <= rounding
-        return (
-            Difference(value, value, value, 1.0, better)
-            if equal
-            else Difference(value, better=better)
-        )
-    test = stats.ttest_rel(of_x, of_y)
-    low, high = test.confidence_interval(1 - LEVEL)
-    return Difference(value, float(low), float(high), float(test.pvalue), better)
+        if abs(value) > rounding:
+            return Difference(value, better=better)
+        return Difference(value, value, value, 1.0, better)
+    return Difference(value, *student.t_test(of_x - of_y, 1 - LEVEL), better)
 
 
-def badness(value: Value | None, better: Better) -> float:
+def sort_key(value: Value | None, better: Better) -> float:
     """Return a number that is the lower the better, infinite where nothing can be said."""
     if value is None:
         return np.inf
     if better == "reference":
         return np.inf if value.reference is None else abs(value.value - value.reference)
     return value.value if better == "lower" else -value.value
-
-
-def is_better(a: Value | None, b: Value | None, better: Better) -> bool:
-    """Whether `a` is better than `b` beyond noise; by the values alone where either has no groups.
-
-    No correction is made for the number of models that are compared.
-    """
-    if a is None or b is None or not _paired(a, b, better):
-        return badness(a, better) < badness(b, better)
-    return difference(a, b, better).verdict == "first"
 
 
 def ranks(values: Sequence[Value | None], better: Better) -> list[int]:
@@ -107,14 +91,15 @@ def ranks(values: Sequence[Value | None], better: Better) -> list[int]:
 
 
 def beats(values: Sequence[Value | None], better: Better) -> Bool[np.ndarray, "n n"]:
-    """Say of each of `values`, by rows, whether `is_better` calls it so than each, by columns.
+    """Say of each of `values`, by rows, whether it is better than each, by columns, beyond noise.
 
-    All pairs at once: one by one, the tests of 200 models take half a minute.
+    By the values alone where they have not equally many pseudo-values. It is what `difference` says
+    of two, of all pairs at once: one by one, the tests of 200 models take half a minute.
     """
-    badnesses = np.array([badness(value, better) for value in values])
+    keys = np.array([sort_key(value, better) for value in values])
     contrasts = [(np.inf, np.empty(0)) if v is None else _contrast(v, better) for v in values]
     sizes = np.array([len(groups) for _, groups in contrasts])
-    found = badnesses[:, None] < badnesses
+    found = keys[:, None] < keys
     for size in {*sizes[sizes > 0].tolist()}:
         alike = np.flatnonzero(sizes == size)
         points = np.array([contrasts[i][0] for i in alike])
@@ -131,7 +116,7 @@ def rank_intervals(
     A resample draws the same groups for every model, and ranks their mean pseudo-values. Unknown
     (None) for all models unless each that has a value has equally many pseudo-values.
     """
-    known = [i for i, value in enumerate(values) if badness(value, better) < np.inf]
+    known = [i for i, value in enumerate(values) if sort_key(value, better) < np.inf]
     contrasts = [_contrast(value, better) for i in known if (value := values[i])]
     sizes = {len(groups) for _, groups in contrasts}
     found: list[tuple[int, int] | None] = [None] * len(values)
@@ -164,7 +149,7 @@ def compare(a: Result, b: Result, *, force: bool = False) -> dict[str, Differenc
             f"{a.model} and {b.model} were measured under unlike protocols ({settings}): "
             "evaluate both alike, or see the values side by side with --force."
         )
-    common = [key for key in sorted(a.metrics, key=_table_order) if _comparable(key, a, b)]
+    common = sorted((key for key in a.metrics if _comparable(key, a, b)), key=order)
     if not common:
         raise BadInput(f"{a.model} and {b.model} have no metric in common: evaluate both alike.")
     return {key: _difference_of(key, a, b, judged=not unlike) for key in common}
@@ -201,15 +186,10 @@ def _beats_beyond_noise(
     apart = groups[:, None] - groups
     largest = np.abs(groups).max(1)
     spread = np.ptp(apart, 2) > _ROUNDING * np.maximum(largest[:, None], largest)
-    errors = np.where(spread, stats.sem(apart, 2), np.inf)
-    reach = stats.t.ppf(1 - LEVEL / 2, groups.shape[1] - 1)
+    errors = np.where(spread, student.standard_error(apart), np.inf)
+    reach = student.quantile(1 - LEVEL / 2, groups.shape[1])
     is_better = (points[:, None] > points) == (better == "higher")
     return is_better & (np.abs(apart.mean(2)) > reach * errors)
-
-
-def _paired(a: Value, b: Value, better: Better) -> bool:
-    sizes = {len(_contrast(value, better)[1]) for value in (a, b)}
-    return len(sizes) == 1 and 0 not in sizes
 
 
 def _places(
@@ -228,8 +208,10 @@ def _places(
 
 
 def _comparable(key: str, a: Result, b: Result) -> bool:
-    row = metric(key)
-    return all(np.isfinite(badness(each.metrics.get(key), row.better)) for each in (a, b))
+    if not is_known(key):
+        return False
+    better = metric(key).better
+    return all(np.isfinite(sort_key(each.metrics.get(key), better)) for each in (a, b))
 
 
 def _difference_of(key: str, a: Result, b: Result, judged: bool) -> Difference:
@@ -238,10 +220,6 @@ def _difference_of(key: str, a: Result, b: Result, judged: bool) -> Difference:
         judged = False
     x, y = (one.metrics[key] if judged else replace(one.metrics[key], groups=()) for one in (a, b))
     return difference(x, y, row.better)
-
-
-def _table_order(key: str) -> tuple[int, str]:
-    return list(METRICS).index(metric(key).key), key
 
 
 def _setting(one: Protocol, other: Protocol, name: str) -> str:

@@ -30,7 +30,7 @@ class Line:
     """Of the difference; empty where it is not known."""
     p: str
     verdict: str
-    decided: bool
+    significant: bool
     """Whether one of the two is better."""
 
 
@@ -45,7 +45,7 @@ def line(key: str, found: "Difference", a: Result, b: Result) -> Line:
         interval=interval,
         p=_p(found.p),
         verdict=_verdict(found, a.model, b.model),
-        decided=found.verdict in ("first", "second"),
+        significant=found.verdict in ("first", "second"),
     )
 
 

@@ -28,8 +28,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Shaped
-from scipy import stats
 from torch import Tensor
+
+from facebench.metrics import student
 
 GROUPS = 32
 """Pseudo-values of a smooth statistic, where there are images enough."""
@@ -55,7 +56,7 @@ class Estimate:
     @property
     def error(self) -> float | None:
         """The standard error."""
-        return None if self.groups is None else float(stats.sem(self.groups))
+        return None if self.groups is None else float(student.standard_error(self.groups))
 
     def interval(
         self, valid: tuple[float, float] = (-np.inf, np.inf), level: float = 0.95
@@ -63,7 +64,7 @@ class Estimate:
         """Return the confidence interval, cut to the range of `valid` values."""
         if self.groups is None or self.error is None:
             return None
-        reach = self.error * float(stats.t.ppf((1 + level) / 2, len(self.groups) - 1))
+        reach = self.error * student.quantile((1 + level) / 2, len(self.groups))
         low, high = np.clip((self.value - reach, self.value + reach), *valid)
         return float(low), float(high)
 
@@ -73,7 +74,10 @@ class Estimate:
 
 
 def from_influence(value: float, *influences: Shaped[np.ndarray | Tensor, " _"]) -> Estimate:
-    """Return the estimate of a smooth statistic from the influence of every image.
+    """Return the estimate of a smooth statistic θ from the influence I of every image.
+
+    With G groups, the pseudo-value of group g is  θ + G/n Σ (Iᵢ - mean(I)) over its images i,
+    summed over the sets.
 
     Args:
         value: the statistic.
@@ -122,10 +126,10 @@ def blocks(*counts: int) -> list[tuple[slice, ...]]:
 def from_blocks(
     value: float, of_blocks: Sequence[float] | np.ndarray, rate: float = 1.0
 ) -> Estimate:
-    """Return the estimate of a statistic from that of its disjoint `blocks`.
+    """Return the estimate of a statistic θ from that of its B disjoint `blocks`, θ₁ … θ_B.
 
-    The blocks' own mean may lie elsewhere, for the statistic may depend on n: only their spread
-    is used.
+    The pseudo-value of block b is  θ + (θ_b - mean of all θ_b) B^((1 - rate)/2).  The blocks' own
+    mean may lie elsewhere than θ, for the statistic may depend on n: only their spread is used.
 
     Args:
         value: the statistic of all images.
@@ -141,7 +145,7 @@ def from_blocks(
 def _deviations(
     sums: Float64[np.ndarray, " rows"], counts: Shaped[np.ndarray, " rows"], groups: int
 ) -> PseudoValues:
-    """Return what each of `groups` of rows adds to the statistic, as if it were all of it."""
+    """Return G/n Σ (I - mean(I)) of each group: what it adds, as if it were all of the set."""
     total = counts.sum()
     centred = sums - counts * (sums.sum() / total)
     parts = np.array_split(centred, groups)

@@ -8,24 +8,28 @@ import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from facebench.plugins import registry
 
-_COMPILED = {".pyc", ".pyo"}  # of sources that count themselves
-
 
 class Reads:
-    """The files that are opened while :meth:`note` listens, and the modules loaded since."""
+    """The files that are opened while this context lasts, and the modules loaded since."""
 
     def __init__(self) -> None:
         self._heard: set[str] = set()
         self._before = set(sys.modules)
         self._owner, self._forked = os.getpid(), os.memfd_create("facebench-reads")
+
+    def __enter__(self) -> "Reads":
+        _hook()
+        _listening.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _listening.remove(self)
 
     def note(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note a file that is opened; a hook must never fail, and sees every event there is."""
@@ -39,11 +43,9 @@ class Reads:
 
     def _tell(self, line: str) -> None:
         """Note a line; forked processes, as data loaders start them, write it to a common file."""
-        if os.getpid() == self._owner:
-            self._heard.add(line)
-        elif line not in self._heard:
-            self._heard.add(line)
+        if os.getpid() != self._owner and line not in self._heard:
             os.write(self._forked, os.fsencode(line) + b"\0")
+        self._heard.add(line)
 
     def files(self) -> set[str]:
         """Return the absolute paths of what was read, but for what was written anew meanwhile."""
@@ -57,17 +59,6 @@ class Reads:
 
 
 _listening: list[Reads] = []
-
-
-@contextmanager
-def noting(reads: Reads) -> Iterator[Reads]:
-    """Let `reads` listen meanwhile."""
-    _hook()
-    _listening.append(reads)
-    try:
-        yield reads
-    finally:
-        _listening.remove(reads)
 
 
 @cache
@@ -84,11 +75,9 @@ def _hook() -> None:
 def counts(name: str) -> bool:
     """Return whether a file is not of Python's, of an installed package's, or the kernel's own."""
     path = Path(name)
-    if (
-        is_of_the_kernel(name)
-        or path.suffix in _COMPILED
-        or {"site-packages", "dist-packages"} & set(path.parts)
-    ):
+    if is_of_the_kernel(name) or path.suffix in (".pyc", ".pyo"):  # their sources count
+        return False
+    if {"site-packages", "dist-packages"} & set(path.parts):
         return False
     return not any(path.is_relative_to(folder) for folder in _elsewhere())
 
@@ -102,7 +91,6 @@ def _elsewhere() -> tuple[Path, ...]:
 
 
 def is_of_the_kernel(name: str) -> bool:
-    """Return whether a file is none of a disk: what reads as one may never end."""
-    return name.startswith(("/proc/", "/sys/")) or (
-        name.startswith("/dev/") and not name.startswith("/dev/shm/")
-    )
+    """Return whether a file is not on a disk: what reads as one may never end."""
+    is_device = name.startswith("/dev/") and not name.startswith("/dev/shm/")
+    return is_device or name.startswith(("/proc/", "/sys/"))

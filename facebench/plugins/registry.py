@@ -5,7 +5,7 @@ Built-in ones enter by the same door as anyone's: a package that declares
 """
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def names(kind: str) -> list[str]:
-    """Return the sorted names registered for `kind`: "adapters", "trainers" or "reporters".
+    """Return the sorted names registered for `kind`: "adapters", "metrics", "reporters", ...
 
     A name that begins with an underscore is not for users.
     """
@@ -28,7 +28,22 @@ def names(kind: str) -> list[str]:
 
 def find(kind: str, name: str) -> Any:
     """Load the object registered as `name`, or say what is missing and how to get it."""
-    return _load(kind, _entry(kind, name))
+    entry = _entry(kind, name)
+    try:
+        return entry.load()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        home = _home(entry)
+        wanted = f"{home}[{name}]" if home == "facebench" else home
+        raise BadInput(
+            f"The {kind[:-1]} {name!r} needs the package {package!r}, which is not installed: "
+            f"pip install '{wanted}'"
+        ) from error
+
+
+def home(kind: str, name: str) -> str:
+    """Return the name of the package, as pip knows it, that brings what is registered as `name`."""
+    return _home(_entry(kind, name))
 
 
 def load(
@@ -84,7 +99,7 @@ def origin(adapter: str) -> str:
     """Return which code `adapter` is: its entry point, its version, and a digest of its sources.
 
     Packages that come in one distribution may use each other, so all of them are its sources; of
-    facebench itself see :data:`facebench.engine.versions.FEATURE_CODE`.
+    facebench itself see :data:`facebench.engine.environment.FEATURE_CODE`.
     Nothing is imported: an adapter may bring a framework that this process must not load.
     """
     entry = _entry("adapters", adapter)
@@ -95,19 +110,14 @@ def origin(adapter: str) -> str:
 
 def builtin_folders() -> list[Path]:
     """Return the folders of the packages that come with facebench."""
-    specs = [find_spec(package) for package in sorted(_packages("facebench"))]
-    return [
-        Path(folder) for spec in specs if spec for folder in spec.submodule_search_locations or ()
-    ]
+    specs = filter(None, map(find_spec, sorted(_packages("facebench"))))
+    return [Path(folder) for spec in specs for folder in spec.submodule_search_locations or ()]
 
 
 def _packages(home: str) -> set[str]:
     """Return the packages of the adapters that the distribution `home` brings."""
-    return {_package(each) for each in _entries("adapters") if _home(each) == home}
-
-
-def _package(entry: EntryPoint) -> str:
-    return entry.module.partition(".")[0]
+    adapters = [entry for entry in _entries("adapters") if _home(entry) == home]
+    return {entry.module.partition(".")[0] for entry in adapters}
 
 
 def _home(entry: EntryPoint) -> str:
@@ -115,8 +125,8 @@ def _home(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist else entry.module
 
 
-def _entries(kind: str) -> list[EntryPoint]:
-    return list(entry_points(group=f"facebench.{kind}"))
+def _entries(kind: str) -> EntryPoints:
+    return entry_points(group=f"facebench.{kind}")
 
 
 def _entry(kind: str, name: str) -> EntryPoint:
@@ -124,16 +134,3 @@ def _entry(kind: str, name: str) -> EntryPoint:
         if entry.name == name:
             return entry
     raise BadInput(f"There is no {kind[:-1]} {name!r}; there are: {', '.join(names(kind))}.")
-
-
-def _load(kind: str, entry: EntryPoint) -> Any:
-    try:
-        return entry.load()
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        home = _home(entry)
-        wanted = f"{home}[{entry.name}]" if home == "facebench" else home
-        raise BadInput(
-            f"The {kind[:-1]} {entry.name!r} needs the package {package!r}, which is not "
-            f"installed: pip install '{wanted}'"
-        ) from error

@@ -10,26 +10,25 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from os.path import exists, expanduser  # false for what cannot be a path, and never an error
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from facebench.errors import BadInput
 from facebench.files import read_json, tree_digest
 from facebench.plugins import registry
 from facebench.plugins.user_code import spec_of
-
-if TYPE_CHECKING:
-    from facebench.sampler import Sampler
+from facebench.sampler import Sampler
 
 RUNS = Path("runs")
-FORM = "NAME=ADAPTER:PATH, with options NAME=ADAPTER+OPTION=VALUE:PATH"
+FORM = "NAME=ADAPTER:PATH"
+FORM_WITH_OPTIONS = f"{FORM}, with options NAME=ADAPTER+OPTION=VALUE:PATH"
 _NAME = re.compile(r"[\w][\w.+-]{0,99}")
 _OPTION = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.*\S)\s*", re.ASCII)
 _CODE = re.compile(
     r"(?P<code>(?:.+?\.(?:py|ipynb)|[^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d][\w.]*)(?:@(?P<path>.+))?"
 )
 _WINDOWS = re.compile(r"[A-Za-z]:\\.*")
+_ON_WINDOWS = "a path of Windows is another here, /mnt/c/… under WSL for one"
 _COMMAS = 8  # in one path
 
 
@@ -41,7 +40,7 @@ class Model:
     adapter: str
     path: Path
     """The model file or folder; where there is nothing but code, the code's name."""
-    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, object] = field(default_factory=dict)
     """What the adapter is told besides the path."""
     code: str = ""
     """``module:function`` or ``path/file.py:function`` of the user's own, for what takes it."""
@@ -51,16 +50,20 @@ class Model:
         object.__setattr__(self, "path", Path(self.path))
 
     @property
+    def is_code_alone(self) -> bool:
+        """Whether there is no file or folder beside the code."""
+        return self.code == str(self.path)
+
+    @property
     def target(self) -> str:
         """What the adapter opens and how, as a Result records it.
 
         >>> Model("a", "torch", Path("w.pt"), {"range": "tanh"}, "nets:dcgan").target
         'nets:dcgan@w.pt (range=tanh)'
         """
-        is_code_alone = self.code == str(self.path)
-        target = f"{self.code}@{self.path}" if self.code and not is_code_alone else str(self.path)
+        code = f"{self.code}@" if self.code and not self.is_code_alone else ""
         options = ", ".join(f"{key}={value}" for key, value in self.texts.items())
-        return f"{target} ({options})" if options else target
+        return f"{code}{self.path}" + (f" ({options})" if options else "")
 
     @property
     def texts(self) -> dict[str, str]:
@@ -72,13 +75,13 @@ class Model:
 
         What the images depend on besides, :mod:`facebench.engine.identity` finds.
         """
-        files = "" if self.code == str(self.path) else tree_digest(self.path)
+        files = "" if self.is_code_alone else tree_digest(self.path)
         if not self.code and not self.options:
             return files
         parts = (files, self.code, *sorted(self.texts.items()))
         return sha256(repr(parts).encode()).hexdigest()
 
-    def open(self) -> "Sampler":
+    def open(self) -> Sampler:
         """Return the sampler, opened in this process."""
         return registry.load(self.adapter, self.path, self.options, self.code)
 
@@ -87,11 +90,7 @@ def parse_models(text: str) -> list[Model]:
     """Parse ``NAME[=[ADAPTER[+OPTION=VALUE…]:]TARGET],…``; a name alone means ``runs/NAME``."""
     models = [_parse(part.strip()) for part in _parts(text.split(",")) if part.strip()]
     if not models:
-        raise BadInput(f"--models names no model: give NAME, NAME=PATH or {FORM}.")
-    names = [model.name for model in models]
-    for name in names:
-        if names.count(name) > 1:
-            raise BadInput(f"--models names {name!r} twice: every row needs a name of its own.")
+        raise BadInput(f"--models names no model: give NAME, NAME=PATH or {FORM_WITH_OPTIONS}.")
     return models
 
 
@@ -126,24 +125,24 @@ def _is_target(text: str) -> bool:
     """Return whether `text` is a path that is there, or a function of a file that is."""
     code = _CODE.fullmatch(text)
     paths = [code["code"].rpartition(":")[0], code["path"] or "."] if code else [text]
-    return _exists(_path(text)) or all(_exists(_path(path)) for path in paths)
+    return exists(_path(text)) or all(exists(_path(path)) for path in paths)
 
 
 def _parse(text: str) -> Model:
     name, equals, target = text.partition("=")
-    is_path = not equals and _exists(_path(name))
-    check_name(name, f"NAME={name}" if is_path else "NAME=ADAPTER:PATH")
+    is_path = not equals and exists(_path(name))
+    check_name(name, f"NAME={name}" if is_path else FORM)
     if equals and not target.rpartition(":")[2]:
-        raise BadInput(f"--models says {text!r} but no path: give NAME=PATH or NAME=ADAPTER:PATH.")
+        raise BadInput(f"--models says {text!r} but no path: give NAME=PATH or {FORM}.")
     model = _split(name, target) if equals else Model(name, "", RUNS / name)
-    if _exists(model.path) and not (model.path.is_file() or model.path.is_dir()):
-        raise BadInput(f"{model.path} is a pipe, a socket or a device: save it to a file.")
     if not _is_here(model):
         raise BadInput(f"There is no model {name!r} at {model.path}: {_way_out(name, target)}.")
+    if not (model.is_code_alone or model.path.is_file() or model.path.is_dir()):
+        raise BadInput(f"{model.path} is a pipe, a socket or a device: save it to a file.")
     return model if model.adapter else replace(model, adapter=_adapter_of_run(name, model.path))
 
 
-def check_name(name: str, form: str = "NAME=ADAPTER:PATH") -> str:
+def check_name(name: str, form: str = FORM) -> str:
     """Return `name` if a row can have it, else raise BadInput showing a `form` that works."""
     if not _NAME.fullmatch(name) or name in ("leaderboard", "samples"):
         raise BadInput(
@@ -155,35 +154,25 @@ def check_name(name: str, form: str = "NAME=ADAPTER:PATH") -> str:
 
 def _is_here(model: Model) -> bool:
     """Return whether the path is there; code alone is looked for when it is opened."""
-    return model.code == str(model.path) or _exists(model.path)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name too long for a path, or with a null in it
-        return False
+    return model.is_code_alone or exists(model.path)
 
 
 def _path(text: str) -> Path:
     """Return the path that `text` says; shells know ``~`` only where a word begins."""
-    try:
-        return Path(text) if _exists(Path(text)) else Path(text).expanduser()
-    except RuntimeError:  # nobody has that home
-        return Path(text)
+    return Path(text if exists(text) else expanduser(text))
 
 
 def _split(name: str, target: str) -> Model:
     """Split ``ADAPTER+OPTION=VALUE:TARGET``; a colon after anything else belongs to the path."""
     head, colon, rest = target.partition(":")
-    if not colon or _exists(_path(target)):
+    if not colon or exists(_path(target)):
         return Model(name, "", _path(target))
     adapter, *options = head.split("+")
-    adapter = adapter.strip()
-    if adapter not in registry.names("adapters"):
-        known = ", ".join(registry.names("adapters"))
+    adapter, known = adapter.strip(), registry.names("adapters")
+    if adapter not in known:
         hint = f"; {_ON_WINDOWS}" if _WINDOWS.match(target) else ""
-        raise BadInput(f"There is no adapter {adapter!r} for {target}; there are: {known}{hint}.")
+        there = f"there are: {', '.join(known)}{hint}"
+        raise BadInput(f"There is no adapter {adapter!r} for {target}; {there}.")
     model = Model(name, adapter, _path(rest), _options(options))
     named = None if _is_here(model) else _CODE.fullmatch(rest)
     if not named:
@@ -193,38 +182,32 @@ def _split(name: str, target: str) -> Model:
 
 
 def _options(texts: list[str]) -> Mapping[str, str]:
-    found = [_OPTION.fullmatch(text) for text in texts]
-    for text, each in zip(texts, found, strict=True):
-        if not each:
-            raise BadInput(f"{text!r} is no option of a model: give {FORM}.")
-    options = {each[1]: each[2] for each in found if each}
-    if len(options) < len(texts):
-        raise BadInput(f"An option is given twice in {'+'.join(texts)!r}: leave one.")
-    return MappingProxyType(options)
-
-
-_ON_WINDOWS = "a path of Windows is another here, /mnt/c/… under WSL for one"
+    options: dict[str, str] = {}
+    for text in texts:
+        found = _OPTION.fullmatch(text)
+        if not found:
+            raise BadInput(f"{text!r} is not an option of a model: give {FORM_WITH_OPTIONS}.")
+        if found[1] in options:
+            raise BadInput(f"An option is given twice in {'+'.join(texts)!r}: leave one.")
+        options[found[1]] = found[2]
+    return options
 
 
 def _way_out(name: str, target: str) -> str:
-    if target:
-        return _meant(name, target)
-    if name in registry.names("trainers"):
+    """Say what a model that is not there may have been meant as."""
+    if not target and name in registry.names("trainers"):
         return f"train it with facebench train {name}, or give {name}=PATH"
-    if _exists(Path(name)):
+    if not target and exists(name):
         return f"give NAME=ADAPTER:{name}"
-    return f"give {name}=PATH or {name}=ADAPTER:PATH"
-
-
-def _meant(name: str, target: str) -> str:
-    """Say what a target that is not there may have been meant as."""
+    if not target:
+        return f"give {name}=PATH or {name}=ADAPTER:PATH"
     head, _, rest = target.partition(":")
     if head.partition("+")[0] in registry.names("adapters") and not rest:
         return f"give {name}={target}:PATH"
     if _WINDOWS.match(rest):
         return _ON_WINDOWS
     code, at, path = rest.partition("@")
-    if any(_exists(_path(file)) for file in (code, f"{code}.py")):  # nets, nets.py
+    if any(exists(_path(file)) for file in (code, f"{code}.py")):  # nets, nets.py
         return f"check the path, or give {name}={head}:{code}:FUNCTION{at}{path}"
     for mark, suffix in ((":", ".py:"), (".", ":")):  # folder/nets:build, nets.build
         module, _, function = code.rpartition(mark)
@@ -237,7 +220,7 @@ def _is_module(name: str) -> bool:
     parts = name.split(".")
     files = (f"{name}.py", f"{'/'.join(parts)}.py")
     is_installed = all(map(str.isidentifier, parts)) and spec_of(parts[0]) is not None
-    return is_installed or any(_exists(_path(file)) for file in files)
+    return is_installed or any(exists(_path(file)) for file in files)
 
 
 def _adapter_of_run(name: str, path: Path) -> str:
@@ -247,7 +230,7 @@ def _adapter_of_run(name: str, path: Path) -> str:
             f"{path} is not a run (it has no config.json): say which adapter opens it, "
             f"{name}=ADAPTER:{path}; there are: {', '.join(registry.names('adapters'))}."
         )
-    record = read_json(config)
-    if not isinstance(record, dict) or not isinstance(record.get("adapter"), str):
-        raise BadInput(f"{config} does not say which adapter made the run.")
-    return record["adapter"]
+    match read_json(config):
+        case {"adapter": str(adapter)}:
+            return adapter
+    raise BadInput(f"{config} does not say which adapter made the run.")

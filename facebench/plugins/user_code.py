@@ -16,6 +16,8 @@ from typing import Any
 
 from facebench.errors import BadInput, cause
 
+_PYTHON = sysconfig.get_path("stdlib")
+
 
 def import_function(code: str) -> Callable[..., Any]:
     """Return the function that ``module:function`` or ``file.py:function`` names.
@@ -40,8 +42,9 @@ def import_function(code: str) -> Callable[..., Any]:
     for part in name.split("."):  # of a class, perhaps
         function = getattr(function, part, None)
     if not callable(function):
-        there = [each for each, value in vars(module).items() if _is_from(module, value)]
-        has = f"; it has {', '.join(there[:10])}" if there else ""
+        callables = [(key, value) for key, value in vars(module).items() if callable(value)]
+        own = [k for k, v in callables if getattr(v, "__module__", None) == module.__name__]
+        has = f"; it has {', '.join(own[:10])}" if own else ""
         raise BadInput(f"The module {home} has no function {name!r} for {code}{has}.")
     return function
 
@@ -80,10 +83,6 @@ def takes(function: Callable[..., Any], count: int) -> bool:
     return True
 
 
-def _is_from(module: ModuleType, value: Any) -> bool:
-    return callable(value) and getattr(value, "__module__", None) == module.__name__
-
-
 @contextmanager
 def _blamed(code: str, fails: str) -> Iterator[None]:
     """Turn what the user's own code raises into one sentence; it is run as if without arguments."""
@@ -108,7 +107,7 @@ def _blamed(code: str, fails: str) -> Iterator[None]:
 
 def _place(error: Exception) -> str:
     """Say in which line of the user's it was: the last that is neither Python's nor a library's."""
-    known = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen", __file__)
+    known = (_PYTHON, sysconfig.get_path("purelib"), "<frozen", __file__)
     frames = traceback.extract_tb(error.__traceback__)
     own = [each for each in frames if not each.filename.startswith(known)]
     if isinstance(error, SyntaxError) or not own:  # which says it itself
@@ -122,8 +121,7 @@ def _of_name(module: str, function: str) -> ModuleType:
     folder = str(Path.cwd())
     top = module.partition(".")[0]
     here, found = PathFinder.find_spec(top, [folder]), spec_of(top)
-    origins = {spec.origin for spec in (here, found) if spec and spec.origin}
-    if here and found and len(origins) > 1:
+    if here and found and len({here.origin, found.origin} - {None}) > 1:
         is_package = here.submodule_search_locations is not None
         way_out = "rename the folder" if is_package else f"give {top}.py:{function} for yours"
         raise BadInput(f"{top} is a module of this folder and also {_described(found)}: {way_out}.")
@@ -176,9 +174,6 @@ def _make_importable(folder: Path) -> None:
         sys.path.insert(max(own, default=-1) + 1, str(folder))
 
 
-_PYTHON = sysconfig.get_path("stdlib")
-
-
 def spec_of(name: str) -> ModuleSpec | None:
     """Return where the installed module `name` is, if there is one; it is not imported."""
     try:
@@ -190,9 +185,8 @@ def spec_of(name: str) -> ModuleSpec | None:
 def _described(spec: ModuleSpec) -> str:
     origin = spec.origin or spec.name
     is_pythons = origin.startswith(_PYTHON) and "site-packages" not in origin
-    if is_pythons or spec.name in sys.stdlib_module_names:
-        return "one of Python's own"
-    return origin
+    is_pythons = is_pythons or spec.name in sys.stdlib_module_names
+    return "one of Python's own" if is_pythons else origin
 
 
 def sources_digest(*modules: str) -> str:
@@ -210,9 +204,7 @@ def _sources(package: str) -> list[Path]:
         script = getattr(sys.modules[package], "__file__", None)
         return [Path(script)] if script else []
     found = spec_of(package) or PathFinder.find_spec(package, [str(Path.cwd())])
-    if found is None:
-        return []
-    homes = found.submodule_search_locations  # of a package, with __init__.py or without
-    if homes is not None:
-        return [file for home in homes for file in sorted(Path(home).rglob("*.py"))]
-    return [Path(found.origin)] if found.has_location and found.origin else []
+    if found and found.submodule_search_locations is not None:  # with __init__.py or without
+        homes = map(Path, found.submodule_search_locations)
+        return [file for home in homes for file in sorted(home.rglob("*.py"))]
+    return [Path(found.origin)] if found and found.has_location and found.origin else []

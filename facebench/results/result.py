@@ -3,20 +3,25 @@
 Reports read Results and nothing else. A Result is one JSON file, ``results/NAME.json``.
 """
 
-import math
 import re
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from facebench.errors import BadInput
 from facebench.files import read_json, write_json
 
-FORMAT = "facebench-result/1"
+FORMAT: Literal["facebench-result/1"] = "facebench-result/1"
 HISTORY = "history"
 """The folder, among the results, of what models scored before they were trained again."""
 SANITY = "sanity"
 """The adapter that rows made of the real images themselves are said to have."""
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Natural = Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Value:
 
     value: float
     error: float | None = None
-    """Standard error, or None where none was estimated."""
+    """Standard error, where one was estimated."""
     low: float | None = None
     """Where the 95 % interval begins."""
     high: float | None = None
@@ -36,9 +41,8 @@ class Value:
     """What other real images score in the generated ones' place: no model can be told from
     perfect beyond this noise."""
     groups: tuple[float, ...] = ()
-    """Pseudo-values, from which differences are judged; see :mod:`facebench.metrics.uncertainty`.
-    """
-    curve: tuple[tuple[int, float], ...] = ()
+    """Pseudo-values, from which differences are judged: see ``facebench.metrics.uncertainty``."""
+    curve: tuple[tuple[Positive, float], ...] = ()
     """For an extrapolated value: numbers of generated images, and the statistic of as many."""
 
 
@@ -50,14 +54,14 @@ class Protocol:
     dataset_digest: str
     split: str
     crop: str
-    size: int
+    size: Positive
     filter: str
     extractor: str
     weights: dict[str, str]
     """Name of each weight file used, to its sha256."""
     precision: str
-    num: int
-    num_reference: int
+    num: Positive
+    num_reference: Positive
     layer: str = ""
     """Which features of the extractor, by its own name for them."""
     mode: str = "facebench"
@@ -70,26 +74,28 @@ class Result:
 
     model: str
     adapter: str
+    """What opens the model; "sanity" for checks made of real images."""
     path: str
     model_digest: str
-    first_seed: int
+    first_seed: Natural
     protocol: Protocol
     metrics: dict[str, Value]
+    """By the metric's key; see ``facebench metrics``."""
     failed: dict[str, str] = field(default_factory=dict)
     """Metrics that could not be computed, and why."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default_factory=tuple)
     """What a reader must know beside the numbers, e.g. that weights were taken on trust."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall time by phase."""
     memory: dict[str, float] = field(default_factory=dict)
     """The engine's peak memory by phase, in MiB, where the system tells; without the sampler's."""
-    images: int = 0
+    images: Natural = 0
     """How many images these seconds were spent on; the others' features were there already."""
     environment: dict[str, str] = field(default_factory=dict)
     """Versions and device."""
     command: str = ""
     created: str = ""
-    """ISO 8601, UTC."""
+    """ISO 8601, UTC; empty where it was not recorded."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -101,6 +107,14 @@ class Result:
     def is_sanity(self) -> bool:
         """Whether this row checks the metrics: it stands on the board, but out of the contest."""
         return self.adapter == SANITY
+
+
+@dataclass(frozen=True)
+class ResultFile(Result):
+    """``results/NAME.json``: a Result, whose notes are always said, be there none."""
+
+    format: Literal["facebench-result/1"] = field(kw_only=True)
+    notes: tuple[str, ...] = field(kw_only=True)
 
 
 def write_result(result: Result, folder: Path) -> Path:
@@ -119,11 +133,21 @@ def read_result(path: Path) -> Result:
     """Read one Result, or raise :class:`BadInput` saying what is wrong with the file."""
     record = read_json(path)
     try:
-        if record.pop("format") != FORMAT:
-            raise ValueError(f"its format is not {FORMAT}")
-        return _result(_checked(record))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        found = msgspec.convert(record, ResultFile)
+        if unknown := [*_unknown(record, msgspec.to_builtins(found))]:
+            raise ValueError(f"nothing is known of {unknown[0][:100]!r}")
+        if not found.model or found.model.startswith(".") or {"/", "\0"} & set(found.model):
+            raise ValueError(f"{found.model[:100]!r} cannot name a row")
+    except ValueError as error:
         raise BadInput(f"{path} is not a facebench Result: {error}.") from error
+    return Result(**{each.name: getattr(found, each.name) for each in fields(Result)})
+
+
+def _unknown(record: Any, known: Any) -> Iterator[str]:
+    """Yield the names in a record that what was made of it has not."""
+    if isinstance(record, dict):
+        for name, value in record.items():
+            yield from _unknown(value, known[name]) if name in known else [name]
 
 
 def keep_earlier(result: Result, folder: Path) -> Path:
@@ -150,70 +174,3 @@ def read_results(folder: Path) -> list[Result]:
     if not paths:
         raise BadInput(f"{folder} holds no results: make one with facebench eval --out {folder}.")
     return [read_result(path) for path in paths]
-
-
-def _result(record: dict[str, Any]) -> Result:
-    return Result(
-        **record
-        | {
-            "protocol": Protocol(**record["protocol"]),
-            "metrics": {key: _value(key, value) for key, value in record["metrics"].items()},
-            "notes": tuple(record["notes"]),
-        }
-    )
-
-
-_KINDS = {
-    "first_seed": int,
-    "protocol": dict,
-    "metrics": dict,
-    "failed": dict,
-    "notes": list,
-    "seconds": dict,
-    "memory": dict,
-    "images": int,
-    "environment": dict,
-}
-_PROTOCOL_KINDS = {"size": int, "num": int, "num_reference": int, "weights": dict}
-
-
-def _checked(record: dict[str, Any]) -> dict[str, Any]:
-    """Refuse fields of other types than a Result's: reports must not stumble over them."""
-    _check_kinds(record, _KINDS)
-    protocol = record["protocol"]
-    _check_kinds(protocol, _PROTOCOL_KINDS)
-    environment, weights = record.get("environment", {}), protocol["weights"]
-    failed = record.get("failed", {})
-    texts = (*record["notes"], *environment.values(), *weights.values(), *failed.values())
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError("its notes, failures, environment or weights are no text")
-    costs = (record.get(name, {}).values() for name in ("seconds", "memory"))
-    if not all(_is_number(cost) for each in costs for cost in each):
-        raise ValueError("its seconds or its memory are no numbers")
-    if not all(isinstance(value, dict) for value in record["metrics"].values()):
-        raise ValueError("its metrics are no values")
-    name = record["model"]
-    if not name or name.startswith(".") or {"/", "\0"} & set(name):
-        raise ValueError(f"{name!r} cannot name a row")
-    return record
-
-
-def _check_kinds(record: dict[str, Any], kinds: dict[str, type]) -> None:
-    for name, value in record.items():
-        if type(value) is not kinds.get(name, str):
-            raise ValueError(f"its {name} is {type(value).__name__}")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _value(key: str, record: dict[str, Any]) -> Value:
-    groups = tuple(record.get("groups", ()))
-    curve = tuple((int(count), value) for count, value in record.get("curve", ()))
-    plain = {name: n for name, n in record.items() if name not in ("groups", "curve")}
-    numbers = [n for name, n in plain.items() if name != "value" and n is not None]
-    for number in (record["value"], *numbers, *groups, *(value for _, value in curve)):
-        if not _is_number(number):
-            raise ValueError(f"{number!r} is no value of {key}")
-    return Value(**record | {"groups": groups, "curve": curve})

@@ -1,6 +1,6 @@
 """The ``images:`` adapter: somebody's folder, zip, tar, npz or npy of pictures as a sampler.
 
-Seed *i* is a picture at its own size; nothing is resized here. Which one is drawn once, by nothing
+Seed *i* is a picture at its own size; nothing is resized here. Which one depends on nothing
 but how many there are: the first seeds are a random sample of all pictures, whatever order their
 names are in.
 """
@@ -12,17 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from facebench.data.arrays import is_array, load_array, open_array
-from facebench.data.decode import Unreadable, decode, to_array
-from facebench.data.order import random_order
-from facebench.data.source import check_kind, listed, open_images
+from facebench.data.decode import Unreadable, to_array
+from facebench.data.pictures import check_kind, listed, open_pictures, random_order
 from facebench.errors import BadInput
-from facebench.folders import shown
 from facebench.sampler import Images
 from facebench.samplers.pixels import Pixels
 
 
 class ImageFilesSampler:
-    """Pictures that somebody already drew; ``len()`` tells how many there are."""
+    """Pictures that somebody already has; ``len()`` tells how many there are."""
 
     files: tuple[Path, ...] = ()  # but the one that is named
 
@@ -43,7 +41,7 @@ class ImageFilesSampler:
         elif (range, layout) == ("uint8", ""):
             count, self._read = _open_files(path)
         else:
-            raise BadInput(f"range and layout are for arrays, and {path} is none: leave them out.")
+            raise BadInput(f"range and layout are for arrays, which {path} is not: leave them out.")
         self._order = random_order(count)
 
     def __len__(self) -> int:
@@ -71,25 +69,25 @@ class ImageFilesSampler:
 
 
 _PROBE = 16
-"""Images whose range is looked at when an array is opened."""
+"""Images whose range is checked when an array is opened."""
 
 Reader = tuple[int, Callable[[int], np.ndarray]]
 """How many pictures there are, and how to read one as ``uint8`` (3, h, w)."""
 
 
 def _open_files(path: Path) -> Reader:
-    files = open_images(path)
-    if files.left_out:
-        sys.stderr.write(f"{path}: {listed(files.left_out)} left out\n")
+    pictures = open_pictures(path)
+    if pictures.left_out:
+        sys.stderr.write(f"{path}: {listed(pictures.left_out)} left out\n")
 
     def read(index: int) -> np.ndarray:
-        name = files.names[index]
         try:
-            return to_array(decode(f"{path}: {shown(name)}", files.read(name)))
+            return to_array(pictures.load(index))
         except Unreadable as error:
-            raise Unreadable(f"{str(error).rstrip('.')}: mend it, or take it out.") from error
+            what = str(error).rstrip(".")
+            raise Unreadable(f"{path}: {what}: mend it, or take it out.") from error
 
-    return len(files.names), read
+    return len(pictures.names), read
 
 
 def _open_array(path: Path, range: str, layout: str) -> Reader:

@@ -26,7 +26,7 @@ TOTAL = 2 * ROWS * COLUMNS
 """Pictures before the reconstructions: the interpolations row by row, then the traversals."""
 
 
-class LatentStrips:
+class LatentVisuals:
     """Interpolations and traversals of a run's latent sampler, then what it makes of images."""
 
     def __init__(self, run: Path, *, data: str = ""):

@@ -1,7 +1,8 @@
 """Walks through the latent space of a sampler: truncated, between seeds, along a direction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -27,9 +28,8 @@ def latent_sampler(sampler: Sampler, name: str) -> LatentSampler:
 
 def own_latents(sampler: LatentSampler, seeds: Sequence[int]) -> Latents:
     """Return the latents of `seeds`, standard normal where the sampler does not say its own."""
-    if hasattr(sampler, "draw"):  # it need not inherit the class
-        return sampler.draw(seeds)
-    return latents(seeds, sampler.latent_dim)
+    has_own = hasattr(sampler, "draw")  # it need not inherit the class
+    return sampler.draw(seeds) if has_own else latents(seeds, sampler.latent_dim)
 
 
 def truncated(sampler: LatentSampler, seeds: Sequence[int], truncation: int | float) -> Latents:
@@ -94,7 +94,7 @@ def principal(sampler: LatentSampler, count: int) -> list[Float32[np.ndarray, " 
     the latents (its gradient, for a linear model).
     """
     z = own_latents(sampler, range(PROBES))
-    pixels = _coarse(draw(sampler, z)).reshape(PROBES, -1)
+    pixels = _coarse(decode(sampler, z)).reshape(PROBES, -1)
     scores = np.linalg.svd(pixels - pixels.mean(0), full_matrices=False)[0]
     if count > min(scores.shape[1], sampler.latent_dim):
         raise BadInput(f"There are no {count} principal components to be found: ask for fewer.")
@@ -102,9 +102,14 @@ def principal(sampler: LatentSampler, count: int) -> list[Float32[np.ndarray, " 
     return list((found / np.linalg.norm(found, axis=0)).T.astype(np.float32))
 
 
-def draw(sampler: LatentSampler, z: Latents) -> Images:
+def decode(sampler: LatentSampler, z: Latents) -> Images:
     """Return the images of `z`, in batches that fit into memory."""
-    parts = [sampler.decode(z[start : start + BATCH]) for start in range(0, len(z), BATCH)]
+    return in_batches(sampler.decode, z)
+
+
+def in_batches(function: Callable[[Any], Images], items: Sequence[int] | Latents) -> Images:
+    """Return what `function` gives of all `items`, in batches that fit into memory."""
+    parts = [function(items[start : start + BATCH]) for start in range(0, len(items), BATCH)]
     return np.concatenate(parts)
 
 

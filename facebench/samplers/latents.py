@@ -39,12 +39,12 @@ def parse_shape(text: str) -> tuple[int, ...]:
     """
     parts = text.split("x")
     if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 1 << 20 for part in parts):
-        raise BadInput(f"size={text!r} is no latent size: give size=100 or size=100x1x1.")
+        raise BadInput(f"size={text!r} is not a latent size: give size=100 or size=100x1x1.")
     return tuple(int(part) for part in parts)
 
 
 def _uniform(seeds: Sequence[int], dim: int) -> Latents:
-    return np.stack([_generator(seed).uniform(-1, 1, dim) for seed in seeds]).astype(np.float32)
+    return _uniform_rows(seeds, dim, -1, 1).astype(np.float32)
 
 
 def _truncated(seeds: Sequence[int], dim: int) -> Latents:
@@ -52,12 +52,14 @@ def _truncated(seeds: Sequence[int], dim: int) -> Latents:
     from scipy.special import ndtri
 
     tail = 0.5 * math.erfc(CUT / math.sqrt(2))
-    rows = np.stack([_generator(seed).uniform(tail, 1 - tail, dim) for seed in seeds])
-    return ndtri(rows).astype(np.float32)
+    return ndtri(_uniform_rows(seeds, dim, tail, 1 - tail)).astype(np.float32)
 
 
-def _generator(seed: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=int(seed)))
+def _uniform_rows(
+    seeds: Sequence[int], dim: int, low: int | float, high: int | float
+) -> np.ndarray:
+    generators = [np.random.Generator(np.random.Philox(key=int(seed))) for seed in seeds]
+    return np.stack([generator.uniform(low, high, dim) for generator in generators])
 
 
 _FROM: Mapping[str, Callable[[Sequence[int], int], Latents]] = {

@@ -65,9 +65,8 @@ class Pixels:
         for a fixed probe, once.
         """
         self.images(values)
-        likely = likely_range(values)
         narrower = {"tanh": ("sigmoid",), "uint8": ("tanh", "sigmoid")}.get(self.range, ())
-        if likely in narrower:
+        if likely_range(values) in narrower:
             raise self._misfit(values)
 
     def _channels_first(self, values: np.ndarray) -> np.ndarray:
@@ -79,9 +78,9 @@ class Pixels:
             )
         axis, other = (1, 3) if self.layout == "NCHW" else (3, 1)
         if values.shape[axis] not in (1, 3):
-            fits = values.shape[other] in (1, 3)
-            other_layout = f"layout={LAYOUTS[self.layout == 'NCHW']} fits"
-            hint = other_layout if fits else "let the model give 3 channels, RGB, or 1, grey"
+            hint = "let the model give 3 channels, RGB, or 1, grey"
+            if values.shape[other] in (1, 3):
+                hint = f"layout={LAYOUTS[self.layout == 'NCHW']} fits"
             raise BadInput(f"the output has the shape {values.shape}, not {self.layout}: {hint}.")
         if max(values.shape) > _LARGEST:
             raise BadInput(f"the output has the shape {values.shape}, too large for images.")

@@ -1,18 +1,18 @@
 """What a sampler's process may take: time per batch and memory."""
 
-import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 GIB = 1 << 30
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_SHARE = 0.75  # of the memory that is there
 
 
 def machine_memory() -> int:
     """Return the bytes of memory that there are, or that the container gives."""
-    return min(os.sysconf("SC_PHYS_PAGES") * _PAGE, cgroup_memory())
+    return min(psutil.virtual_memory().total, cgroup_memory())
 
 
 def cgroup_memory(root: Path = Path("/")) -> int:
@@ -24,10 +24,8 @@ def cgroup_memory(root: Path = Path("/")) -> int:
     limits = [1 << 62]
     for folder, name in _groups(root):
         for group in (folder, *folder.parents):
-            try:
+            with suppress(OSError, ValueError):  # no such file, or "max"
                 limits.append(int((group / name).read_text()))
-            except (OSError, ValueError):  # no such file, or "max"
-                continue
             if group.name == "cgroup":
                 break
     return min(limits)
@@ -55,7 +53,7 @@ class Limits:
 
     seconds: int | float = 1800
     """For opening the model, and for each batch: a thousand steps of diffusion fit in it."""
-    memory: int = int(_SHARE * machine_memory())
+    memory: int = machine_memory() * 3 // 4
     """Bytes of all of the sampler's processes; three quarters of the machine by default."""
 
 

@@ -6,6 +6,8 @@ import sys
 import threading
 from typing import Any
 
+from facebench.text import without_controls
+
 _GRACE = 0.5  # seconds for what is on its way when the process has ended
 _TAIL = 4000  # characters that a failure shows
 _FORWARDED = 100_000  # characters that are passed on as they come
@@ -32,23 +34,8 @@ class Output:
     def _forward(self) -> None:
         with self._stream, contextlib.suppress(OSError, ValueError):
             while data := self._stream.read1(1 << 16):
-                text = printable(data)
+                text = without_controls(data.decode(errors="replace"))
                 self._kept = (self._kept + text)[-_TAIL:]
                 if self._left > 0:
                     sys.stderr.write(text[: self._left])
                     self._left -= len(text)
-
-
-def printable(data: bytes) -> str:
-    r"""Return output as text that cannot steer a terminal.
-
-    >>> printable(b"50%\r\x1b[2J100%\n")
-    '50%\n[2J100%\n'
-    """
-    return printable_text(data.decode(errors="replace"))
-
-
-def printable_text(text: str) -> str:
-    """Return text without what could steer a terminal."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c for c in text if c.isprintable() or c in "\n\t")

@@ -1,4 +1,4 @@
-"""A process with all that it started, wherever they moved: its session, and who has its mark.
+"""A sampler's process with all that it started, wherever they moved: its session, and its mark.
 
 A session alone would lose a child that calls ``setsid``, the mark in the environment one that
 clears it or that others must not read. Only what does both is lost.
@@ -6,57 +6,49 @@ clears it or that others must not read. Only what does both is lost.
 
 import contextlib
 import os
-import signal
-from pathlib import Path
+from dataclasses import dataclass
 
-MARK = "FACEBENCH_FAMILY"
-"""The variable that names the family."""
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+import psutil
+
+MARK = "FACEBENCH_PROCESS_TREE"
+"""The environment variable that marks the processes of a tree."""
 _ROUNDS = 10  # of killing what was started while the last round went on
 
 
-def members(name: str, leader: int) -> list[int]:
-    """Return the processes of the family `name`, whose first one led a session of its own."""
-    wanted, found = f"{MARK}={name}".encode(), []
-    for entry in os.scandir("/proc"):
-        if entry.name.isdecimal():
-            with contextlib.suppress(OSError):  # it ended meanwhile
-                state, _, _, session = _stat(entry.path)[:4]
-                if state != "Z" and (int(session) == leader or wanted in _environment(entry.path)):
-                    found.append(int(entry.name))
-    return found
+@dataclass(frozen=True)
+class ProcessTree:
+    """The processes with one mark, the first of which leads a session of its own."""
 
+    mark: str
+    leader: int
 
-def memory(name: str, leader: int) -> int:
-    """Return how many bytes the family holds in memory."""
-    return sum(map(_resident, members(name, leader)))
+    def processes(self) -> list[psutil.Process]:
+        """Return those that live."""
+        return [process for process in psutil.process_iter() if self._holds(process)]
 
+    def memory(self) -> int:
+        """Return how many bytes all of them hold in memory."""
+        held = 0
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):  # it ended meanwhile
+                held += process.memory_info().rss
+        return held
 
-def end(name: str, leader: int) -> None:
-    """Kill the family, but for this process if it is of it."""
-    for _ in range(_ROUNDS):
-        found = [pid for pid in members(name, leader) if pid != os.getpid()]
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if not found:
-            return
+    def kill(self) -> None:
+        """Kill all of them, but for this process if it is one."""
+        for _ in range(_ROUNDS):
+            found = [process for process in self.processes() if process.pid != os.getpid()]
+            for process in found:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            if not found:
+                return
 
-
-def _stat(process: str) -> list[str]:
-    """Return the fields of ``/proc/PID/stat`` from the third on (see proc(5))."""
-    return Path(process, "stat").read_text(errors="replace").rpartition(")")[2].split()
-
-
-def _environment(process: str) -> list[bytes]:
-    try:
-        return Path(process, "environ").read_bytes().split(b"\0")
-    except PermissionError:  # it is another user's, or hides itself
-        return []
-
-
-def _resident(pid: int) -> int:
-    try:
-        return _PAGE * int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return 0
+    def _holds(self, process: psutil.Process) -> bool:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            is_of_session = os.getsid(process.pid) == self.leader
+            return is_of_session or process.environ().get(MARK) == self.mark
+        except (psutil.Error, OSError):  # it ended meanwhile, is another user's, or hides itself
+            return False

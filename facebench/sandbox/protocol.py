@@ -1,52 +1,46 @@
-"""What a sampler's process and the engine say to each other: a JSON header, then an array's bytes.
+"""What a sampler's process answers the engine: JSON, one header a line, then an array's bytes.
 
 The other side of the pipe is somebody else's code, so every length is checked before it is used.
 """
 
 import json
-import struct
 from io import BufferedIOBase
 from typing import Any
 
 import numpy as np
 
-_LENGTH = struct.Struct("<I")
 _LONGEST_HEADER = 1 << 20  # bytes
 LARGEST_SIDE = 16384
-"""Pixels of height or width, beyond which images are taken for nonsense."""
+"""Pixels of height or width, beyond which images are not believed."""
 
 
-class Nonsense(Exception):
-    """What came is no frame."""
+class ProtocolError(Exception):
+    """What came is not a message of the protocol."""
 
 
-def write_frame(
+def write_message(
     pipe: BufferedIOBase, header: dict[str, object], data: np.ndarray | None = None
 ) -> None:
-    """Write one frame and flush it."""
-    text = json.dumps(header).encode()[:_LONGEST_HEADER]
-    pipe.write(_LENGTH.pack(len(text)) + text)
+    """Write one message and flush it."""
+    pipe.write(json.dumps(header).encode() + b"\n")
     if data is not None:
         pipe.write(np.ascontiguousarray(data).data.cast("B"))
     pipe.flush()
 
 
 def read_header(pipe: BufferedIOBase) -> dict[str, Any] | None:
-    """Return the next frame's header, or None where the other side has ended."""
-    head = pipe.read(_LENGTH.size)
-    if not head:
+    """Return the next message's header, or None where the other side has ended."""
+    line = pipe.readline(_LONGEST_HEADER)
+    if not line:
         return None
-    if len(head) < _LENGTH.size:
-        raise Nonsense("a length was cut off")
-    (length,) = _LENGTH.unpack(head)
-    if length > _LONGEST_HEADER:
-        raise Nonsense("a header of absurd length")
+    if not line.endswith(b"\n"):
+        raise ProtocolError("a header that is cut off, or of absurd length")
     try:
-        header = json.loads(pipe.read(length))
+        header = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise Nonsense("a header that is no JSON") from error
+        raise ProtocolError("a header that is not JSON") from error
     if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
-        raise Nonsense("a header of no kind")
+        raise ProtocolError("a header of no kind")
     return header
 
 
@@ -56,10 +50,10 @@ def read_images(pipe: BufferedIOBase, shape: Any, count: int) -> np.ndarray:
         case [int(n), 3, int(height), int(width)] if n == count:
             pass
         case _:
-            raise Nonsense(f"images of the shape {shape}")
+            raise ProtocolError(f"images of the shape {shape}")
     if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
-        raise Nonsense(f"images of the shape {shape}")
+        raise ProtocolError(f"images of the shape {shape}")
     images = np.empty((n, 3, height, width), np.uint8)
     if pipe.readinto(images.data.cast("B")) < images.nbytes:
-        raise Nonsense("images that were cut off")
+        raise ProtocolError("images that were cut off")
     return images

@@ -22,20 +22,20 @@ import numpy as np
 
 from facebench.errors import BadInput
 from facebench.plugins import registry
-from facebench.plugins.dependencies import Reads, noting
+from facebench.plugins.dependencies import Reads
 from facebench.sampler import Sampler, checked
-from facebench.sandbox import process_tree as family
-from facebench.sandbox.protocol import write_frame
+from facebench.sandbox.process_tree import MARK, ProcessTree
+from facebench.sandbox.protocol import write_message
 
 _AT_ONCE = 50
-"""Paths in a frame, which has its bounds."""
+"""Paths in a message, which has its bounds."""
 
 
 def main() -> None:
     """Answer request after request."""
     pipe = open(int(sys.argv[1]), "wb")
     os.set_inheritable(pipe.fileno(), False)
-    with noting(Reads()) as reads:
+    with Reads() as reads:
         serve(_requests(), Answers(pipe), reads)
 
 
@@ -45,51 +45,50 @@ class Answers:
     def __init__(self, pipe: BufferedIOBase):
         self._pipe, self._owner = pipe, os.getpid()
 
-    def put(self, header: dict[str, object], data: np.ndarray | None = None) -> None:
-        """Write one frame."""
+    def put(self, kind: str, data: np.ndarray | None = None, **header: object) -> None:
+        """Write one message."""
         if os.getpid() != self._owner:
             os._exit(1)
-        write_frame(self._pipe, header, data)
+        write_message(self._pipe, {"kind": kind, **header}, data)
 
 
 def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) -> None:
     """Open the model that the first request names, and do what others ask; failing is an answer."""
     try:
         sampler = registry.load(*next(requests)["model"])
-        answers.put({"kind": "opened"})
+        answers.put("opened")
         for request in requests:
             if "check" in request:
-                num, first_seed = request["check"]
-                check(sampler, num, first_seed, answers)
+                check(sampler, answers, *request["check"])
             else:
-                draw_all(sampler, request["seeds"], answers)
+                sample_all(sampler, request["seeds"], answers)
             tell_dependencies(sampler, reads, answers)
-            answers.put({"kind": "done"})
+            answers.put("done")
     except BadInput as error:
-        answers.put({"kind": "refused", "reason": str(error)})
+        answers.put("refused", reason=str(error))
     except SystemExit as error:
-        answers.put({"kind": "failed", "reason": f"it called sys.exit({error.code})"})
+        answers.put("failed", reason=f"it called sys.exit({error.code})")
     except Exception as error:
         traceback.print_exc()
         sys.stderr.flush()
-        answers.put({"kind": "failed", "reason": f"{type(error).__name__}: {error}"})
+        answers.put("failed", reason=f"{type(error).__name__}: {error}")
 
 
-def draw_all(sampler: Sampler, batches: Sequence[Sequence[int]], answers: Answers) -> None:
-    """Draw batch after batch."""
+def sample_all(sampler: Sampler, batches: Sequence[Sequence[int]], answers: Answers) -> None:
+    """Answer with batch after batch."""
     for seeds in batches:
         images = checked(sampler.sample(seeds), len(seeds))
-        answers.put({"kind": "images", "shape": images.shape}, images)
+        answers.put("images", images, shape=images.shape)
 
 
-def check(sampler: Sampler, num: int, first_seed: int, answers: Answers) -> None:
+def check(sampler: Sampler, answers: Answers, num: int, first_seed: int) -> None:
     """Answer with what the contract's checks find."""
     from facebench.testing import check_sampler
 
-    if isinstance(sampler, Sized):  # pictures that somebody drew, which may be fewer
+    if isinstance(sampler, Sized):  # pictures in files, which may be fewer
         num = min(num, max(len(sampler) - first_seed, 1))
     findings = check_sampler(sampler, num, first_seed).findings
-    answers.put({"kind": "findings", "findings": [astuple(finding) for finding in findings]})
+    answers.put("findings", findings=[astuple(finding) for finding in findings])
 
 
 def tell_dependencies(sampler: Sampler, reads: Reads, answers: Answers) -> None:
@@ -99,13 +98,13 @@ def tell_dependencies(sampler: Sampler, reads: Reads, answers: Answers) -> None:
         named = (named,)
     files = sorted(reads.files() | {os.path.abspath(file) for file in named or ()})
     for start in range(0, max(len(files), 1), _AT_ONCE):
-        some = files[start : start + _AT_ONCE]
-        answers.put({"kind": "files", "files": some, "all": named is not None})
+        answers.put("files", files=files[start : start + _AT_ONCE], all=named is not None)
 
 
 def _requests() -> Iterator[dict[str, Any]]:
     """Return the requests; the model finds an empty input, and its process ends with the engine."""
-    lifeline, name = os.dup(0), os.environ[family.MARK]  # which a model may clear
+    lifeline = os.dup(0)
+    tree = ProcessTree(os.environ[MARK], os.getpid())  # before a model clears it
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
@@ -113,7 +112,7 @@ def _requests() -> Iterator[dict[str, Any]]:
         with open(lifeline, "rb") as stream:
             for line in stream:
                 lines.put(line)
-        family.end(name, os.getpid())  # the engine writes no more: it is gone
+        tree.kill()  # the engine writes no more: it is gone
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=read, daemon=True).start()

@@ -1,23 +1,19 @@
-"""The eyes with their lids and lashes, and the brows above them."""
+"""The eyes with their lids and lashes, the brows above them and the glasses before them."""
 
 from math import copysign, sin
 
 import numpy as np
 
-from facebench.synth.canvas import Canvas, Colour, Field, bump, mix, ramp, rgb, ridge, step
+from facebench.synth.canvas import WHITE, Canvas, Field, forward, mix, ramp, rgb
 from facebench.synth.hair import hair_colour
 from facebench.synth.population import FaceFactors
+from facebench.synth.shapes import box, bump, ridge, step
 
-IRIS = np.array(
-    [
-        [0.16, 0.09, 0.05],
-        [0.32, 0.19, 0.10],
-        [0.45, 0.38, 0.18],
-        [0.36, 0.46, 0.32],
-        [0.40, 0.54, 0.66],
-        [0.55, 0.62, 0.68],
-    ]
-)
+IRIS = (
+    (0.16, 0.09, 0.05), (0.32, 0.19, 0.10), (0.45, 0.38, 0.18),
+    (0.36, 0.46, 0.32), (0.40, 0.54, 0.66), (0.55, 0.62, 0.68),
+)  # fmt: skip
+FRAMES = ((0.05, 0.05, 0.06), (0.30, 0.16, 0.09), (0.72, 0.62, 0.42))
 EYE = (0.215, -0.04)
 """Where an eye is, in face coordinates, the other mirrored."""
 
@@ -39,18 +35,12 @@ def _eye(face: FaceFactors, near: Canvas, x: Field, y: Field, side: int) -> None
     inside = near.edge(np.maximum(upper - y, y - lower)) * np.minimum(almond * 8, 1)
     near.paint(rgb(0.90, 0.87, 0.85), inside)
     near.tint(rgb(0.88, 0.68, 0.62), inside * step(0.05, 0.11, np.abs(x)))
-    _iris(
-        face,
-        near,
-        x - side * (0.04 * face.gaze_x - 0.05 * sin(face.yaw)),
-        y + 0.008 - 0.03 * face.gaze_y,
-        inside,
-    )
+    aside = side * (0.04 * face.gaze_x - 0.05 * sin(face.yaw))
+    _iris(face, near, x - aside, y + 0.008 - 0.03 * face.gaze_y, inside)
     near.tint(rgb(0.45, 0.40, 0.40), inside * (1 - step(0.0, 0.030, y - upper)))
-    lash = (0.010 + 0.009 * face.eye_makeup) * (0.6 + 4 * np.maximum(x + 0.05, 0))
-    near.paint(
-        rgb(0.09, 0.06, 0.05), near.edge(np.abs(y - upper) - lash) * step(0.13, 0.10, np.abs(x))
-    )
+    thick = (0.010 + 0.009 * face.eye_makeup) * (0.6 + 4 * np.maximum(x + 0.05, 0))
+    lash = near.edge(np.abs(y - upper) - thick) * step(0.13, 0.10, np.abs(x))
+    near.paint(rgb(0.09, 0.06, 0.05), lash)
     near.tint(rgb(0.62, 0.48, 0.44), 0.7 * np.minimum(almond * 4, 1) * ridge(y - lower, 0.012))
 
 
@@ -73,7 +63,7 @@ def _iris(face: FaceFactors, near: Canvas, x: Field, y: Field, inside: Field) ->
 
 
 def brows(face: FaceFactors, canvas: Canvas) -> None:
-    """Paint both brows, thinner towards the temples."""
+    """Paint both brows, darker than the hair and thinner towards the temples."""
     for side in (-1, 1):
         near = canvas.around(side * 0.21, -0.19, 0.22, 0.15)
         x = side * near.u - 0.205
@@ -82,9 +72,28 @@ def brows(face: FaceFactors, canvas: Canvas) -> None:
         thick = 0.026 * face.brow_thickness * (1 - 0.65 * step(-0.02, 0.15, x))
         body = near.edge(np.abs(near.v - middle) - thick, 0.025) * near.edge(np.abs(x) - 0.14, 0.06)
         hairs = 0.88 + 0.12 * np.sin(260 * (x + 0.6 * near.v))
-        near.paint(brow_colour(face), (0.55 + 0.40 * face.brow_depth) * body * hairs)
+        near.paint(hair_colour(face) * 0.62, (0.55 + 0.40 * face.brow_depth) * body * hairs)
 
 
-def brow_colour(face: FaceFactors) -> Colour:
-    """Return the colour of brows: the hair's, but darker."""
-    return hair_colour(face) * 0.62
+def temples(face: FaceFactors, canvas: Canvas) -> None:
+    """Paint what runs from the frame to the ears; hair comes over it."""
+    if face.glasses == "none":
+        return
+    near = canvas.around(0.0, -0.06, 0.75, 0.1)
+    u, v = forward(face, near)
+    bar = np.maximum(np.abs(v + 0.06) - 0.012, 0.36 - np.abs(u))
+    near.paint(ramp(FRAMES, face.glasses_tone), near.edge(bar))
+
+
+def glasses(face: FaceFactors, canvas: Canvas) -> None:
+    """Put the frame before the face, with its shadow and the sheen of its lenses."""
+    if face.glasses == "none":
+        return
+    near = canvas.around(0.0, -0.03, 0.75, 0.35)
+    u, v = forward(face, near)
+    x, y = np.abs(u) - 0.225, v + 0.025
+    lens = np.hypot(x, y) - 0.155 if face.glasses == "round" else box(x, y, 0.175, 0.125, 0.05)
+    near.tint(rgb(0.7, 0.62, 0.6), 0.5 * near.edge(np.abs(lens - 0.015) - 0.012, 0.05))
+    near.paint(WHITE, near.edge(lens) * (0.05 + 0.10 * ridge(u + v - 0.1, 0.07)))
+    bridge = np.maximum(np.abs(v + 0.05 - 2 * u**2) - 0.012, np.abs(u) - 0.075)
+    near.paint(ramp(FRAMES, face.glasses_tone), near.edge(np.minimum(np.abs(lens) - 0.013, bridge)))

@@ -5,32 +5,15 @@ from math import sin
 
 import numpy as np
 
-from facebench.synth.canvas import (
-    Canvas,
-    Colour,
-    Field,
-    ellipse,
-    join,
-    meet,
-    mix,
-    ramp,
-    rgb,
-    ridge,
-    step,
-)
+from facebench.synth.canvas import Canvas, Colour, Field, mix, ramp, rgb
 from facebench.synth.head import half_width
 from facebench.synth.population import FaceFactors
+from facebench.synth.shapes import ellipse, join, meet, ridge, step
 
-HAIR = np.array(
-    [
-        [0.075, 0.060, 0.055],
-        [0.17, 0.110, 0.080],
-        [0.31, 0.200, 0.130],
-        [0.47, 0.330, 0.210],
-        [0.72, 0.560, 0.360],
-        [0.90, 0.800, 0.600],
-    ]
-)
+HAIR = (
+    (0.075, 0.060, 0.055), (0.17, 0.110, 0.080), (0.31, 0.200, 0.130),
+    (0.47, 0.330, 0.210), (0.72, 0.560, 0.360), (0.90, 0.800, 0.600),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,73 +84,60 @@ class Mane:
     style: Style
     shell: Field
     """Distance to the hair as if there were no face."""
+    front: Field
+    """Distance to the hair around the face."""
     flow: Field
     """The coordinate that strands are fine along."""
 
 
-def mane(face: FaceFactors, canvas: Canvas) -> Mane | None:
-    """Return the hair of `face`, or None for a bald head."""
+def mane(face: FaceFactors, canvas: Canvas) -> Mane:
+    """Return the hair of `face`; a bald head's is infinitely far away."""
     if face.hair_style == "bald":
-        return None
+        nowhere = np.full_like(canvas.x, np.inf)
+        return Mane(Style(0.0, 0.0), nowhere, nowhere, canvas.x)
     style = STYLES[face.hair_style]
     lift = style.volume * face.hair_volume
     x, y = canvas.x + 0.08 * sin(face.yaw), canvas.y
-    cap, shape = (
-        _hanging(face, style, x, y, lift) if style.long else _cropped(face, style, x, y, lift)
-    )
+    cap, shell = (_hanging if style.long else _cropped)(half_width(face), style, x, y, lift)
     if style.bun:
-        shape = join(shape, np.hypot(x - 0.05, y + 0.84) - 0.19, 0.04)
+        shell = join(shell, np.hypot(x - 0.05, y + 0.84) - 0.19, 0.04)
     if style.curl:
-        shape = shape + 0.035 * style.curl * curls(face, x, y)
-    return Mane(style, shape, (1 - style.across) * cap + style.across * x * (1.4 + y))
+        shell = shell + 0.035 * style.curl * curls(face, x, y)
+    front = np.maximum(shell, -_opening(face, style, canvas))
+    return Mane(style, shell, front, (1 - style.across) * cap + style.across * x * (1.4 + y))
 
 
-def _cropped(
-    face: FaceFactors, style: Style, x: Field, y: Field, lift: float
-) -> tuple[Field, Field]:
+def _cropped(width: float, style: Style, x: Field, y: Field, lift: float) -> tuple[Field, Field]:
     """Return the distances to the cap of short hair and to what is above the ears."""
-    width = half_width(face) + 0.015 + 0.45 * lift
-    cap = ellipse(x, y + 0.16, width, 0.60 + lift)
+    cap = ellipse(x, y + 0.16, width + 0.015 + 0.45 * lift, 0.60 + lift)
     return cap, meet(cap, y - style.length + 0.6 * (np.abs(x) - 0.45), 0.05)
 
 
-def _hanging(
-    face: FaceFactors, style: Style, x: Field, y: Field, lift: float
-) -> tuple[Field, Field]:
+def _hanging(width: float, style: Style, x: Field, y: Field, lift: float) -> tuple[Field, Field]:
     """Return the distances to the cap of long hair and to cap and tresses together."""
-    width = half_width(face) + 0.02 + 0.8 * lift
+    width = width + 0.02 + 0.8 * lift
     cap = ellipse(x, y + 0.18, width, 0.58 + lift)
     sides = np.abs(x) - width * (1 + 0.10 * step(0.0, 0.9, y))
     middle = 0.5 * style.length - 0.1
     return cap, join(cap, meet(sides, np.abs(y - middle) - 0.5 * style.length, 0.06), 0.10)
 
 
-def back_hair(face: FaceFactors, canvas: Canvas, hair: Mane | None) -> None:
+def back(face: FaceFactors, canvas: Canvas, hair: Mane) -> None:
     """Paint what hangs behind the neck, in the shade."""
-    if hair is None:
-        return
     shade = 0.45 + 0.12 * np.sin(50 * hair.flow + face.hair_strands)
-    canvas.paint(shade * hair_colour(face)[:, None, None], canvas.edge(hair.shell))
+    canvas.paint(shade * hair_colour(face), canvas.edge(hair.shell))
 
 
-def front_hair(face: FaceFactors, canvas: Canvas, hair: Mane | None) -> None:
+def front(face: FaceFactors, canvas: Canvas, hair: Mane) -> None:
     """Paint the hair around the face."""
-    if hair is None:
-        return
     soft = 0.03 if hair.style.volume < 0.05 else 0.008
-    canvas.paint(_sheen(face, canvas, hair), canvas.edge(_front(face, canvas, hair), soft))
+    canvas.paint(_sheen(face, canvas, hair), canvas.edge(hair.front, soft))
 
 
-def hair_shadow(face: FaceFactors, canvas: Canvas, hair: Mane | None) -> None:
+def shadow(face: FaceFactors, canvas: Canvas, hair: Mane) -> None:
     """Darken the skin below the edge of the hair."""
-    if hair is None:
-        return
-    reach = _front(face, canvas, hair) - 0.05 + 0.06 * face.light_y
+    reach = hair.front - 0.05 + 0.06 * face.light_y
     canvas.tint(rgb(0.48, 0.38, 0.36), (0.3 + 0.4 * face.light_strength) * canvas.edge(reach, 0.16))
-
-
-def _front(face: FaceFactors, canvas: Canvas, hair: Mane) -> Field:
-    return np.maximum(hair.shell, -_opening(face, hair.style, canvas))
 
 
 def _opening(face: FaceFactors, style: Style, canvas: Canvas) -> Field:
@@ -192,7 +162,7 @@ def _sheen(face: FaceFactors, canvas: Canvas, hair: Mane) -> np.ndarray:
         locks = (1 - blend) * locks + blend * 1.4 * curls(face, canvas.x, canvas.y)
     lit = 0.85 + 0.45 * face.light_strength * (face.light_x * canvas.x + face.light_y * canvas.y)
     depth = 0.60 + 0.40 * step(0.0, -0.13, hair.shell)
-    colour = hair_colour(face)[:, None, None] * (lit * (1 + 0.30 * locks) * depth)
+    colour = hair_colour(face) * (lit * (1 + 0.30 * locks) * depth)
     crown = step(0.1, -0.4, canvas.y) * (0.6 + 0.6 * locks)
     band = ridge(hair.shell + 0.16, 0.09) * crown
     return colour + (0.05 + 0.10 * face.gloss) * face.light_strength * band

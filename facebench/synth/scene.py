@@ -5,22 +5,20 @@ from math import sin
 
 import numpy as np
 
-from facebench.synth.canvas import WHITE, Canvas, Colour, Field, bump, ellipse, mix, rgb, step
+from facebench.synth.canvas import WHITE, Canvas, Colour, Field, mix, rgb
 from facebench.synth.head import half_width, skin
 from facebench.synth.population import FaceFactors
+from facebench.synth.shapes import bump, ellipse, step
 
 
 def background(face: FaceFactors, canvas: Canvas) -> None:
     """Paint a blurred place: two colours, a few large soft shapes, darker corners."""
     base = _hsv(face.background_hue, 0.5 * face.background_colour, face.background_value)
-    other = _hsv(
-        face.background_hue + 0.08, 0.6 * face.background_colour, 0.55 * face.background_value
-    )
-    across = 0.5 + 0.5 * (
-        canvas.Y * (0.5 - abs(face.background_slope)) + canvas.X * face.background_slope
-    )
-    canvas.pixels[:] = base[:, None, None]
-    canvas.paint(other, np.clip(across, 0, 1))
+    hue, value = face.background_hue + 0.08, 0.55 * face.background_value
+    slope = face.background_slope
+    across = 0.5 + 0.5 * (canvas.Y * (0.5 - abs(slope)) + canvas.X * slope)
+    canvas.pixels[:] = base
+    canvas.paint(_hsv(hue, 0.6 * face.background_colour, value), np.clip(across, 0, 1))
     for k in range(5):
         _blur(face, canvas, k)
     canvas.tint(rgb(0.7, 0.7, 0.72), 0.5 * np.clip(canvas.X**2 + canvas.Y**2 - 0.8, 0, 1))
@@ -44,7 +42,7 @@ def body(face: FaceFactors, canvas: Canvas) -> None:
     cloth = part.edge(np.maximum(-top, -cut))
     colour = _hsv(face.clothes_hue, 0.75 * face.clothes_colour, face.clothes_value)
     folds = 0.9 + 0.10 * np.sin(9 * x + 5 * part.Y) + 0.25 * face.light_x * x
-    part.paint(colour[:, None, None] * folds, cloth)
+    part.paint(colour * folds, cloth)
     if face.neckline == "collar":
         part.paint(mix(colour, WHITE, 0.55), part.edge(np.abs(cut - 0.05) - 0.05) * cloth)
     part.tint(rgb(0.6, 0.58, 0.58), 0.7 * cloth * part.edge(cut - 0.03, 0.08))
@@ -63,11 +61,10 @@ def _neck(face: FaceFactors, canvas: Canvas) -> None:
     across = x / width
     near = canvas.edge((np.abs(across) - 1) * 0.3)
     shade = 0.92 - 0.30 * across**2 + 0.22 * face.light_strength * face.light_x * across
-    canvas.paint(skin(face)[:, None, None] * shade, near * step(0.2, 0.3, canvas.y))
+    canvas.paint(skin(face) * shade, near * step(0.2, 0.3, canvas.y))
     chin = ellipse(x - 0.15 * sin(face.yaw) + 0.1 * face.light_x, canvas.y - 0.35, 0.38, 0.48)
-    canvas.tint(
-        rgb(0.50, 0.38, 0.35), (0.4 + 0.6 * face.light_strength) * near * canvas.edge(chin, 0.22)
-    )
+    depth = (0.4 + 0.6 * face.light_strength) * near
+    canvas.tint(rgb(0.50, 0.38, 0.35), depth * canvas.edge(chin, 0.22))
 
 
 def _hsv(hue: float, saturation: float, value: float) -> Colour:

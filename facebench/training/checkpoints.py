@@ -45,14 +45,15 @@ class Checkpoints:
         step: int,
         seconds: float,
         score: float | None,
-        losses: Mapping[str, float] | None = None,
+        losses: Mapping[str, float],
     ) -> Checkpoint:
         """Write a checkpoint, then remove all but the newest and the best; refuse NaN."""
-        bad = [name for name, array in state.items() if not _finite(array)]
+        floats = {name: array for name, array in state.items() if array.dtype.kind == "f"}
+        bad = [name for name, array in floats.items() if not np.isfinite(array).all()]
         if bad:
             raise Diverged(f"The weights are no longer finite at step {step} ({bad[0]}).")
-        numbers = {"seconds": repr(seconds), "score": repr(score)}
-        about = {"step": str(step), "losses": json.dumps(losses or {}), **numbers}
+        about = {"step": str(step), "seconds": repr(seconds), "score": repr(score)}
+        about["losses"] = json.dumps(losses)
         target = self.folder / f"step-{step:06d}.safetensors"
         with atomic_path(target) as partial:
             arrays = {name: np.asarray(a, order="C") for name, a in state.items()}
@@ -62,15 +63,13 @@ class Checkpoints:
 
     def all(self) -> list[Checkpoint]:
         """Return every checkpoint, oldest first."""
-        return [_open(path) for path in sorted(self.folder.glob("step-*.safetensors"), key=_step)]
+        found = map(_open, self.folder.glob("step-*.safetensors"))
+        return sorted(found, key=lambda each: each.step)
 
-    def newest(self) -> Checkpoint | None:
-        """Return the checkpoint of the last step, if there is any."""
-        return max(self.all(), key=lambda each: each.step, default=None)
-
-    def last_until(self, step: int) -> Checkpoint | None:
-        """Return the newest checkpoint that is not after `step`, if there is any."""
-        return max((e for e in self.all() if e.step <= step), key=lambda e: e.step, default=None)
+    def newest(self, until: int | None = None) -> Checkpoint | None:
+        """Return the checkpoint of the last step, or of the last up to step `until`, if any."""
+        found = [each for each in self.all() if until is None or each.step <= until]
+        return found[-1] if found else None
 
     def forget_after(self, step: int) -> None:
         """Remove the checkpoints of later steps."""
@@ -90,14 +89,6 @@ class Checkpoints:
                 each.path.unlink()
 
 
-def _finite(array: np.ndarray) -> bool:
-    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
-
-
-def _step(path: Path) -> int:
-    return int(path.stem.removeprefix("step-"))
-
-
 def _open(path: Path) -> Checkpoint:
     try:
         with safe_open(path, "numpy") as file:
@@ -106,4 +97,4 @@ def _open(path: Path) -> Checkpoint:
         losses = json.loads(about.get("losses", "{}"))
         return Checkpoint(path, int(about["step"]), float(about["seconds"]), score, losses)
     except (KeyError, ValueError, OSError, SafetensorError) as error:
-        raise BadInput(f"{path} is no checkpoint, or damaged: remove it.") from error
+        raise BadInput(f"{path} is not a checkpoint, or damaged: remove it.") from error

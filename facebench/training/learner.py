@@ -12,12 +12,21 @@ from facebench.sampler import Images, LatentSampler
 State = dict[str, np.ndarray]
 
 
-@runtime_checkable
-class ImageRows(Protocol):
-    """Images ``uint8`` (n, 3, s, s): an array, or what is indexed by rows like one."""
+class Rows:
+    """Some of an array's images, read when they are asked for: the array need not fit in memory."""
 
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: Any, /) -> Any: ...
+    def __init__(self, images: np.ndarray, rows: np.ndarray):
+        self._images, self._rows = images, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self._images[self._rows[index]]
+
+
+ImageRows = np.ndarray | Rows
+"""Images ``uint8`` (n, 3, s, s)."""
 
 
 @runtime_checkable

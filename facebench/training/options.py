@@ -4,17 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import click
 
-from facebench.options import seed_option
+from facebench.options import POSITIVE, Decorator, choice, number, option_group, seed_option
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-POSITIVE = click.IntRange(min=1)
-STEPS_HELP = (
-    "Training steps. With another number alone a run that is there ends earlier or later: it goes "
-    "on from its newest checkpoint that is not after it."
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_EXPORT = (
+    "Which weights become the model: those of the last step, or of the checkpoint with the best "
+    "score. Scores are of a tenth of the training images, 256 at most, which are held back from "
+    "training; the hold-out is left to `facebench eval`. Of fewer than 20 images none are held "
+    "back, and the score is of those that are learnt."
 )
 
 
@@ -30,60 +31,60 @@ class Plan:
     export: Literal["last", "best"] = "last"
 
 
-def trainer_options(command: Command) -> Command:
-    """Add the options that every trainer has: ``--data``, ``--out`` and ``--seed``."""
-    folder = click.Path(path_type=Path, file_okay=False)
-    for option in (
-        seed_option("Random seed."),
-        click.option(
-            "--out", type=folder, required=True, metavar="DIR", help="Folder of the run to write."
-        ),
-        click.option(
-            "--data", type=folder, required=True, metavar="DIR", help="Prepared data set to learn."
-        ),
-    ):
-        command = option(command)
-    return command
+trainer_options = option_group(
+    click.option(
+        "--data", type=_FOLDER, required=True, metavar="DIR", help="Prepared data set to learn."
+    ),
+    click.option(
+        "--out", type=_FOLDER, required=True, metavar="DIR", help="Folder of the run to write."
+    ),
+    seed_option("Random seed."),
+)
+"""The options that every trainer has: ``--data``, ``--out`` and ``--seed``."""
 
 
-def plan_options(unit: str = "steps", **defaults: int) -> Callable[[Command], Command]:
+def steps_option(default: int) -> Decorator:
+    """Return the ``--steps`` of a trainer that takes `default` if none are given."""
+    return number(
+        "--steps",
+        default,
+        "Training steps. With another number alone a run that is there ends earlier or later: it "
+        "goes on from its newest checkpoint that is not after it.",
+    )
+
+
+def plan_options(unit: str = "steps", **defaults: int) -> Decorator:
     """Return a decorator that adds the options of :class:`Plan`, and hands over a ``plan``."""
-    plan = Plan(**defaults)  # type: ignore[arg-type]
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: Callable[..., Any]) -> Any:
+        @_options(Plan(**defaults), unit)  # type: ignore[arg-type]
         @wraps(command)
-        def with_plan(**options: Any) -> Any:
-            chosen = {field.name: options.pop(field.name) for field in fields(Plan)}
-            return command(plan=Plan(**chosen), **options)
+        def with_plan(**given: Any) -> Any:
+            chosen = {field.name: given.pop(field.name) for field in fields(Plan)}
+            return command(plan=Plan(**chosen), **given)
 
-        decorated: Any = with_plan
-        for option in reversed(_options(plan, unit)):
-            decorated = option(decorated)
-        return decorated
+        return with_plan
 
     return decorate
 
 
-def _options(plan: Plan, unit: str) -> list[Callable[[Any], Any]]:
-    def every(name: str, default: int, what: str) -> Callable[[Any], Any]:
-        help_text = f"{what} every so many {unit}."
-        return click.option(
-            name, default=default, show_default=True, type=POSITIVE, metavar="INT", help=help_text
-        )
-
-    return [
-        every("--log-every", plan.log_every, "Log the losses"),
-        every("--grid-every", plan.grid_every, "Draw the control grid, 36 fixed latents,"),
-        every(
-            "--checkpoint-every", plan.checkpoint_every, "Score the samples and keep a checkpoint"
+def _options(plan: Plan, unit: str) -> Decorator:
+    every = f"every so many {unit}."
+    return option_group(
+        number("--log-every", plan.log_every, f"Log the losses {every}"),
+        number(
+            "--grid-every", plan.grid_every, f"Draw the control grid, 36 fixed latents, {every}"
         ),
-        click.option(
+        number(
+            "--checkpoint-every",
+            plan.checkpoint_every,
+            f"Score the samples and keep a checkpoint {every}",
+        ),
+        number(
             "--checkpoint-minutes",
-            default=plan.checkpoint_minutes,
-            show_default=True,
-            type=click.FloatRange(min=0, min_open=True),
-            metavar="FLOAT",
-            help="Keep a checkpoint after so many minutes without one.",
+            plan.checkpoint_minutes,
+            "Keep a checkpoint after so many minutes without one.",
+            POSITIVE,
         ),
         click.option(
             "--resume/--restart",
@@ -91,14 +92,5 @@ def _options(plan: Plan, unit: str) -> list[Callable[[Any], Any]]:
             show_default=True,
             help="Go on from the newest checkpoint in --out, or begin anew.",
         ),
-        click.option(
-            "--export",
-            default=plan.export,
-            show_default=True,
-            type=click.Choice(["last", "best"]),
-            help="Which weights become the model: those of the last step, or of the checkpoint "
-            "with the best score. Scores are of a tenth of the training images, 256 at most, which "
-            "are held back from training; the hold-out is left to `facebench eval`. Of fewer than "
-            "20 images none are held back, and the score is of those that are learnt.",
-        ),
-    ]
+        choice("--export", ["last", "best"], _EXPORT),
+    )

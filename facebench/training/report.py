@@ -1,4 +1,4 @@
-"""The end of a run: its model, film, plot and ``README.md``, and where each lies."""
+"""The end of a run: its model, animation, chart and ``README.md``, and where each lies."""
 
 import os
 import platform
@@ -6,20 +6,21 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
 from facebench.files import write_text
-from facebench.training.checkpoints import Checkpoints
-from facebench.training.films import save_films
+from facebench.training.animation import save_animation
+from facebench.training.charts import Curve, Number, save_chart
 from facebench.training.learner import Learner
-from facebench.training.loss_chart import Curve, save_chart
 from facebench.training.options import Plan
 from facebench.training.run import Run
 
 _TITLES = {"dcgan": "DCGAN", "vae": "VAE", "pca": "Eigenfaces"}
 _UNCHARTED = {"step", "seconds"}
+_HELD_BACK = "Scores are of {:,} more training images, which it did not learn."
+_LEARNT = "Scores are of the images that it learnt: there were too few to hold any back."
+_PICTURES = {".png", ".gif", ".svg"}
 
 
 def command_line() -> str:
@@ -30,12 +31,13 @@ def command_line() -> str:
 def finish(run: Run, learner: Learner, chosen: str) -> None:
     """Write what a finished run has beside its checkpoints, the model last; say where it lies."""
     places = {"Samples": run.samples / "final.png"}
-    for film in save_films(run.grids(), run.samples / "training"):
-        places[film.suffix[1:].upper()] = film
-    places["Losses"] = save_chart(curves(run.history()), run.folder / "losses.svg")
-    places["Log"] = run.metrics_path
-    places["Events"] = run.folder
-    places |= {"README": write_readme(run, chosen), "Model": run.model_path}
+    for animation in save_animation(run.grids(), run.samples / "training"):
+        places[animation.suffix[1:].upper()] = animation
+    curves = _curves(run)
+    charted = {name: curve for name, curve in curves.items() if len(curve) > 1} or curves
+    places["Losses"] = save_chart(charted, run.folder / "losses.svg")
+    places |= {"Log": run.metrics_path, "Events": run.folder}
+    places |= {"README": _write_readme(run, chosen, curves), "Model": run.model_path}
     learner.save(run.model_path)  # last, for a run that has its model is finished
     width = max(map(len, places)) + 2
     for name, place in places.items():
@@ -44,7 +46,7 @@ def finish(run: Run, learner: Learner, chosen: str) -> None:
 
 def choose(run: Run, learner: Learner, plan: Plan) -> str:
     """Restore the weights to be exported; return a sentence that says which."""
-    best = Checkpoints(run.checkpoints).best()
+    best = run.checkpoints.best()
     last = learner.steps
     if best is None or best.step == last:
         return f"The model is that of step {last}, the last one, which has the best score too."
@@ -54,34 +56,32 @@ def choose(run: Run, learner: Learner, plan: Plan) -> str:
     return f"The model is that of step {last}, the last one; step {best.step} has the best score."
 
 
-def curves(history: list[dict[str, Any]]) -> dict[str, Curve]:
-    """Return (step, value) pairs of everything that was logged more than once."""
-    names = dict.fromkeys(name for line in history for name in line if name not in _UNCHARTED)
-    found: dict[str, Curve] = {
-        name: [(line["step"], line[name]) for line in history if name in line] for name in names
-    }
-    return {name: curve for name, curve in found.items() if len(curve) > 1} or found
+def _curves(run: Run) -> dict[str, list[tuple[Number, Number]]]:
+    """Return (step, value) pairs of everything that was logged, by name."""
+    found: dict[str, list[tuple[Number, Number]]] = {}
+    for line in run.history():
+        for name, value in line.items():
+            if name not in _UNCHARTED:
+                found.setdefault(name, []).append((line["step"], value))
+    return found
 
 
-def write_readme(run: Run, chosen: str) -> Path:
+def _write_readme(run: Run, chosen: str, curves: Mapping[str, Curve]) -> Path:
     """Write what the run is: its command, time, options, pictures and last numbers."""
-    history = run.history()
-    seconds = max((line["seconds"] for line in history if "seconds" in line), default=0.0)
-    last: dict[str, float] = {}
-    for line in history:
-        last |= {name: value for name, value in line.items() if name not in _UNCHARTED}
+    seconds = max((line.get("seconds", 0.0) for line in run.history()), default=0.0)
     adapter = str(run.config["adapter"])
-    pictures = [path for path in sorted(run.samples.glob("*.*")) if _shown(path)]
+    pictures = [path for path in sorted(run.samples.glob("*.*")) if path.suffix in _PICTURES]
     sections = [
         f"# {_TITLES.get(adapter, adapter)} on {run.dataset.name}",
         f"```\n{command_line()}\n```",
         f"{len(run.images):,} images of {run.dataset.size}×{run.dataset.size}, trained in "
         f"{_duration(seconds)} on {os.cpu_count()} cores ({platform.machine()}). {chosen} "
-        f"{_scored(run)}",
-        _table({name: f"{value:.6g}" for name, value in last.items()}, "last value"),
+        + (_HELD_BACK.format(count) if (count := run.config["held_back"]) else _LEARNT),
+        _table({name: f"{curve[-1][1]:.6g}" for name, curve in curves.items()}, "last value"),
         *(
             f"## {path.stem.capitalize()}\n\n![{path.stem}](samples/{path.name})"
             for path in pictures
+            if not path.stem.startswith("step-")
         ),
         "## Losses\n\n![losses](losses.svg)",
         "## Options\n\n" + _table({name: str(value) for name, value in run.config.items()}, ""),
@@ -89,17 +89,6 @@ def write_readme(run: Run, chosen: str) -> Path:
     target = run.folder / "README.md"
     write_text(target, "\n\n".join(sections) + "\n")
     return target
-
-
-def _scored(run: Run) -> str:
-    """Return a sentence that says what the scores are of."""
-    if count := run.config["held_back"]:
-        return f"Scores are of {count:,} more training images, which it did not learn."
-    return "Scores are of the images that it learnt: there were too few to hold any back."
-
-
-def _shown(path: Path) -> bool:
-    return path.suffix in {".png", ".gif", ".svg"} and not path.stem.startswith("step-")
 
 
 def _table(rows: Mapping[str, str], heading: str) -> str:

@@ -5,12 +5,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import click
+
 from facebench.data.dataset import Dataset
 from facebench.data.grid import grid
 from facebench.errors import BadInput
 from facebench.files import atomic_path, read_json, write_json, write_text
 from facebench.sampler import Images
-from facebench.training.held_back import held_back, hold_back
+from facebench.training.checkpoints import Checkpoints
+from facebench.training.data import held_back, hold_back
+from facebench.training.options import Plan
+
+_ABSENT = object()
 
 
 class Run:
@@ -30,15 +36,10 @@ class Run:
         length: str = "steps",
         **options: Any,
     ):
-        """Open `folder` for a run of `adapter` that will end by writing `model_file`.
+        """Open `folder` for a run that will end by writing `model_file`, which `adapter` opens.
 
-        Args:
-            folder: what is written; it need not exist.
-            adapter: which opens the model.
-            model_file: its name.
-            dataset: the training split, of which a part is held back for the score.
-            length: the option that says how many steps are taken.
-            options: all that the run depends on.
+        `dataset` is the training split, of which a part is held back for the score; `length` is the
+        option that says how many steps are taken; `options` are all that the run depends on.
         """
         self.folder = folder
         self.dataset = dataset
@@ -46,7 +47,7 @@ class Run:
         self.model_path = folder / model_file
         self.metrics_path = folder / "metrics.jsonl"
         self.samples = folder / "samples"
-        self.checkpoints = folder / "checkpoints"
+        self.checkpoints = Checkpoints(folder / "checkpoints")
         self.config: dict[str, Any] = {
             "adapter": adapter,
             "data": dataset.key,
@@ -54,7 +55,14 @@ class Run:
             "held_back": held_back(len(dataset)),
         } | options
         self.config_path = folder / "config.json"
-        changed = self._changed()
+        recorded = read_json(self.config_path) if self.config_path.exists() else self.config
+        if not isinstance(recorded, dict):
+            raise BadInput(f"{self.config_path} does not describe a run: give another --out.")
+        changed = {
+            name
+            for name in recorded | self.config
+            if recorded.get(name, _ABSENT) != self.config.get(name, _ABSENT)
+        }
         if changed - {length}:
             raise BadInput(
                 f"{folder} holds a run with other options or data "
@@ -65,25 +73,17 @@ class Run:
         if not self.config_path.exists():
             write_json(self.config_path, self.config)
 
+    def is_already_trained(self, plan: Plan) -> bool:
+        """Return whether there is nothing to do, and say so."""
+        if not (self.finished and plan.resume):
+            return False
+        click.echo(f"{self.model_path} is already trained with these options.")
+        return True
+
     def begin(self) -> None:
         """Record the options; the model, which others may have made, goes first."""
         self.model_path.unlink(missing_ok=True)
         write_json(self.config_path, self.config)
-        self.finished = False
-
-    def _changed(self) -> set[str]:
-        """Return the names of what is other than the folder's run has it."""
-        if not self.config_path.exists():
-            return set()
-        recorded = read_json(self.config_path)
-        if not isinstance(recorded, dict):
-            raise BadInput(f"{self.config_path} describes no run: give another --out.")
-        absent = object()
-        return {
-            name
-            for name in recorded | self.config
-            if recorded.get(name, absent) != self.config.get(name, absent)
-        }
 
     def log(self, step: int, **values: int | float) -> None:
         """Append one line to ``metrics.jsonl``."""
@@ -98,7 +98,7 @@ class Run:
         return [line for line in map(_record, lines[:-1]) if "step" in line]
 
     def rewind(self, step: int) -> None:
-        """Forget what was logged and drawn after `step`, for it will be again."""
+        """Forget what was logged and sampled after `step`, for it will be again."""
         kept = [line for line in self.history() if line["step"] <= step]
         write_text(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept))
         for picture in self.grids():
@@ -107,7 +107,7 @@ class Run:
 
     def start_over(self) -> None:
         """Forget everything but the options."""
-        for folder in (self.samples, self.checkpoints):
+        for folder in (self.samples, self.checkpoints.folder):
             shutil.rmtree(folder, ignore_errors=True)
         for file in (self.metrics_path, *self.folder.glob("events.out.tfevents.*")):
             file.unlink(missing_ok=True)
@@ -115,10 +115,6 @@ class Run:
     def grids(self) -> list[Path]:
         """Return the control grids, in the order of their steps."""
         return sorted(self.samples.glob("step-*.png"), key=_step)
-
-    def grid_path(self, step: int) -> Path:
-        """Return where the control grid of `step` is."""
-        return self.samples / f"step-{step:06d}.png"
 
     def save_grid(self, name: str, images: Images, columns: int | None = None) -> Path:
         """Save `images` as the PNG grid ``samples/NAME.png``."""

@@ -1,7 +1,7 @@
 """The small bars under numbers: value, interval and noise floor on their column's scale."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from facebench.results.result import Result, Value
 from facebench_reports.columns import Column
@@ -17,43 +17,33 @@ class Bar:
     low: float | None
     high: float | None
     floor: float | None
-    beyond: bool
+    beyond: bool = field(kw_only=True)
     """Whether the value lies outside the scale, which models set and checks do not."""
 
 
-@dataclass(frozen=True)
-class Scale:
-    """What the bars of one column have in common."""
-
-    low: float
-    high: float
-
-    def bar(self, value: Value | None) -> Bar | None:
-        """Return the bar of `value`."""
-        if value is None or not self.low < self.high:
-            return None
-        low, high, floor = (self._place(each) for each in (value.low, value.high, value.floor))
-        beyond = not self.low <= value.value <= self.high
-        return Bar(self._place(value.value) or 0.0, low, high, floor, beyond)
-
-    def _place(self, number: float | None) -> float | None:
-        if number is None:
-            return None
-        share = (number - self.low) / (self.high - self.low)
-        return round(100 * min(max(share, 0.0), 1.0), 1)
-
-
-def scale(column: Column, results: Sequence[Result]) -> Scale:
-    """Return the scale on which all models of `column` and the noise floor are seen."""
+def bars(column: Column, results: Sequence[Result]) -> list[Bar | None]:
+    """Return each result's bar, on a scale that shows all models and the noise floor."""
     models = [result for result in results if not result.is_sanity] or results
-    numbers = list(_numbers(value for result in models if (value := column.value(result))))
-    if not numbers:
-        return Scale(0.0, 0.0)
+    numbers = [each for result in models for each in _numbers(column.value(result))]
+    if len(set(numbers)) < 2:
+        return [None] * len(results)
     margin = _MARGIN * (max(numbers) - min(numbers))
-    return Scale(min(numbers) - margin, max(numbers) + margin)
+    low, high = min(numbers) - margin, max(numbers) + margin
+    return [_bar(column.value(result), low, high) for result in results]
 
 
-def _numbers(values: Iterable[Value]) -> Iterable[float]:
-    for value in values:
-        seen = (value.value, value.low, value.high, value.floor)
-        yield from (number for number in seen if number is not None)
+def _numbers(value: Value | None) -> Iterator[float]:
+    if value is not None:
+        shown = (value.value, value.low, value.high, value.floor)
+        yield from (number for number in shown if number is not None)
+
+
+def _bar(value: Value | None, low: float, high: float) -> Bar | None:
+    if value is None:
+        return None
+
+    def place(number: float) -> float:
+        return round(100 * min(max((number - low) / (high - low), 0.0), 1.0), 1)
+
+    ends = [None if n is None else place(n) for n in (value.low, value.high, value.floor)]
+    return Bar(place(value.value), *ends, beyond=not low <= value.value <= high)

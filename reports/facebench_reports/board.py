@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from facebench.errors import BadInput
 from facebench.metrics import paired
+from facebench.metrics.table import UNKNOWN, is_known
 from facebench.results.result import Protocol, Result, Value
 from facebench_reports import figures
 from facebench_reports.columns import Column, Real, metric_columns
@@ -105,19 +106,9 @@ class Board:
         return tuple(column.real(self.results) for column in self.columns)
 
     @property
-    def has_ties(self) -> bool:
-        """Whether any rank is shared."""
-        return any(row.shared for row in self.rows) and not self.differing
-
-    @property
     def knows_noise(self) -> bool:
         """Whether any value carries the pseudo-values that differences are judged by."""
         return any(value.groups for r in self.results for value in r.metrics.values())
-
-    @property
-    def has_sanity(self) -> bool:
-        """Whether any row is a check of the metrics."""
-        return any(result.is_sanity for result in self.results)
 
     def marks(self, row: Row) -> str:
         """Return the letters of the notes that hold for `row` but not for all."""
@@ -128,13 +119,27 @@ class Board:
         return "".join(n.mark for n in self.column_notes if column.title in n.subjects)
 
 
+_latest: list[tuple[list[Result], bool, list[Board]]] = []  # what `boards` answered last
+
+
 def boards(results: Sequence[Result], force: bool = False) -> list[Board]:
-    """Return one board per protocol, the largest first; with `force`, one for all."""
-    measured = [_measured(result) for result in results]
+    """Return one board per protocol, the largest first; with `force`, one for all.
+
+    All reporters ask in turn for the boards of the same Results, so the last answer is kept.
+    """
+    for asked, forced, found in _latest:
+        if forced == force and list(map(id, asked)) == list(map(id, results)):
+            return found
+    found = _boards([_measured(result) for result in results], force)
+    _latest[:] = [(list(results), force, found)]
+    return found
+
+
+def _boards(results: Sequence[Result], force: bool) -> list[Board]:
     if force:
-        return [_board(measured)]
+        return [_board(results)]
     groups: dict[str, list[Result]] = {}
-    for result in measured:
+    for result in results:
         groups.setdefault(protocol_id(result.protocol), []).append(result)
     return [_board(group) for _, group in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0]))]
 
@@ -153,9 +158,12 @@ def differences(boards: Sequence[Board]) -> list[str]:
 def _board(results: Sequence[Result]) -> Board:
     columns = metric_columns(results)
     if not columns:
-        raise BadInput(f"The result of {results[0].model} holds no metric: evaluate it again.")
+        raise BadInput(
+            f"The result of {results[0].model} holds no metric that is known here: evaluate it "
+            "again, or install the package that brings its metrics."
+        )
     ordered = sorted(
-        results, key=lambda r: (columns[0].badness(r), r.model, protocol_id(r.protocol))
+        results, key=lambda r: (columns[0].sort_key(r), r.model, protocol_id(r.protocol))
     )
     differing = tuple(paired.differing_settings(*(r.protocol for r in ordered)))
     return Board(
@@ -198,29 +206,31 @@ def _cell(column: Column, result: Result, best: bool) -> Cell | None:
     if value is None:
         return None
     places = figures.decimals(column.key, value.value, value.error)
-    beside = [
-        "" if number is None else figures.fixed(number, places)
-        for number in (value.floor, value.reference)
-    ]
     return Cell(
         title=column.title,
         value=value.value,
         number=figures.fixed(value.value, places),
         error=figures.error(column.key, value),
         interval=figures.interval(column.key, value),
-        floor=beside[0],
+        floor=figures.fixed(value.floor, places),
         ratio=figures.ratio(value),
-        own=beside[1],
+        own=figures.fixed(value.reference, places),
         best=best,
     )
 
 
 def _measured(result: Result) -> Result:
-    """Drop what is not a number: it cannot be ranked, and JSON has no word for it."""
+    """Drop what is not a number: it cannot be ranked, and JSON has no word for it.
+
+    So is a metric whose package is not installed: nobody here knows which values are better.
+    """
     metrics = {
-        k: _finite(value) for k, value in result.metrics.items() if math.isfinite(value.value)
+        k: _finite(value)
+        for k, value in result.metrics.items()
+        if math.isfinite(value.value) and is_known(k)
     }
-    return replace(result, metrics=metrics)
+    unknown = [f"{k} is not shown: {UNKNOWN}" for k in result.metrics if not is_known(k)]
+    return replace(result, metrics=metrics, notes=(*result.notes, *unknown))
 
 
 def _finite(value: Value) -> Value:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from facebench.metrics import paired
 from facebench.metrics.card import DIRECTIONS, facts
-from facebench.metrics.table import METRICS, Metric, metric, title
+from facebench.metrics.table import Metric, metric, order, title
 from facebench.results.result import Result, Value
 from facebench_reports import figures
 
@@ -52,9 +52,9 @@ class Column:
         """Return the value of `result`, None where it is missing."""
         return result.metrics.get(self.key)
 
-    def badness(self, result: Result) -> float:
+    def sort_key(self, result: Result) -> float:
         """Return a number that sorts `result`: the lower the better, infinite where missing."""
-        return paired.badness(self.value(result), self.metric.better)
+        return paired.sort_key(self.value(result), self.metric.better)
 
     def comparable(self, results: Iterable[Result]) -> bool:
         """Whether all values were computed with the same network, as far as it is recorded."""
@@ -106,9 +106,4 @@ class Real:
 def metric_columns(results: Iterable[Result]) -> tuple[Column, ...]:
     """Return the metrics that any of `results` has, FID and its kin first, in table order."""
     keys = {key for result in results for key in result.metrics}
-    return tuple(map(Column, sorted(keys, key=_table_order)))
-
-
-def _table_order(key: str) -> tuple[int, bool, str]:
-    row = metric(key)
-    return (list(METRICS).index(row.key), not key.startswith(row.key), key)
+    return tuple(map(Column, sorted(keys, key=order)))

@@ -1,5 +1,6 @@
 """Plots as files: PNG or SVG, by the library whose script the page embeds."""
 
+import itertools
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -10,10 +11,10 @@ import vl_convert
 from facebench.errors import BadInput
 from facebench.files import atomic_path
 from facebench.results.result import Result
-from facebench.results.visuals import Exhibits, exhibits_folder, read_exhibits
+from facebench.results.visuals import Visuals, read_visuals, visuals_folder
+from facebench_reports import theme
 from facebench_reports.board import Board, boards
-from facebench_reports.plots import Draw, Figure
-from facebench_reports.theme import paint, settings
+from facebench_reports.plots import Figure, Plot
 
 VERSION = "6.4"
 """Of Vega-Lite, for the page and for files."""
@@ -26,7 +27,7 @@ def save_figure(figure: Figure, target: Path) -> Path:
     """Write a figure as ``.png`` or ``.svg``, by the suffix of `target`."""
     if target.suffix not in (".png", ".svg"):
         raise BadInput(f"{target} is neither .png nor .svg: give a name that ends so.")
-    spec = paint(whole(figure))
+    spec = theme.paint(whole(figure))
     with atomic_path(target) as partial:
         if target.suffix == ".svg":
             partial.write_text(vl_convert.vegalite_to_svg(spec, VERSION), "utf-8")
@@ -35,19 +36,19 @@ def save_figure(figure: Figure, target: Path) -> Path:
     return target
 
 
-def save_plot(draw: Draw, results: Sequence[Result], folder: Path, target: Path) -> list[Path]:
+def save_plot(plot: Plot, results: Sequence[Result], folder: Path, target: Path) -> list[Path]:
     """Write one plot of every board of `results`: of several to ``NAME-1.png`` and so on.
 
     Return where they are: nowhere if there are no numbers for it.
     """
     groups = boards(results)
-    figures = [
-        figure for board in groups if (figure := draw(board, read_all(board, folder))).panels
+    figures = [plot(board, visuals_of(board, folder)) for board in groups]
+    targets = (target.with_stem(f"{target.stem}-{i}") for i in itertools.count(1))
+    return [
+        save_figure(figure, target if len(groups) == 1 else next(targets))
+        for figure in figures
+        if figure.panels
     ]
-    if len(groups) == 1:
-        return [save_figure(figure, target) for figure in figures]
-    names = [target.with_stem(f"{target.stem}-{i + 1}") for i in range(len(figures))]
-    return [save_figure(figure, name) for figure, name in zip(figures, names, strict=True)]
 
 
 def whole(figure: Figure) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def whole(figure: Figure) -> dict[str, Any]:
         for panel in figure.panels
     ]
     return {
-        "config": settings() | {"background": "var(--paper)"},
+        "config": theme.settings() | {"background": "var(--paper)"},
         "padding": 16,
         "title": {"text": figure.title, "fontSize": 16, "fontWeight": "normal", "offset": 16},
         "spacing": 28,
@@ -74,8 +75,8 @@ def script() -> str:
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VERSION)
 
 
-def read_all(board: Board, folder: Path) -> dict[str, Exhibits]:
+def visuals_of(board: Board, folder: Path) -> dict[str, Visuals]:
     """Return what lies beside each of the board's results, by model."""
     names = [result.model for result in board.results]
     inside = [name for name in names if Path(name).name == name]
-    return {name: read_exhibits(exhibits_folder(folder, name)) for name in inside}
+    return {name: read_visuals(visuals_folder(folder, name)) for name in inside}

@@ -32,8 +32,13 @@ def decimals(key: str, value: float, error: float | None = None) -> int:
     return min(places, max(usual, _digits(error, 2))) if error else places
 
 
-def fixed(value: float, places: int) -> str:
-    """Return `value` to `places` decimals, or in powers of ten where these would be too many."""
+def fixed(value: float | None, places: int) -> str:
+    """Return `value` to `places` decimals, or in powers of ten where these would be too many.
+
+    Nothing where there is none.
+    """
+    if value is None:
+        return ""
     if places > _MOST_DECIMALS:
         return _scientific(value)
     return f"{value:.{places}f}".replace("-", _MINUS)

@@ -74,16 +74,13 @@ def _module(name: str, package: str) -> Any:
 def _numbers(result: Result) -> Iterator[tuple[str, float]]:
     for key, value in result.metrics.items():
         for part in _BESIDE:
-            number = getattr(value, part)
-            if number is not None:
-                name = f"facebench/{key}"
-                yield (name if part == "value" else f"{name}_{part}"), number
+            if (number := getattr(value, part)) is not None:
+                yield f"facebench/{key}_{part}".removesuffix("_value"), number
 
 
 def _settings(result: Result) -> dict[str, Any]:
-    record = asdict(result)
     kept = ("adapter", "path", "model_digest", "first_seed", "command", "created")
-    return {name: record[name] for name in kept} | record["protocol"]
+    return {name: getattr(result, name) for name in kept} | asdict(result.protocol)
 
 
 def _sheet(folder: Path, result: Result) -> Path | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 from facebench.results.result import Result
 from facebench_reports.columns import Column
@@ -28,11 +29,9 @@ def row_notes(results: Sequence[Result]) -> tuple[Note, ...]:
     }
     shared = [text for text, models in holders.items() if len(models) == len(results)]
     others = [text for text in holders if text not in shared]
-    marks = [""] * len(shared) + [
-        _mark("abcdefghijklmnopqrstuvwxyz", i) for i in range(len(others))
-    ]
-    return tuple(
-        Note(mark, text, holders[text]) for mark, text in zip(marks, shared + others, strict=True)
+    return (
+        *(Note("", text, holders[text]) for text in shared),
+        *(Note(_mark(ascii_lowercase, i), text, holders[text]) for i, text in enumerate(others)),
     )
 
 

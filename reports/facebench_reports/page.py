@@ -18,16 +18,9 @@ import facebench
 from facebench.files import write_text
 from facebench.results.result import Result
 from facebench_reports import drawing, pairs, plots, protocols, theme
-from facebench_reports.bars import Bar, scale
+from facebench_reports.bars import Bar, bars
 from facebench_reports.board import Board, Row, boards, differences
-from facebench_reports.pictures import (
-    SHOWN,
-    Exhibit,
-    Picture,
-    model_picture,
-    reference_picture,
-    strips,
-)
+from facebench_reports.pictures import SHOWN, Captioned, Picture, galleries, sample_grid
 
 PICTURED = 24
 """Rows whose pictures the page carries, the first of all boards: more would make it too large."""
@@ -35,20 +28,12 @@ _TO = "\N{WORD JOINER}\N{EN DASH}\N{WORD JOINER}"
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A sample grid of real images."""
-
-    picture: Picture
-    name: str
-
-
-@dataclass(frozen=True)
-class Look:
-    """What there is to see of one row."""
+class Pictured:
+    """The pictures of one row."""
 
     row: Row
-    picture: Picture
-    exhibits: Sequence[Exhibit]
+    samples: Picture
+    galleries: Sequence[Captioned]
 
 
 @dataclass(frozen=True)
@@ -58,11 +43,13 @@ class Section:
     board: Board
     heading: str
     settings: list[protocols.Item]
-    references: list[Reference]
-    """One per set of real images."""
-    looks: list[Look]
-    """One per row that has its pictures on the page."""
+    references: list[tuple[Picture, str]]
+    """Sample grids of real images, with their names: one per set of them."""
+    pictured: list[Pictured]
+    """The rows that have their pictures on the page."""
     figures: list[plots.Figure]
+    caveats: list[str]
+    """What must be said where the numbers of each column stand."""
     bars: list[tuple[Bar | None, ...]]
     """By row and column."""
     data: dict[str, Any]
@@ -73,19 +60,15 @@ class Section:
         first = row.result.first_seed
         return f"{first}{_TO}{first + min(SHOWN, row.result.protocol.num) - 1}"
 
-    def caveat(self, index: int) -> str:
-        """Return what must be said where the numbers of a column stand."""
-        return self.board.columns[index].caveat(self.board.results)
-
     @property
     def paired(self) -> bool:
         """Whether the same place on every model's sheet is the same seed."""
-        return len({row.result.first_seed for row in self.board.rows}) == 1
+        return len({result.first_seed for result in self.board.results}) == 1
 
     @property
     def shows_copies(self) -> bool:
         """Whether any row has a gallery of nearest training images."""
-        return any(each.key == "copies" for look in self.looks for each in look.exhibits)
+        return any(each.key == "copies" for held in self.pictured for each in held.galleries)
 
     @property
     def has_gaps(self) -> bool:
@@ -100,59 +83,44 @@ class Section:
     @property
     def models(self) -> list[tuple[int, Row]]:
         """The rows in the contest, by their places on the page."""
-        return [(i, row) for i, row in self._numbered if not row.result.is_sanity]
+        return [(i, r) for i, r in enumerate(self.board.rows) if not r.result.is_sanity]
 
     @property
     def checks(self) -> list[tuple[int, Row]]:
         """The other rows."""
-        return [(i, row) for i, row in self._numbered if row.result.is_sanity]
-
-    @property
-    def _numbered(self) -> list[tuple[int, Row]]:
-        return list(enumerate(self.board.rows))
+        return [(i, r) for i, r in enumerate(self.board.rows) if r.result.is_sanity]
 
 
 def to_html(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
     """Write ``folder/leaderboard.html``, with the pictures that lie in `folder`."""
     groups = boards(results, force)
     differing = differences(groups)
-    scripts = [drawing.script(), _own_script()]
-    html = (
-        _environment()
-        .get_template("leaderboard.html")
-        .render(
-            summary=protocols.summary(groups),
-            differing=differing,
-            differing_labels=protocols.labels(differing, groups[0].protocol),
-            sections=_sections(groups, differing, folder),
-            protocols=protocols,
-            version=facebench.__version__,
-            updated=max(result.created for result in results),
-            scripts=scripts,
-            script_digests=" ".join(map(_policy_digest, scripts)),
-            theme=theme.settings(),
-            pictured=PICTURED,
-            paired=pairs.PAIRED,
-            plotted=plots.PLOTTED,
-        )
-    )
-    target = folder / "leaderboard.html"
-    write_text(target, html)
-    return target
-
-
-def _environment() -> Environment:
-    return Environment(
+    own_script = files("facebench_reports") / "templates" / "leaderboard.js"
+    scripts = [drawing.script(), own_script.read_text("utf-8")]
+    template = Environment(
         loader=PackageLoader("facebench_reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+    ).get_template("leaderboard.html")
+    html = template.render(
+        summary=protocols.summary(groups),
+        differing=differing,
+        differing_labels=protocols.labels(differing, groups[0].protocol),
+        sections=_sections(groups, differing, folder),
+        protocols=protocols,
+        version=facebench.__version__,
+        updated=max(result.created for result in results),
+        scripts=scripts,
+        script_digests=" ".join(map(_policy_digest, scripts)),
+        theme=theme.settings(),
+        paired=pairs.PAIRED,
+        plotted=plots.PLOTTED,
     )
-
-
-def _own_script() -> str:
-    return (files("facebench_reports") / "templates" / "leaderboard.js").read_text("utf-8")
+    target = folder / "leaderboard.html"
+    write_text(target, html)
+    return target
 
 
 def _policy_digest(script: str) -> str:
@@ -165,38 +133,31 @@ def _sections(groups: Sequence[Board], differing: Sequence[str], folder: Path) -
     sections, left = [], PICTURED
     for board in groups:
         sections.append(_section(board, differing, folder, left))
-        left -= len(sections[-1].looks)
+        left -= len(sections[-1].pictured)
     return sections
 
 
 def _section(board: Board, differing: Sequence[str], folder: Path, pictured: int) -> Section:
     settings = protocols.brief(board.protocol, differing)
-    exhibits = drawing.read_all(board, folder)
-    figures = plots.figures(board, exhibits)
-    scales = [scale(column, board.results) for column in board.columns]
+    visuals = drawing.visuals_of(board, folder)
+    figures = plots.figures(board, visuals)
+    models_first = sorted(board.rows, key=lambda row: row.result.is_sanity)
     return Section(
         board=board,
         heading=protocols.unlike(board.protocol, differing) or "Leaderboard",
         settings=[item for item in settings if item.name not in board.differing],
         references=_references(board, folder),
-        looks=[
-            Look(
+        pictured=[
+            Pictured(
                 row,
-                model_picture(folder, row.result.model),
-                strips(folder, row.result.model, exhibits[row.result.model])
-                if row.result.model in exhibits
-                else [],
+                sample_grid(folder, model := row.result.model),
+                galleries(folder, model, visuals[model]) if model in visuals else [],
             )
-            for row in _models_first(board)[:pictured]
+            for row in models_first[:pictured]
         ],
         figures=figures,
-        bars=[
-            tuple(
-                each.bar(column.value(result))
-                for each, column in zip(scales, board.columns, strict=True)
-            )
-            for result in board.results
-        ],
+        caveats=[column.caveat(board.results) for column in board.columns],
+        bars=[*zip(*(bars(column, board.results) for column in board.columns), strict=True)],
         data={
             "figures": {
                 figure.key: [{"spec": p.spec, "height": p.height} for p in figure.panels]
@@ -208,15 +169,10 @@ def _section(board: Board, differing: Sequence[str], folder: Path, pictured: int
     )
 
 
-def _models_first(board: Board) -> list[Row]:
-    return sorted(board.rows, key=lambda row: row.result.is_sanity)
-
-
-def _references(board: Board, folder: Path) -> list[Reference]:
-    found = {
-        (p.dataset_digest, p.split): Reference(
-            reference_picture(folder, p), f"{p.dataset}, {p.split} split"
-        )
-        for p in (result.protocol for result in board.results)
-    }
-    return list(found.values())
+def _references(board: Board, folder: Path) -> list[tuple[Picture, str]]:
+    protocols = [result.protocol for result in board.results]
+    sets = {(p.dataset_digest[:12], p.split): p.dataset for p in protocols}
+    return [
+        (sample_grid(folder, f"reference-{digest}-{split}"), f"{dataset}, {split} split")
+        for (digest, split), dataset in sets.items()
+    ]

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
@@ -36,20 +37,11 @@ def _contenders(board: Board, folder: Path) -> Iterator[Result]:
     models_first = sorted(board.results, key=lambda result: result.is_sanity)
     for result in models_first[:PAIRED]:
         yield result
-        for earlier in _history(folder, result.model):
-            if board.differing or earlier.protocol == result.protocol:
-                yield replace(earlier, model=f"{earlier.model}, {_when(earlier)}")
-
-
-def _history(folder: Path, model: str) -> list[Result]:
-    try:
-        return read_history(folder, model)[-3:]
-    except BadInput:  # damaged: the board itself is whole
-        return []
-
-
-def _when(result: Result) -> str:
-    return result.created[:16].replace("T", " ") or result.model_digest[:8]
+        with suppress(BadInput):  # damaged: the board itself is whole
+            for earlier in read_history(folder, result.model)[-3:]:
+                if board.differing or earlier.protocol == result.protocol:
+                    when = earlier.created[:16].replace("T", " ") or earlier.model_digest[:8]
+                    yield replace(earlier, model=f"{earlier.model}, {when}")
 
 
 def _lines(a: Result, b: Result) -> list[Sequence[str | bool]]:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from facebench.results.result import Protocol
-from facebench.results.visuals import Exhibits, Strip, exhibits_folder
+from facebench.results.visuals import Visuals, visuals_folder
 
 SHOWN = 36  # images on a sample grid
-_WIDTH = 384  # CSS pixels a sheet is shown at, or as near as a whole factor comes
-_CELL = 64  # CSS pixels of one image in a strip, likewise
+_WIDTH = 384  # CSS pixels a sample grid is shown at, or as near as a whole factor comes
+_CELL = 64  # CSS pixels of one image in a gallery, likewise
 _LARGEST = 1024
 """Pixels of a picture's longer side: five models of 256 pixels stay below 8 MB."""
 
@@ -45,8 +44,8 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """A strip with what the page says of it."""
+class Captioned:
+    """A gallery with what the page says of it."""
 
     key: str
     title: str
@@ -79,46 +78,37 @@ _TEXTS = {
         "One direction of the latent space a row, from −3 to +3 standard deviations.",
     ),
 }
-"""Title and caption of each strip, in the order of the page."""
+"""Title and caption of each gallery, in the order of the page."""
 
 
-def model_picture(folder: Path, model: str) -> Picture:
-    """Return the sample grid of `model`."""
-    return _picture(folder / "samples", f"{model}.png", "samples")
+def sample_grid(folder: Path, name: str) -> Picture:
+    """Return the sample grid of a model, or of real images."""
+    return _picture(folder / "samples", f"{name}.png")
 
 
-def reference_picture(folder: Path, protocol: Protocol) -> Picture:
-    """Return the sample grid of the real images."""
-    name = f"reference-{protocol.dataset_digest[:12]}-{protocol.split}.png"
-    return _picture(folder / "samples", name, "samples")
-
-
-def strips(folder: Path, model: str, exhibits: Exhibits) -> list[Exhibit]:
+def galleries(folder: Path, model: str, visuals: Visuals) -> list[Captioned]:
     """Return what else there is to see of `model`: nothing where an evaluation left nothing."""
-    held = [(key, exhibits.strips[key]) for key in _TEXTS if key in exhibits.strips]
-    found = (_exhibit(exhibits_folder(folder, model), key, strip) for key, strip in held)
-    return [exhibit for exhibit in found if exhibit.picture.uri]
+    place, found = visuals_folder(folder, model), []
+    for key, (title, caption) in _TEXTS.items():
+        gallery = visuals.galleries.get(key)
+        if gallery and (picture := _picture(place, gallery.file, _CELL * gallery.columns)).uri:
+            rows = round(picture.height * gallery.columns / picture.width)
+            distances = [f"{distance:#.3g}".rstrip(".") for distance in gallery.distances]
+            labels = tuple(itertools.zip_longest(gallery.labels, distances, fillvalue=""))
+            found.append(Captioned(key, title, caption, picture, labels, by_row=rows > 1))
+    return found
 
 
-def _exhibit(folder: Path, key: str, strip: Strip) -> Exhibit:
-    title, caption = _TEXTS[key]
-    picture = _picture(folder, strip.file, folder.name, _CELL * strip.columns)
-    distances = [f"{distance:#.3g}".rstrip(".") for distance in strip.distances]
-    labels = tuple(itertools.zip_longest(strip.labels, distances, fillvalue=""))
-    rows = round(picture.height * strip.columns / picture.width) if picture.width else 1
-    return Exhibit(key, title, caption, picture, labels, by_row=rows > 1)
-
-
-def _picture(folder: Path, name: str, place: str, target: int = _WIDTH) -> Picture:
-    path = folder / name
+def _picture(folder: Path, name: str, target: int = _WIDTH) -> Picture:
+    path, place = folder / name, f"{folder.name}/{name}"
     if Path(name).name != name or not path.is_file():
-        return Picture(missing=f"There is no {place}/{name} beside this page's results.")
+        return Picture(missing=f"There is no {place} beside this page's results.")
     try:
         with Image.open(path) as image:
             image.thumbnail((_LARGEST, _LARGEST))
             return Picture(_data_uri(image), *image.size, target=target)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        return Picture(missing=f"{place}/{name} cannot be read: {error}.")
+        return Picture(missing=f"{place} cannot be read: {error}.")
 
 
 def _data_uri(image: Image.Image) -> str:

@@ -9,30 +9,33 @@ from facebench.results.result import Result
 from facebench_reports import protocols
 from facebench_reports.board import Board, Cell, Row, boards
 from facebench_reports.columns import Column
+from facebench_reports.terminal import plain
 
-_LATEX = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "↓": r"$\downarrow$",
-    "↑": r"$\uparrow$",
-    "≈": r"$\approx$",
-    "∞": r"$_\infty$",
-    "\N{MINUS SIGN}": "$-$",
-    "×": r"$\times$",
-    "±": r"$\pm$",
-    "–": "--",
-    "—": "---",
-    "†": r"\dag{}",
-    "‡": r"\ddag{}",
-    "§": r"\S{}",
-    "¶": r"\P{}",
-    "√": r"$\surd$",
-    **{raised: f"$^{plain}$" for raised, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True)},
-    "⁻": "$^-$",
-}
-_MARKDOWN = r"\`*_{}[]<>#|~&"
+_LATEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "↓": r"$\downarrow$",
+        "↑": r"$\uparrow$",
+        "≈": r"$\approx$",
+        "∞": r"$_\infty$",
+        "\N{MINUS SIGN}": "$-$",
+        "×": r"$\times$",
+        "±": r"$\pm$",
+        "–": "--",
+        "—": "---",
+        "†": r"\dag{}",
+        "‡": r"\ddag{}",
+        "§": r"\S{}",
+        "¶": r"\P{}",
+        "√": r"$\surd$",
+        **{raised: f"$^{digit}$" for raised, digit in zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True)},
+        "⁻": "$^-$",
+    }
+)
+_MARKDOWN = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>#|~&"})
 
 
 @dataclass(frozen=True)
@@ -46,19 +49,16 @@ class _Markup:
 
 def to_markdown(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
     """Write ``folder/leaderboard.md`` and return its path."""
-    parts = [_markdown(board) for board in boards(results, force)]
-    return _written(folder / "leaderboard.md", parts)
+    target = folder / "leaderboard.md"
+    write_text(target, "\n\n".join(map(_markdown, boards(results, force))) + "\n")
+    return target
 
 
 def to_latex(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
     r"""Write ``folder/leaderboard.tex`` and return its path: tables to ``\input``."""
     head = "% Needs \\usepackage{booktabs}. Bold: no model of the column is better beyond noise."
-    parts = [_latex(board) for board in boards(results, force)]
-    return _written(folder / "leaderboard.tex", [head, *parts])
-
-
-def _written(target: Path, parts: Sequence[str]) -> Path:
-    write_text(target, "\n\n".join(parts) + "\n")
+    target = folder / "leaderboard.tex"
+    write_text(target, "\n\n".join([head, *map(_latex, boards(results, force))]) + "\n")
     return target
 
 
@@ -68,8 +68,7 @@ def escape_latex(text: str) -> str:
     >>> escape_latex("50 % of a_b"), escape_latex("\\input{x}")
     ('50 \\% of a\\_b', '\\textbackslash{}input\\{x\\}')
     """
-    printable = (character if character.isprintable() else "?" for character in text)
-    return "".join(_LATEX.get(character, character) for character in printable)
+    return plain(text, "?").translate(_LATEX)
 
 
 def escape_markdown(text: str) -> str:
@@ -78,8 +77,7 @@ def escape_markdown(text: str) -> str:
     >>> escape_markdown("<b>|x_y")
     '\\<b\\>\\|x\\_y'
     """
-    printable = (character if character.isprintable() else "?" for character in text)
-    return "".join(f"\\{each}" if each in _MARKDOWN else each for each in printable)
+    return plain(text, "?").translate(_MARKDOWN)
 
 
 _AS_MARKDOWN = _Markup(escape_markdown, "**{}**".format, "<sub>{}</sub>".format)
@@ -95,22 +93,12 @@ def _markdown(board: Board) -> str:
 
 
 def _latex(board: Board) -> str:
-    head = [r"\#", "Model", *(_heading(board, c, escape_latex) for c in board.columns)]
-    *lines, last = [f"{' & '.join(row)} \\\\" for row in _rows(board, _AS_LATEX)]
-    notes = "\n".join(f"% {escape_latex(sentence)}" for sentence in _words(board))
-    return "\n".join(
-        [
-            notes,
-            rf"\begin{{tabular}}{{rl{'r' * len(board.columns)}}}",
-            r"\toprule",
-            f"{' & '.join(head)} \\\\",
-            r"\midrule",
-            *lines,
-            last,
-            r"\bottomrule",
-            r"\end{tabular}",
-        ]
-    )
+    headings = [r"\#", "Model", *(_heading(board, c, escape_latex) for c in board.columns)]
+    head, *rows = (f"{' & '.join(row)} \\\\" for row in [headings, *_rows(board, _AS_LATEX)])
+    notes = [f"% {escape_latex(sentence)}" for sentence in _words(board)]
+    begin = rf"\begin{{tabular}}{{rl{'r' * len(board.columns)}}}"
+    rules = [r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
+    return "\n".join([*notes, begin, *rules, r"\end{tabular}"])
 
 
 def _heading(board: Board, column: Column, escape: Callable[[str], str]) -> str:

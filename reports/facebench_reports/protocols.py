@@ -95,7 +95,7 @@ def legend(board: Board) -> Iterator[str]:
         yield "± is one standard error."
     if any(row.places for row in board.rows):
         yield "Below a rank: the places that 95 % of resamples give."
-    if board.has_ties and board.knows_noise:
+    if board.knows_noise and not board.differing and any(row.shared for row in board.rows):
         yield (
             "A rank is 1 + the number of models that are better beyond noise (paired t-test, "
             "p < 0.05), so models that cannot be told apart share one (=)."
@@ -105,7 +105,7 @@ def legend(board: Board) -> Iterator[str]:
         yield "Noise floor: what other real images score in a model's place."
     if any(real.own for real in reals):
         yield "Own: what the reference images score themselves; × is a value's ratio to that."
-    if board.has_sanity:
+    if any(result.is_sanity for result in board.results):
         yield (
             "Rows without a rank are sanity checks, real images spoilt or repeated in known ways: "
             "they show what each metric sees, and take no part in ranks."
@@ -114,7 +114,12 @@ def legend(board: Board) -> Iterator[str]:
 
 def summary(boards: list[Board]) -> str:
     """Say in one sentence what is on `boards`."""
-    what = " and ".join(_counts(boards))
+    results = [result for board in boards for result in board.results]
+    counts = (
+        (len({r.model for r in results if not r.is_sanity}), "model"),
+        (len({r.model for r in results if r.is_sanity}), "sanity check"),
+    )
+    what = " and ".join(f"{n} {kind}{'s' if n > 1 else ''}" for n, kind in counts if n)
     if len(boards) > 1:
         return f"{what} under {len(boards)} protocols, each ranked in a table of its own."
     [board] = boards
@@ -125,11 +130,3 @@ def summary(boards: list[Board]) -> str:
         f"{what}, {p.num:,} images each, against {p.num_reference:,} images of {p.dataset} "
         f"({p.split} split), ordered by {ordered_by(board.ordering)}."
     )
-
-
-def _counts(boards: list[Board]) -> Iterator[str]:
-    results = [row.result for board in boards for row in board.rows]
-    for kind, sanity in (("model", False), ("sanity check", True)):
-        count = len({result.model for result in results if result.is_sanity == sanity})
-        if count:
-            yield f"{count} {kind}{'s' if count > 1 else ''}"

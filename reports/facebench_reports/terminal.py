@@ -1,6 +1,6 @@
 """The leaderboard in a terminal."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from facebench.results.result import Result
 from facebench_reports import protocols
 from facebench_reports.board import Board, Cell, Row, boards
 from facebench_reports.columns import Real
-from facebench_reports.notes import Note
 
 _GAP = 2  # between columns of a table: one of padding, one of the box
 _EDGES = 2  # the box's own
@@ -37,13 +36,13 @@ def to_terminal(results: Sequence[Result], folder: Path, force: bool = False) ->
     Console().print(terminal_table(results, force))
 
 
-def plain(text: str) -> str:
-    r"""Return `text` without what could steer a terminal.
+def plain(text: str, instead: str = "�") -> str:
+    r"""Return `text` without what could steer a terminal, or break a line.
 
     >>> plain("a[bold]\x1b[31m")
     'a[bold]�[31m'
     """
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return "".join(c if c.isprintable() else instead for c in text)
 
 
 def _heading(board: Board) -> Iterator[RenderableType]:
@@ -60,11 +59,11 @@ def _heading(board: Board) -> Iterator[RenderableType]:
 
 
 @dataclass(frozen=True)
-class _Strip:
+class _Column:
     """One column of a table, before its width is known."""
 
     heading: Text
-    texts: list[Text]
+    texts: Sequence[Text]
 
     @property
     def width(self) -> int:
@@ -81,48 +80,57 @@ class _Tables:
     board: Board
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
-        ranks, models = _places(self.board), _models(self.board)
+        ranks, models, *metrics = _columns(self.board)
         names = min(models.width, options.max_width // 3)
         room = options.max_width - _EDGES - ranks.width - _GAP - names
-        for strips in _packed(_metrics(self.board), room):
-            yield _table([ranks, models, *strips], names)
+        for columns in _packed(metrics, room):
+            yield _table([ranks, models, *columns], names)
 
 
-def _packed(strips: Iterable[_Strip], room: int) -> Iterator[list[_Strip]]:
-    """Yield as many `strips` as fit into `room` at a time, at least one."""
-    pack: list[_Strip] = []
-    for strip in strips:
-        if pack and sum(each.width + _GAP for each in [*pack, strip]) > room:
+def _packed(columns: Sequence[_Column], room: int) -> Iterator[list[_Column]]:
+    """Yield as many `columns` as fit into `room` at a time, at least one."""
+    pack: list[_Column] = []
+    for column in columns:
+        if pack and sum(each.width + _GAP for each in [*pack, column]) > room:
             yield pack
             pack = []
-        pack.append(strip)
+        pack.append(column)
     yield pack
 
 
-def _table(strips: Sequence[_Strip], names: int) -> Table:
+def _table(columns: Sequence[_Column], names: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False)
-    for index, strip in enumerate(strips):
+    for index, column in enumerate(columns):
         is_model = index == 1
         table.add_column(
-            strip.heading,
+            column.heading,
             justify="left" if is_model else "right",
             overflow="fold",
-            width=names if is_model else strip.width,
+            width=names if is_model else column.width,
         )
-    for texts in zip(*(strip.texts for strip in strips), strict=True):
+    for texts in zip(*(column.texts for column in columns), strict=True):
         table.add_row(*texts)
     return table
 
 
-def _places(board: Board) -> _Strip:
-    below = [f"\n{row.places}" if row.places else "" for row in board.rows]
-    texts = [Text(r.place).append(b, "dim") for r, b in zip(board.rows, below, strict=True)]
-    return _Strip(Text("#"), [Text(), *texts] if any(board.reals) else texts)
+def _columns(board: Board) -> list[_Column]:
+    """Return the places, the names and each metric, with the real images in a row above."""
+    headings = [Text("#"), Text("model")]
+    for column in board.columns:
+        heading = Text(f"{column.title} {column.arrow}")
+        headings.append(heading.append(board.signs(column), "not bold yellow"))
+    rows = [
+        [_place(row), _model(board, row), *(_text(cell, row) for cell in row.cells)]
+        for row in board.rows
+    ]
+    if any(board.reals):
+        real = Text("real images\n(noise floor)", "dim")
+        rows.insert(0, [Text(), real, *map(_real, board.reals)])
+    return [_Column(*each) for each in zip(headings, zip(*rows, strict=True), strict=True)]
 
 
-def _models(board: Board) -> _Strip:
-    real = [Text("real images\n(noise floor)", "dim")] if any(board.reals) else []
-    return _Strip(Text("model"), real + [_model(board, row) for row in board.rows])
+def _place(row: Row) -> Text:
+    return Text(row.place).append(f"\n{row.places}" if row.places else "", "dim")
 
 
 def _model(board: Board, row: Row) -> Text:
@@ -131,14 +139,6 @@ def _model(board: Board, row: Row) -> Text:
         text.append(f" {marks}", "not dim yellow")
     unlike = protocols.unlike(row.result.protocol, board.differing)
     return text.append(f"\n{plain(unlike)}", "dim") if unlike else text
-
-
-def _metrics(board: Board) -> Iterator[_Strip]:
-    for index, (column, real) in enumerate(zip(board.columns, board.reals, strict=True)):
-        heading = Text(f"{column.title} {column.arrow}")
-        heading.append(board.signs(column), "not bold yellow")
-        above = [_real(real)] if any(board.reals) else []
-        yield _Strip(heading, above + [_text(row.cells[index], row) for row in board.rows])
 
 
 def _real(real: Real | None) -> Text:
@@ -160,13 +160,7 @@ def _text(cell: Cell | None, row: Row) -> Text:
 
 def _legend(board: Board) -> Iterator[RenderableType]:
     yield Text(" ".join([protocols.caption(board), *protocols.legend(board)]), style="dim")
-    for note in board.notes:
-        yield _note(note.mark or "all", note)
-    for note in board.column_notes:
-        yield _note(note.mark, note)
-
-
-def _note(mark: str, note: Note) -> Table:
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_row(Text(mark, "yellow"), Text(plain(note.text)))
-    return grid
+    for note in (*board.notes, *board.column_notes):
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_row(Text(note.mark or "all", "yellow"), Text(plain(note.text)))
+        yield grid

@@ -4,32 +4,19 @@ So a plot follows the page from light to dark to paper without being drawn again
 page, `paint` puts the light colours in their places.
 """
 
+import json
 import re
+from importlib.resources import files
 from typing import Any
 
 SERIES = 7
 """Colours of models, told apart by colour-blind readers (after Okabe & Ito 2008)."""
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 
-LIGHT = {
-    "paper": "#fcfbf8",
-    "panel": "#f3f1ea",
-    "ink": "#1c1e22",
-    "quiet": "#5a5d63",
-    "rule": "#c9c5ba",
-    "c1": "#0068a5",
-    "c2": "#b84a00",
-    "c3": "#00795a",
-    "c4": "#9b3f83",
-    "c5": "#846000",
-    "c6": "#2f7fb8",
-    "c7": "#6b6b6b",
-}
-"""The style sheet's light colours; a test holds that both agree."""
-FONT = (
-    'Seravek, "Gill Sans Nova", "Source Sans 3", Ubuntu, Calibri, "Noto Sans", '
-    '"Liberation Sans", sans-serif'
-)
+_STYLE = (files("facebench_reports") / "templates" / "leaderboard.css").read_text("utf-8")
+_VARIABLES = dict(re.findall(r"--(\w+): (.+);", _STYLE.partition("}")[0]))
+LIGHT = {name: text for name, text in _VARIABLES.items() if text.startswith("#")}
+"""The style sheet's light colours, by their names."""
 _VARIABLE = re.compile(r"var\(--(\w+)\)")
 
 
@@ -45,22 +32,24 @@ def shape(index: int) -> str:
 
 def settings() -> dict[str, Any]:
     """Return Vega-Lite's ``config``."""
-    axis = {
+    words = {
+        "titleColor": "var(--quiet)",
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelFontSize": 12,
+    }
+    axis = words | {
         "domainColor": "var(--rule)",
         "gridColor": "var(--rule)",
         "gridOpacity": 0.45,
         "gridWidth": 0.6,
         "tickColor": "var(--rule)",
         "labelColor": "var(--quiet)",
-        "titleColor": "var(--quiet)",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
         "labelLimit": 130,
         "titlePadding": 8,
     }
     return {
-        "font": FONT,
+        "font": _VARIABLES["sans"],
         "background": "transparent",
         "aria": False,  # a figure's caption says what it shows, and the tables hold its numbers
         "view": {"stroke": None},
@@ -77,27 +66,12 @@ def settings() -> dict[str, Any]:
         "point": {"filled": True, "size": 55, "opacity": 1, "color": "var(--ink)"},
         "line": {"strokeWidth": 1.6, "color": "var(--ink)"},
         "bar": {"color": "var(--c1)"},
-        "legend": {
-            "labelColor": "var(--ink)",
-            "titleColor": "var(--quiet)",
-            "labelFontSize": 12,
-            "titleFontSize": 12,
-            "titleFontWeight": "normal",
-            "orient": "bottom",
-            "columns": 3,
-            "labelLimit": 180,
-        },
+        "legend": words
+        | {"labelColor": "var(--ink)", "orient": "bottom", "columns": 3, "labelLimit": 180},
     }
 
 
-def paint(spec: Any) -> Any:
+def paint(spec: dict[str, Any]) -> dict[str, Any]:
     """Return a plot's description with colours in the place of variables."""
-    match spec:
-        case dict():
-            return {key: paint(value) for key, value in spec.items()}
-        case list():
-            return [paint(value) for value in spec]
-        case str():
-            return _VARIABLE.sub(lambda found: LIGHT[found[1]], spec)
-        case _:
-            return spec
+    painted = _VARIABLE.sub(lambda found: LIGHT[found[1]], json.dumps(spec))
+    return dict(json.loads(painted))

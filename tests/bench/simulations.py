@@ -17,7 +17,7 @@ import click
 import numpy as np
 import torch
 
-from facebench.engine.row import recorded
+from facebench.engine.scores import recorded
 from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.metrics.paired import LEVEL, difference
 from facebench.metrics.table import METRICS

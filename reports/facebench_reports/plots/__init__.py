@@ -6,9 +6,8 @@ only with a browser) and Bokeh (PNG only with a browser); its own takes .9 MB.
 """
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
-from facebench.results.visuals import Exhibits
+from facebench.results.visuals import Visuals
 from facebench_reports.board import Board
 from facebench_reports.plots.clouds import features
 from facebench_reports.plots.infinity import extrapolation
@@ -18,11 +17,10 @@ from facebench_reports.plots.runs import cost, training
 from facebench_reports.plots.scatter import planes
 
 __all__ = [
-    "FIGURES",
     "PLOTTED",
-    "Draw",
     "Figure",
     "Panel",
+    "Plot",
     "cost",
     "extrapolation",
     "features",
@@ -33,14 +31,10 @@ __all__ = [
     "training",
 ]
 
-Draw = Callable[[Board, Mapping[str, Exhibits]], Figure]
-FIGURES: Mapping[str, Draw] = MappingProxyType(
-    {draw.__name__: draw for draw in (metrics, planes, extrapolation, features, training, cost)}
-)
-"""Every plot by its name, in the order of the page."""
+Plot = Callable[[Board, Mapping[str, Visuals]], Figure]
 
 
-def figures(board: Board, exhibits: Mapping[str, Exhibits]) -> list[Figure]:
-    """Return every figure that there are numbers for."""
-    found = (draw(board, exhibits) for draw in FIGURES.values())
-    return [figure for figure in found if figure.panels]
+def figures(board: Board, visuals: Mapping[str, Visuals]) -> list[Figure]:
+    """Return every figure that there are numbers for, in the order of the page."""
+    plots = (metrics, planes, extrapolation, features, training, cost)
+    return [figure for plot in plots if (figure := plot(board, visuals)).panels]

@@ -3,26 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from facebench.results.result import Result, Value
-from facebench.results.visuals import Exhibits
+from facebench.results.visuals import Visuals
 from facebench_reports.board import Board
 from facebench_reports.columns import Column
-from facebench_reports.plots.parts import (
-    NAMES,
-    Figure,
-    Panel,
-    Spec,
-    interval,
-    orders,
-    rows_height,
-    shown,
-    tip,
-)
+from facebench_reports.plots import parts
+from facebench_reports.plots.parts import Figure, Panel, Spec, tip
 
 
-def metrics(board: Board, exhibits: Mapping[str, Exhibits]) -> Figure:
+def metrics(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
     """Plot every metric with its intervals."""
-    results = shown(board)
-    names = orders(board)[board.ordering.key]
+    results = parts.shown(board)
+    names = parts.orders(board)[board.ordering.key]
     return Figure(
         "metrics",
         "Every metric with its interval",
@@ -35,23 +26,25 @@ def metrics(board: Board, exhibits: Mapping[str, Exhibits]) -> Figure:
 
 def _metric(column: Column, results: Sequence[Result], names: Sequence[str]) -> Panel:
     held = [(result, value) for result in results if (value := column.value(result))]
-    y = {"field": "model", "type": "nominal", "sort": names, "title": None, "axis": NAMES}
-    number = {"field": "value", "type": "quantitative", "title": None, "axis": {"tickCount": 5}}
-    x = number | {"scale": {"zero": False}}
+    x, y = _axis("value"), parts.names(names)
     tips = [tip("model", "model"), tip("value", column.title), *map(tip, ("low", "high"))]
     rule: Spec = {
         "transform": [{"filter": "isValid(datum.low)"}],
         "mark": {"type": "rule", "strokeWidth": 1.5},
-        "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}},
+        "encoding": {"y": y, "x": _axis("low"), "x2": {"field": "high"}},
     }
     layers = [
         *_reference_lines([value for _, value in held]),
         *([rule] if any(value.low is not None for _, value in held) else []),
         {"mark": "point", "encoding": {"y": y, "x": x, "tooltip": tips}},
     ]
-    data = [{"model": result.model, **interval(value)} for result, value in held]
+    data = [{"model": result.model, **parts.interval(value)} for result, value in held]
     spec: Spec = {"data": {"values": data}, "layer": layers}
-    return Panel(f"{column.title} {column.arrow}", spec, rows_height(len(held)))
+    return Panel(f"{column.title} {column.arrow}", spec, parts.rows_height(len(held)))
+
+
+def _axis(field: str) -> Spec:
+    return parts.number(field, title=None, axis={"tickCount": 5}, scale={"zero": False})
 
 
 def _reference_lines(values: Sequence[Value]) -> Iterator[Spec]:
@@ -65,5 +58,5 @@ def _reference_lines(values: Sequence[Value]) -> Iterator[Spec]:
             yield {
                 "data": {"values": [{"real": number} for number in found]},
                 "mark": {"type": "rule", "strokeDash": dash, "color": "var(--quiet)"},
-                "encoding": {"x": {"field": "real", "type": "quantitative"}},
+                "encoding": {"x": parts.number("real")},
             }

@@ -1,10 +1,11 @@
 """What the plots share: panels, and the marks that mean the same in all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from facebench.results.result import Result, Value
+from facebench.results.visuals import Visuals
 from facebench_reports import theme
 from facebench_reports.board import Board
 
@@ -14,9 +15,6 @@ LABELLED = 12
 """Models that have their names beside their points; of more, names would cover each other."""
 
 Spec = dict[str, Any]
-
-NAMES: Spec = {"grid": True, "labelColor": "var(--ink)", "ticks": False, "domain": False}
-"""The axis that has the models' names."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,30 @@ def shown(board: Board) -> list[Result]:
     return (models or board.results)[:PLOTTED]
 
 
+def held_visuals(board: Board, visuals: Mapping[str, Visuals]) -> list[tuple[int, str, Visuals]]:
+    """Return the numbers, names and visuals of the models that have panels of their own."""
+    models = [result.model for result in shown(board)[:LABELLED]]
+    return [(i, model, visuals.get(model, Visuals())) for i, model in enumerate(models)]
+
+
 def orders(board: Board) -> dict[str, list[str]]:
     """Return the models from best to worst by each metric."""
     results = shown(board)
     return {
-        column.key: [result.model for result in sorted(results, key=column.badness)]
+        column.key: [result.model for result in sorted(results, key=column.sort_key)]
         for column in board.columns
     }
+
+
+def number(field: str, **more: Any) -> Spec:
+    """Return an axis of numbers."""
+    return {"field": field, "type": "quantitative", **more}
+
+
+def names(models: Sequence[str]) -> Spec:
+    """Return the axis that has the models' names, in their order."""
+    axis = {"grid": True, "labelColor": "var(--ink)", "ticks": False, "domain": False}
+    return {"field": "model", "type": "nominal", "sort": models, "title": None, "axis": axis}
 
 
 def interval(value: Value) -> Spec:
@@ -92,6 +107,7 @@ def identity(names: Sequence[str]) -> Spec:
 
 def tip(field: str, title: str = "") -> Spec:
     """Return a line of what is shown to who points at a mark."""
-    kind: Spec = {"type": "nominal"} if field in ("model", "phase") else {"type": "quantitative"}
-    number = {} if field in ("model", "phase") else {"format": ".4~g"}
-    return {"field": field, "title": title or field, **kind, **number}
+    named: Spec = {"field": field, "title": title or field}
+    if field in ("model", "phase"):
+        return named | {"type": "nominal"}
+    return named | {"type": "quantitative", "format": ".4~g"}

@@ -3,62 +3,45 @@
 from collections.abc import Mapping, Sequence
 
 from facebench.results.result import Result
-from facebench.results.visuals import Exhibits
+from facebench.results.visuals import Curve, Visuals
 from facebench_reports import theme
 from facebench_reports.board import Board
-from facebench_reports.plots.parts import (
-    LABELLED,
-    NAMES,
-    Figure,
-    Panel,
-    Spec,
-    rows_height,
-    shown,
-    tip,
-)
+from facebench_reports.plots import parts
+from facebench_reports.plots.parts import Figure, Panel, Spec, number, tip
 
 SERIES = 6
 """Curves of one training that are shown: the first it logged."""
 
 
-def training(board: Board, exhibits: Mapping[str, Exhibits]) -> Figure:
+def training(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
     """Plot what each model's training logged."""
-    curves = [
-        (result.model, index, name, points)
-        for index, result in enumerate(shown(board)[:LABELLED])
-        for name, points in [*exhibits.get(result.model, Exhibits()).training.items()][:SERIES]
+    panels = [
+        _curve(f"{model}: {name}", theme.colour(index), name, points)
+        for index, model, held in parts.held_visuals(board, visuals)
+        for name, points in [*held.training.items()][:SERIES]
     ]
     return Figure(
-        "training",
-        "How the models were trained",
-        "What each run logged, by step.",
-        [_curve(*curve) for curve in curves],
+        "training", "How the models were trained", "What each run logged, by step.", panels
     )
 
 
-def _curve(model: str, index: int, name: str, points: Sequence[tuple[float, float]]) -> Panel:
-    tips = [tip("step", "step"), tip("value", name)]
+def _curve(title: str, colour: str, name: str, points: Curve) -> Panel:
+    few = {"tickCount": 4}
     spec: Spec = {
         "data": {"values": [{"step": step, "value": value} for step, value in points]},
-        "mark": {"type": "line", "color": theme.colour(index)},
+        "mark": {"type": "line", "color": colour},
         "encoding": {
-            "x": {"field": "step", "type": "quantitative", "axis": {"tickCount": 4}},
-            "y": {
-                "field": "value",
-                "type": "quantitative",
-                "title": None,
-                "scale": {"zero": False},
-                "axis": {"tickCount": 4, "format": "~g"},
-            },
-            "tooltip": tips,
+            "x": number("step", axis=few),
+            "y": number("value", title=None, scale={"zero": False}, axis=few | {"format": "~g"}),
+            "tooltip": [tip("step", "step"), tip("value", name)],
         },
     }
-    return Panel(f"{model}: {name}", spec, 170)
+    return Panel(title, spec, 170)
 
 
-def cost(board: Board, exhibits: Mapping[str, Exhibits]) -> Figure:
+def cost(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
     """Plot time and memory by phase."""
-    results = shown(board)
+    results = parts.shown(board)
     panels = [
         _bars(results, [r.seconds for r in results], "Seconds", stacked=True),
         _bars(results, [r.memory for r in results], "Peak memory of the engine, MiB"),
@@ -83,15 +66,13 @@ def _bars(
         for phase, amount in by_phase.items()
     ]
     phases = list(dict.fromkeys(point["phase"] for point in data))
-    colours = [theme.colour(index) for index in range(len(phases))]
-    names = [result.model for result in results]
     encoding: Spec = {
-        "y": {"field": "model", "type": "nominal", "sort": names, "title": None, "axis": NAMES},
-        "x": {"field": "value", "type": "quantitative", "title": None, "axis": {"tickCount": 5}},
+        "y": parts.names([result.model for result in results]),
+        "x": number("value", title=None, axis={"tickCount": 5}),
         "color": {
             "field": "phase",
             "type": "nominal",
-            "scale": {"domain": phases, "range": colours},
+            "scale": {"domain": phases, "range": [*map(theme.colour, range(len(phases)))]},
             "legend": {"title": None},
         },
         "tooltip": [tip("model", "model"), tip("phase", "phase"), tip("value", title)],
@@ -100,4 +81,4 @@ def _bars(
         encoding["yOffset"] = {"field": "phase", "type": "nominal", "sort": phases}
     lines = len(results) * (1 if stacked else max(1, len(phases)))
     spec: Spec = {"data": {"values": data}, "mark": "bar", "encoding": encoding}
-    return Panel(title, spec, 30 + rows_height(max(len(results), lines * 3 // 4)))
+    return Panel(title, spec, 30 + parts.rows_height(max(len(results), lines * 3 // 4)))

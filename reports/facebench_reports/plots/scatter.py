@@ -2,23 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from facebench.results.result import Result, Value
-from facebench.results.visuals import Exhibits
+from facebench.results.result import Result
+from facebench.results.visuals import Visuals
 from facebench_reports.board import Board
 from facebench_reports.columns import Column
-from facebench_reports.plots.parts import (
-    LABELLED,
-    Figure,
-    Panel,
-    Spec,
-    identity,
-    labels,
-    shown,
-    tip,
-)
+from facebench_reports.plots import parts
+from facebench_reports.plots.parts import Figure, Panel, Spec, tip
 
 
-def planes(board: Board, exhibits: Mapping[str, Exhibits]) -> Figure:
+def planes(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
     """Plot precision against recall, and density against coverage."""
     by_key = {column.key: column for column in board.columns}
     pairs = [("recall", "precision"), ("coverage", "density")]
@@ -33,11 +25,11 @@ def planes(board: Board, exhibits: Mapping[str, Exhibits]) -> Figure:
 
 
 def _scatter(across: Column, up: Column, board: Board) -> Panel:
-    models = shown(board)
+    models = parts.shown(board)
     checks = [result for result in board.results if result.is_sanity and result not in models]
     data = [*_pairs("model", models, across, up), *_pairs("check", checks, across, up)]
     x, y = _axis(across, "x"), _axis(up, "y")
-    marks = identity([result.model for result in models])
+    marks = parts.identity([result.model for result in models])
     tips = [tip("model", "model"), tip("x", across.title), tip("y", up.title)]
     place: Spec = {"x": x, "y": y, "tooltip": tips}
     ring = {"type": "point", "color": "var(--quiet)", "filled": False, "size": 30}
@@ -51,8 +43,8 @@ def _scatter(across: Column, up: Column, board: Board) -> Panel:
             "encoding": place | marks,
         },
     ]
-    if len(models) <= LABELLED:
-        layers.append(labels([_only("model")], x, y))
+    if len(models) <= parts.LABELLED:
+        layers.append(parts.labels([_only("model")], x, y))
     spec: Spec = {"data": {"values": data}, "layer": layers}
     return Panel(f"{up.title} against {across.title.lower()}", spec, 340)
 
@@ -65,7 +57,11 @@ def _pairs(kind: str, results: Sequence[Result], across: Column, up: Column) -> 
     for result in results:
         x, y = across.value(result), up.value(result)
         if x and y:
-            yield {"model": result.model, "kind": kind, **_point(x, y)}
+            yield {
+                **{"model": result.model, "kind": kind},
+                **{"x": x.value, "x_low": x.low, "x_high": x.high},
+                **{"y": y.value, "y_low": y.low, "y_high": y.high},
+            }
 
 
 def _interval_rules(data: Sequence[Spec], x: Spec, y: Spec, colour: Spec) -> Iterator[Spec]:
@@ -80,16 +76,8 @@ def _interval_rules(data: Sequence[Spec], x: Spec, y: Spec, colour: Spec) -> Ite
             }
 
 
-def _point(x: Value, y: Value) -> Spec:
-    return {
-        **{"x": x.value, "x_low": x.low, "x_high": x.high},
-        **{"y": y.value, "y_low": y.low, "y_high": y.high},
-    }
-
-
 def _axis(column: Column, field: str) -> Spec:
-    title = f"{column.title} {column.arrow}"
-    return {"field": field, "type": "quantitative", "title": title, "scale": {"nice": True}}
+    return parts.number(field, title=f"{column.title} {column.arrow}", scale={"nice": True})
 
 
 def _real_points(

@@ -1,4 +1,4 @@
-"""The control grids of a run as a film."""
+"""The control grids of a run as an animation."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -13,17 +13,17 @@ MOST_FRAMES = 120
 FRAME_MS, LAST_FRAME_MS = 100, 2000
 
 
-def save_films(grids: Sequence[Path], target: Path) -> list[Path]:
+def save_animation(grids: Sequence[Path], target: Path) -> list[Path]:
     """Save the pictures `grids` as ``target.gif``, and as ``.mp4`` where imageio-ffmpeg is.
 
     More than 120 pictures are thinned evenly; the last one always stays, and stays longest.
     """
     chosen = np.linspace(0, len(grids) - 1, min(len(grids), MOST_FRAMES)).round().astype(int)
     frames = [Image.open(grids[index]).convert("RGB") for index in chosen]
-    films = [save_gif(frames, target.with_suffix(".gif"))]
+    saved = [save_gif(frames, target.with_suffix(".gif"))]
     if find_spec("imageio_ffmpeg"):
-        films.append(_save_mp4(frames, target.with_suffix(".mp4")))
-    return films
+        saved.append(_save_mp4(frames, target.with_suffix(".mp4")))
+    return saved
 
 
 def save_gif(
@@ -46,18 +46,13 @@ def _save_mp4(frames: Sequence[Image.Image], target: Path) -> Path:
     with atomic_path(target) as partial:
         writer = imageio_ffmpeg.write_frames(
             str(partial),
-            _even(frames[0]).size,
+            frames[0].size,
             fps=1000 / FRAME_MS,
             quality=8,
-            macro_block_size=2,
+            macro_block_size=2,  # the video's colour format has no odd sizes
         )
         writer.send(None)
         for frame in held:
-            writer.send(np.ascontiguousarray(_even(frame)))
+            writer.send(np.ascontiguousarray(frame))
         writer.close()
     return target
-
-
-def _even(frame: Image.Image) -> Image.Image:
-    """Cut a last odd row or column, which the video's colour format cannot have."""
-    return frame.crop((0, 0, frame.width & ~1, frame.height & ~1))

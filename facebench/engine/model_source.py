@@ -1,0 +1,131 @@
+"""The images of a model, and the name that they are kept under.
+
+A sampler's process keeps its framework, its memory and its crashes out of the engine (TensorFlow
+and torch's Triton do not even live in one process), and samples the next images while the engine
+extracts the features of the last. :mod:`facebench.sandbox` has its limits.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+from facebench.cache.paths import cache_folder
+from facebench.cache.store import MODELS
+from facebench.engine.identity import Identities, Identity, identify
+from facebench.engine.sources import Key, SamplerSource, Seeds
+from facebench.plugins import registry
+from facebench.plugins.dependencies import is_of_the_kernel
+from facebench.plugins.spec import Model
+from facebench.sampler import Images
+from facebench.sandbox.limits import DEFAULT, Limits
+from facebench.sandbox.parent import Sandbox
+
+
+class ModelSource(SamplerSource):
+    """The images of a model, sampled in a process of its own while it is needed."""
+
+    def __init__(self, model: Model, limits: Limits = DEFAULT):
+        super().__init__()
+        self.model, self._limits = model, limits
+        self._sandbox: Sandbox | None = None
+        self._known: Identity | None = None
+        self._before: set[str] = set()
+        self._opened, self._names = 0.0, False
+        self._keys: list[Key] = []
+
+    def keys(self, parts: Sequence[range]) -> list[Key]:
+        """Return which adapter's code, model and files they are, and what else shows."""
+        self._names = True  # of several ranks, the leader alone
+        self._known = self._identities.find(self._named)
+        if self._known and not self._known.holds():  # even what was read late is part of the name
+            self._before, self._known = set(self._known.files), None
+        shown = list[Key]() if self._known and self._known.complete else self._shown(parts)
+        assert self._known is not None, "it was opened"
+        named = {"source": f"{registry.origin(self.model.adapter)} {self._known.name}"}
+        self._keys = [named | each for each in shown or [{}] * len(parts)]
+        return self._keys
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the model's files, its options, and what else is known of its images."""
+        files = sorted(self._known.files.items()) if self._known else []
+        shown = dict.fromkeys(key.get("shown") for key in self._keys)
+        known = [self._backend, self.model.digest(), files, list(shown)]
+        return sha256(json.dumps(known).encode()).hexdigest()
+
+    @property
+    def note(self) -> str:
+        """What must be said of the images, now or when they were sampled."""
+        return super().note or (self._known.note if self._known else "")
+
+    def sample(self, batches: Sequence[Seeds]) -> Iterator[Images]:
+        """Yield the images of each batch, from the process."""
+        if self._sandbox is None:
+            self._opened = time.time()
+            self._sandbox = Sandbox(self.model, self._limits)
+        is_whole = False
+        try:
+            yield from self._sandbox.sample(batches)
+            is_whole = True
+        finally:
+            if not is_whole:  # what is on its way must not be taken for the next answer
+                self.close()
+
+    def remember_files(self) -> None:
+        """Keep the names of the files that turned out to be read, where keys were asked for."""
+        sandbox, opened = self._sandbox, self._opened
+        if sandbox is None or not self._names:
+            return
+        files = {
+            file
+            for file in sandbox.files
+            if not is_of_the_kernel(file) and not self._is_named(file)
+        }
+        known = self._known or identify(
+            self._named, files | self._before, sandbox.knows_all_files, opened
+        )
+        new = files - known.files.keys()
+        self._known = replace(known.grown(new, opened), note=self.note)
+        self._identities.keep(self._named, self._known)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._sandbox:
+            self._sandbox.close()
+            self._sandbox = None
+
+    def _shown(self, parts: Sequence[range]) -> list[Key]:
+        """Return a digest of the last and first image of each part, or nothing where all is known.
+
+        Only what has been sampled from shows what it reads, so the first part is sampled from in
+        any case.
+        """
+        pairs = [list(dict.fromkeys((part[-1], part[0]))) for part in parts]
+        sampled = self.sample_apart(pairs[:1])
+        self.remember_files()
+        if self._known and self._known.complete:
+            return []
+        sampled += self.sample_apart(pairs[1:])
+        self.remember_files()
+        return [{"shown": sha256(images.tobytes()).hexdigest()} for images in sampled]
+
+    @property
+    def _identities(self) -> Identities:
+        return Identities(cache_folder() / "features" / MODELS)
+
+    @cached_property
+    def _named(self) -> str:
+        """What was named, by content, and what else decides how it is opened."""
+        return f"{registry.origin(self.model.adapter)} {self._backend} {self.model.digest()}"
+
+    @property
+    def _backend(self) -> str:
+        return os.environ.get("KERAS_BACKEND", "")
+
+    def _is_named(self, file: str) -> bool:
+        return Path(file).is_relative_to(os.path.abspath(self.model.path))

@@ -1,0 +1,111 @@
+"""What a metric is: one function of a Comparison, and one row that says how to read its number."""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from facebench.errors import BadInput
+
+if TYPE_CHECKING:
+    from facebench.metrics.comparison import Comparison
+    from facebench.metrics.uncertainty import Estimate
+
+Better = Literal["lower", "higher", "reference"]
+"""Which direction is better; "reference": the closer to the reference's own value."""
+Needs = Literal["features", "logits", "lpips", "training"]
+"""What is extracted for it; "training": the features of the training images, too."""
+
+_KEY = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row: what a metric is called, how it is computed, how it is read.
+
+    Raises:
+        BadInput: for a row that could only fail, or mislead, once it is used.
+    """
+
+    key: str
+    """Its name with the default extractor, Inception's pool features."""
+    title: str
+    compute: "Callable[[Comparison], Estimate]"
+    """Called once for each model; it imports what it needs, for the table must load nothing."""
+    better: Better
+    paper: str
+    card: str
+    """One sentence for a reader who has never heard of it."""
+    caution: str = ""
+    """Its known failure mode."""
+    note: str = ""
+    """What must stand beside its every value, not in a footnote."""
+    unit: str = "1"
+    valid: tuple[float, float] = (0.0, math.inf)
+    """Which values can occur."""
+    needs: Needs = "features"
+    minimum: int = 2
+    """The fewest images a side it is defined for."""
+    distance: str = ""
+    """For distances: the stem of its key with any other extractor, e.g. "fd" in fd_random."""
+    elsewhere: str = ""
+    """For distances: its title with any other extractor, e.g. "Fréchet distance"."""
+    home: str = "inception"
+    """The extractor under which a distance goes by its bare key and title."""
+    default: bool = True
+    """Whether it is computed unasked."""
+    interval_note: str = ""
+    """Where its interval is not what 95 % promises."""
+
+    def __post_init__(self) -> None:
+        """Refuse a wrong row."""
+        for fault in self._faults():
+            raise BadInput(f"The metric {self.key!r} is refused: {fault}.")
+
+    def _faults(self) -> Iterator[str]:
+        for name in (self.key, *([self.distance] if self.distance else [])):
+            if not _KEY.fullmatch(name):
+                yield f"{name!r} must be small letters, digits and underscores, a letter first"
+        if not (self.title and self.card):
+            yield "it needs a title and a card, a sentence for who has never heard of it"
+        if not callable(self.compute):
+            yield "compute must be a function of a Comparison"
+        for name, known in (("better", Better), ("needs", Needs)):
+            if getattr(self, name) not in get_args(known):
+                there = ", ".join(get_args(known))
+                yield f"{name} is {getattr(self, name)!r}, which is not one of {there}"
+        if not self.valid[0] < self.valid[1]:
+            yield f"its valid values end at {self.valid[1]:g}, before they begin"
+        if self.minimum < 2:
+            yield f"minimum is {self.minimum}, and no metric is defined for fewer than 2 images"
+        if bool(self.distance) != bool(self.elsewhere):
+            yield "a distance has both a stem and a title for other extractors (elsewhere)"
+
+    @property
+    def names(self) -> set[str]:
+        """What its keys begin with, whatever the extractor."""
+        return {self.key, self.distance} - {""}
+
+    def named(self, extractor: str) -> str:
+        """Return the key under which this metric is reported with `extractor`.
+
+        >>> from facebench.metrics.table import METRICS
+        >>> METRICS["fid"].named("inception"), METRICS["fid"].named("inception@768")
+        ('fid', 'fid_768')
+        >>> METRICS["fid"].named("random"), METRICS["recall"].named("random")
+        ('fd_random', 'recall')
+        """
+        extractor = extractor.partition("~")[0]  # a mode's way to resize, which the protocol names
+        network, _, layer = extractor.partition("@")
+        if not self.distance or extractor == self.home:
+            return self.key
+        return f"{self.key}_{layer}" if network == self.home else f"{self.distance}_{extractor}"
+
+    def titled(self, key: str) -> str:
+        """Return the heading for a `key` that `named` gave."""
+        if key == self.key:
+            return self.title
+        if key.startswith(f"{self.distance}_"):
+            return f"{self.elsewhere}, {key.removeprefix(f'{self.distance}_')}"
+        return f"{self.title} @{key.removeprefix(f'{self.key}_')}"

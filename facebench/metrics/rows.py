@@ -1,0 +1,239 @@
+"""The built-in metrics: a function of a Comparison each, and a row. A new one has its row here.
+
+A function imports what computes it when it is called: who reads the rows loads neither torch nor
+scipy. What several metrics share, :class:`facebench.metrics.comparison.Comparison` has.
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+from facebench.errors import BadInput
+from facebench.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from facebench.metrics.comparison import Comparison
+    from facebench.metrics.uncertainty import Estimate
+
+
+def _fid(c: "Comparison") -> "Estimate":
+    from facebench.metrics.frechet import frechet_estimate
+
+    return frechet_estimate(c.real.features, c.fake.features)
+
+
+def _fid_inf(c: "Comparison") -> "Estimate":
+    from facebench.metrics.extrapolation import frechet_infinity_estimate
+
+    return frechet_infinity_estimate(c.real.features, c.fake.features, c.mode.seed)
+
+
+def _kid(c: "Comparison") -> "Estimate":
+    from facebench.metrics.kernel import kernel_estimate
+
+    real, fake = c.real.features, c.fake.features
+    size = min(c.mode.kid_subset_size, len(real), len(fake))
+    return kernel_estimate(real, fake, c.mode.kid_subsets, size, c.mode.seed)
+
+
+def _cmmd(c: "Comparison") -> "Estimate":
+    from facebench.metrics.kernel import cmmd_estimate
+
+    return cmmd_estimate(c.real.features, c.fake.features)
+
+
+def _inception_score(c: "Comparison") -> "Estimate":
+    from facebench.metrics.inception import inception_estimate
+
+    if c.fake.logits is None:
+        raise BadInput("The Inception Score needs logits: extract with inception.")
+    return inception_estimate(c.fake.logits, c.mode.splits, c.mode.seed)
+
+
+def _authenticity(c: "Comparison") -> "Estimate":
+    from facebench.metrics.memorization import authenticity_estimate
+
+    if c.training is None:
+        raise BadInput("Authenticity needs the training images' features: extract them.")
+    return authenticity_estimate(c.training.features, c.fake.features)
+
+
+_NULL_NOTE = (
+    "Close to its best value the interval is too wide, by up to about √2: differences between "
+    "nearly perfect models are called too rarely, never too often."
+)
+_SHARE = (0.0, 1.0)
+
+ROWS = (
+    Metric(
+        "fid",
+        "FID",
+        _fid,
+        "lower",
+        "Heusel et al. 2017, arXiv:1706.08500",
+        "Distance between the real and the generated images' feature distributions, each taken "
+        "as one Gaussian; 0 is perfect.",
+        "Biased upwards at small N, so compare only at equal N; it sees backgrounds and hats "
+        "before eyes and mouths.",
+        unit="squared feature units",
+        distance="fd",
+        elsewhere="Fréchet distance",
+        interval_note=_NULL_NOTE,
+    ),
+    Metric(
+        "fid_inf",
+        "FID∞",
+        _fid_inf,
+        "lower",
+        "Chong & Forsyth 2020, arXiv:1911.07023",
+        "FID as it would be of infinitely many images: a line in 1/N through nested subsets, "
+        "followed to its end.",
+        "Noisier than FID; with fewer images than feature dimensions only part of the bias is "
+        "taken away.",
+        unit="squared feature units",
+        valid=(-math.inf, math.inf),
+        minimum=4,
+        distance="fd_inf",
+        elsewhere="Fréchet distance∞",
+        interval_note=_NULL_NOTE,
+    ),
+    Metric(
+        "kid",
+        "KID",
+        _kid,
+        "lower",
+        "Bińkowski et al. 2018, arXiv:1801.01401",
+        "Squared kernel distance between the two feature distributions; unbiased, so it may fall "
+        "slightly below its ideal of 0.",
+        "Values near 0 are noise; its features are FID's, with the same blind spots.",
+        unit="kernel units",
+        valid=(-math.inf, math.inf),
+        distance="kd",
+        elsewhere="Kernel distance",
+        interval_note=_NULL_NOTE,
+    ),
+    Metric(
+        "cmmd",
+        "CMMD",
+        _cmmd,
+        "lower",
+        "Jayasumana et al. 2024, arXiv:2401.09603",
+        "Squared distance under a Gaussian kernel, times 1000, between features of length 1; "
+        "unbiased, and no Gaussian is assumed.",
+        "Published values are of CLIP's features: of others it is another scale, which its name "
+        "says.",
+        unit="kernel units × 1000",
+        valid=(-math.inf, math.inf),
+        distance="cmmd",
+        elsewhere="CMMD",
+        home="clip-vit-l-14-336px",
+        interval_note=_NULL_NOTE,
+    ),
+    Metric(
+        "is",
+        "IS",
+        _inception_score,
+        "higher",
+        "Salimans et al. 2016, arXiv:1606.03498",
+        "Whether an ImageNet classifier is sure of each image and sees many classes; it never "
+        "looks at the real images.",
+        "Sees ImageNet's classes, of which a face is none.",
+        note="IS says little of faces: ImageNet has no class for them",
+        unit="effective classes",
+        valid=(1.0, 1008.0),
+        needs="logits",
+        minimum=10,
+    ),
+    Metric(
+        "precision",
+        "Precision",
+        lambda c: c.manifold.precision,
+        "higher",
+        "Kynkäänniemi et al. 2019, arXiv:1904.06991",
+        "Share of the generated images that look real: they lie within the real images' "
+        "neighbourhoods.",
+        "A generator that repeats one good face scores high; read it with recall.",
+        unit="share of the generated images",
+        valid=_SHARE,
+        minimum=6,
+        interval_note="With fewer images than feature dimensions the interval is too wide, by up "
+        "to 1.5 times.",
+    ),
+    Metric(
+        "recall",
+        "Recall",
+        lambda c: c.manifold.recall,
+        "higher",
+        "Kynkäänniemi et al. 2019, arXiv:1904.06991",
+        "Share of the real images that the generator could have made: they lie within the "
+        "generated images' neighbourhoods.",
+        "Outliers among the generated images widen their neighbourhoods and flatter it.",
+        unit="share of the real images",
+        valid=_SHARE,
+        minimum=6,
+    ),
+    Metric(
+        "density",
+        "Density",
+        lambda c: c.manifold.density,
+        "higher",
+        "Naeem et al. 2020, arXiv:2002.09797",
+        "How many real neighbourhoods each generated image lies in, relative to what real images "
+        "would score; 1 is par.",
+        "Not bounded by 1: crowding the densest real regions raises it further.",
+        unit="1 = as real images",
+        minimum=6,
+    ),
+    Metric(
+        "coverage",
+        "Coverage",
+        lambda c: c.manifold.coverage,
+        "higher",
+        "Naeem et al. 2020, arXiv:2002.09797",
+        "Share of the real images that have a generated image among their neighbours.",
+        "Depends on N: compare only at equal N.",
+        unit="share of the real images",
+        valid=_SHARE,
+        minimum=6,
+    ),
+    Metric(
+        "authenticity",
+        "Authenticity",
+        _authenticity,
+        "higher",
+        "Alaa et al. 2022, arXiv:2102.08921",
+        "Share of the generated images that lie farther from their nearest training image than "
+        "that image from its own neighbour: a copycat has 0.",
+        "Blind to copies of faces that training holds twice, and good models score lower than bad "
+        "ones, which lie far from everything.",
+        unit="share of the generated images",
+        valid=_SHARE,
+        needs="training",
+        default=False,
+    ),
+    Metric(
+        "lpips_diversity",
+        "LPIPS diversity",
+        lambda c: c.fake.diversity.beside(c.real.diversity.value),
+        "reference",
+        "Zhang et al. 2018, arXiv:1801.03924",
+        "Mean perceptual distance between all pairs of generated images; it should match the real "
+        "images' own, neither less nor more.",
+        "Noise and artefacts raise it, so more is not better.",
+        unit="LPIPS",
+        needs="lpips",
+    ),
+    Metric(
+        "vendi",
+        "Vendi score",
+        lambda c: c.fake.vendi.beside(c.real.vendi.value),
+        "reference",
+        "Friedman & Dieng 2023, arXiv:2210.02410",
+        "How many entirely different images the set is worth, by the cosine similarity of their "
+        "features; it should match the real images' own. Exact at any N.",
+        "Grows with N, so compare only at equal N; noise raises it as well as variety.",
+        unit="effective images",
+        valid=(1.0, math.inf),
+        interval_note="With fewer images than feature dimensions the interval is too narrow: it "
+        "held the true value in 88 % of simulations, not 95 %.",
+    ),
+)

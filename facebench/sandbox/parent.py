@@ -1,0 +1,164 @@
+"""The engine's side of a sampler's process: what it is asked, and what its answers mean.
+
+A process that dies, is silent for too long or answers nonsense is a failed row, with the end of
+what it printed. How it is started, watched and killed: :mod:`facebench.sandbox.watch`.
+"""
+
+import contextlib
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from facebench.errors import BadInput, RowFailed
+from facebench.plugins.spec import Model
+from facebench.sampler import Images
+from facebench.sandbox.limits import Limits
+from facebench.sandbox.protocol import ProtocolError, read_header, read_images
+from facebench.sandbox.watch import WatchedProcess
+from facebench.testing import Finding
+from facebench.text import without_controls
+
+AHEAD = 4
+"""Batches that are sampled ahead while the engine works on one."""
+MOST_FILES = 1_000_000
+"""Names of files that a process may tell in all: one that tells on and on is ended."""
+_POLL = 0.1  # seconds
+_GRACE = 0.5  # seconds for the last messages to be read after the process has ended
+
+
+class Sandbox:
+    """A sampler in a process of its own, which opens a model and samples as often as it is asked.
+
+    Args:
+        model: what it opens.
+        limits: of time and memory.
+    """
+
+    def __init__(self, model: Model, limits: Limits):
+        self.files: set[str] = set()
+        """The files that the images are known to depend on, after each sampling."""
+        self.knows_all_files = False
+        """Whether the adapter says that there are no others."""
+        self._seconds = limits.seconds
+        self._counts: deque[int] = deque()
+        self._messages: queue.Queue[Any] = queue.Queue(AHEAD)
+        self._files_left = MOST_FILES
+        self._opened = False
+        self._process = WatchedProcess(limits.memory)
+        self.tree = self._process.tree
+        self._process.send({"model": (model.adapter, str(model.path), model.texts, model.code)})
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def sample(self, batches: Sequence[Sequence[int]]) -> Iterator[Images]:
+        """Yield the images of each batch of seeds.
+
+        Raises:
+            RowFailed: if the process failed or was ended.
+            BadInput: if the model refused.
+        """
+        self._counts.extend(map(len, batches))
+        self._process.send({"seeds": [list(map(int, seeds)) for seeds in batches]})
+        while (images := self._next()) is not None:
+            yield images
+
+    def check(self, num: int, first_seed: int) -> Any:
+        """Return what :func:`facebench.testing.check_sampler` finds; raises as `sample` does."""
+        self._process.send({"check": (num, first_seed)})
+        return self._next()
+
+    def close(self) -> None:
+        """End the process and all that it started; once is enough."""
+        self._process.close()
+        with contextlib.suppress(queue.Empty):
+            while self._reader.is_alive():  # it may wait for room
+                self._messages.get(timeout=_POLL)
+        self._process.output.finish()
+
+    def _next(self) -> Any:
+        """Return the next batch or all findings, None after the last, or raise an error."""
+        while True:
+            match message := self._wait():
+                case np.ndarray():
+                    return message
+                case {"kind": "findings", "findings": list(found)} if not self._counts:
+                    return found
+                case {"kind": "opened"} if not self._opened:  # each message gets time anew
+                    self._opened = True
+                    self._check_memory()
+                case {"kind": "files", "files": list(files), "all": bool(known)} if (
+                    self._files_left > 0
+                ):
+                    self._files_left -= max(len(files), 1)
+                    self.files.update(map(str, files))
+                    self.knows_all_files = known
+                case {"kind": "done"}:
+                    self._check_memory()
+                    self._counts.clear()
+                    return None
+                case {"kind": "refused", "reason": str(reason)}:
+                    raise BadInput(without_controls(reason))
+                case {"kind": "failed", "reason": str(reason)}:
+                    raise self._failure(without_controls(reason))
+                case _:
+                    raise self._failure(f"its process answered nonsense ({str(message)[:200]!r})")
+
+    def _wait(self) -> Any:
+        """Return the next message; end a process that is dead, silent or too large."""
+        until = time.monotonic() + self._seconds
+        while True:
+            # Before the queue is looked at: what a process said before it died is still there.
+            dead = self._process.is_dead()
+            with contextlib.suppress(queue.Empty):
+                return self._messages.get(timeout=_GRACE if dead else _POLL)
+            if dead:
+                self._process.kill()
+                raise self._failure(self._process.cause_of_death())
+            if time.monotonic() > until:
+                raise self._failure(
+                    f"it gave nothing for {self._seconds:g} seconds: --time-limit SECONDS "
+                    "gives a batch longer"
+                )
+
+    def _check_memory(self) -> None:
+        """Fail where too much is held, however short the time that it took."""
+        if overrun := self._process.memory_overrun():
+            raise self._failure(overrun)
+
+    def _failure(self, reason: str) -> RowFailed:
+        self.close()
+        tail = self._process.output.tail()
+        return RowFailed(f"{reason}; it said last:\n{tail}" if tail else reason)
+
+    def _read(self) -> None:
+        """Move messages to the queue, which holds the sampler back when it is full."""
+        with self._process.answers as answers:
+            try:
+                while message := read_header(answers):
+                    if message["kind"] == "images":
+                        count = self._counts.popleft() if self._counts else -1
+                        self._messages.put(read_images(answers, message.get("shape"), count))
+                    else:
+                        self._messages.put(message)
+            except (ProtocolError, OSError, MemoryError) as error:
+                self._messages.put({"kind": f"nonsense: {error}"})
+
+
+def examine(model: Model, num: int, first_seed: int, limits: Limits) -> list[Finding]:
+    """Return what :func:`facebench.testing.check_sampler` finds, in a process of the model's own.
+
+    Raises:
+        RowFailed: if the process does not live to tell.
+        BadInput: if the model cannot be opened.
+    """
+    with contextlib.closing(Sandbox(model, limits)) as sandbox:
+        found = sandbox.check(num, first_seed)
+        try:
+            return [Finding(*map(without_controls, each)) for each in found]  # type: ignore[arg-type]
+        except (TypeError, AttributeError) as error:
+            raise RowFailed("its process answered nonsense") from error
