@@ -79,7 +79,7 @@ def test_a_broken_contract_is_no_score(batch_size: int, tiny_folder: Path) -> No
         assert not found.results and found.failures.keys() == models.keys()
         for error in found.failures.values():
             with pytest.raises(
-                RowFailed, match=r"changes with the batch that it is drawn in, by up to \d+ grey"
+                RowFailed, match=r"changes with the batch that it is sampled in, by up to \d+ grey"
             ):
                 raise error
 

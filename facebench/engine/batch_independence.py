@@ -1,4 +1,4 @@
-"""Does an image depend on its seed alone? A few are drawn twice, in batches of other seeds."""
+"""Does an image depend on its seed alone? A few are sampled twice, in batches of other seeds."""
 
 from collections.abc import Sequence
 
@@ -37,11 +37,11 @@ class Witnesses:
         return bool(self._images)
 
     def keep(self, seeds: Sequence[int], images: Images) -> None:
-        """Remember images that were drawn apart."""
+        """Remember images that were sampled apart."""
         self._images.update(zip(seeds, images, strict=True))
 
     def compare(self, seeds: Sequence[int], images: Images) -> None:
-        """Raise RowFailed if an image is not the one that was drawn apart."""
+        """Raise RowFailed if an image is not the one that was sampled apart."""
         for seed, image in zip(seeds, images, strict=True):
             if seed in self._images:
                 self._judge(seed, image, self._images[seed])
@@ -59,10 +59,10 @@ class Witnesses:
         distance = np.abs(image.astype(np.int16) - before)
         if np.sqrt(np.square(distance, dtype=np.float64).mean()) > ROUNDING:
             raise RowFailed(
-                f"the image of seed {seed} changes with the batch that it is drawn in, by up to "
+                f"the image of seed {seed} changes with the batch that it is sampled in, by up to "
                 f"{distance.max()} grey levels, and so would its score: "
                 "each image must depend on its own seed alone (a network set to evaluation, a "
-                "random generator per seed), see facebench check; or draw the images yourself and "
-                "score them as images:FOLDER"
+                "random generator per seed), see facebench check; or sample the images yourself "
+                "and score them as images:FOLDER"
             )
         self._largest = max(self._largest, int(distance.max()))

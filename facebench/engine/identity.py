@@ -2,7 +2,7 @@
 
 A model's files are known when it has been opened once: their names are kept, and while all of them
 hold the same, so does the name of the model. Whether that is all there is, the adapter says; where
-it does not, the first and the last image of every chunk are drawn again, and their content counts.
+it does not, the first and last image of every chunk are sampled again, and their content counts.
 """
 
 import json

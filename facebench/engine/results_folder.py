@@ -7,14 +7,14 @@ from pathlib import Path
 from facebench.data.grid import grid
 from facebench.engine.context import Context
 from facebench.engine.reference import Reference
-from facebench.engine.visuals import Drawn, keep_visuals
+from facebench.engine.visuals import Sampled, keep_visuals
 from facebench.errors import BadInput
 from facebench.files import atomic_path
 from facebench.results.result import Result, keep_earlier, read_result, write_result
 from facebench.sampler import Images
 
 
-def keep(result: Result, drawn: Drawn, context: Context, real: Reference, out: Path) -> Result:
+def keep(result: Result, sampled: Sampled, context: Context, real: Reference, out: Path) -> Result:
     """Write a Result, what there is to look at, and its sample grid beside the reference's.
 
     Return it as written. What is not scored anew goes with it where that was of the same images,
@@ -27,9 +27,9 @@ def keep(result: Result, drawn: Drawn, context: Context, real: Reference, out: P
         keep_earlier(before, out)
     data = context.dataset
     _save_preview(out, f"reference-{data.digest[:12]}-{data.part}", real.extracted.preview)
-    _save_preview(out, result.model, drawn.extracted.preview)
+    _save_preview(out, result.model, sampled.extracted.preview)
     write_result(result, out)
-    keep_visuals(result, drawn, context, real, out)
+    keep_visuals(result, sampled, context, real, out)
     return result
 
 

@@ -11,7 +11,7 @@ from facebench.engine.phase_costs import Meter
 from facebench.engine.reference import Reference
 from facebench.engine.results_folder import keep
 from facebench.engine.scores import compute_metrics, recorded
-from facebench.engine.visuals import Drawn
+from facebench.engine.visuals import Sampled
 from facebench.errors import RowFailed
 from facebench.plugins import registry
 from facebench.plugins.spec import Model
@@ -50,7 +50,7 @@ def evaluate_row(
     )
     if out is None:
         return result
-    return keep(result, Drawn(job.source, job.seeds, fake, entry.path), context, real, out)
+    return keep(result, Sampled(job.source, job.seeds, fake, entry.path), context, real, out)
 
 
 def _code(entry: Entry) -> dict[str, str]:

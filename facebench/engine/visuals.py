@@ -1,7 +1,7 @@
 """What an evaluation leaves beside a Result to be looked at: see :mod:`facebench.results.visuals`.
 
 Everything is chosen by distances between features that are there already. Only the chosen images
-are drawn again, once, for no evaluation keeps all of them; nothing here has a part in a score.
+are sampled again, once, for no evaluation keeps all of them; nothing here has a part in a score.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ ADAPTER = "_latent-visuals"
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Sampled:
     """A model's images as they were scored: where from, which, and what the networks saw."""
 
     source: ImageSource
@@ -68,7 +68,7 @@ class _Plan:
 
 
 def keep_visuals(
-    result: Result, drawn: Drawn, context: Context, real: Reference, out: Path
+    result: Result, sampled: Sampled, context: Context, real: Reference, out: Path
 ) -> None:
     """Write what there is to show of a model, unless it is there already."""
     folder = visuals_folder(out, result.model)
@@ -76,25 +76,25 @@ def keep_visuals(
     knows_copies = real.training is None or "copies" in before.galleries
     if before.identity == identity and knows_copies:
         return
-    latent = _latent_galleries(result, drawn, context, folder)
+    latent = _latent_galleries(result, sampled, context, folder)
     visuals = Visuals(
         identity=identity,
-        plane=plane_of(*map(_array, (real.extracted.features, drawn.extracted.features))),
-        training=training_curves(drawn.path),
+        plane=plane_of(*map(_array, (real.extracted.features, sampled.extracted.features))),
+        training=training_curves(sampled.path),
     )
     try:
-        chosen = _write_galleries(_plans(drawn, context, real), drawn, context, folder)
+        chosen = _write_galleries(_plans(sampled, context, real), sampled, context, folder)
         write_visuals(replace(visuals, galleries=chosen | latent), folder)
-    except (BadInput, RowFailed):  # a model that will not draw again is scored all the same
+    except (BadInput, RowFailed):  # a model that will not sample again is scored all the same
         write_visuals(replace(visuals, identity="", galleries=latent), folder)
 
 
 def _latent_galleries(
-    result: Result, drawn: Drawn, context: Context, folder: Path
+    result: Result, sampled: Sampled, context: Context, folder: Path
 ) -> dict[str, Gallery]:
     """Write the interpolations, traversals and reconstructions of a run, as far as it has any."""
-    run, dataset = drawn.path, context.dataset
-    if not isinstance(drawn.source, ModelSource) or not (run / "config.json").is_file():
+    run, dataset = sampled.path, context.dataset
+    if not isinstance(sampled.source, ModelSource) or not (run / "config.json").is_file():
         return {}
     model = Model(result.model, ADAPTER, run, {"data": str(dataset.folder)})
     shown = dataset.images[:SHOWN]
@@ -112,7 +112,7 @@ def _latent_galleries(
 
 
 def _until_refused(model: Model, parts: Sequence[range], limits: Limits) -> list[Images]:
-    """Return as many of the parts as the adapter draws."""
+    """Return as many of the parts as the adapter samples."""
     found = []
     with (
         contextlib.suppress(BadInput, RowFailed),
@@ -131,20 +131,20 @@ def _identity(result: Result) -> str:
     return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def _plans(drawn: Drawn, context: Context, real: Reference) -> dict[str, _Plan]:
+def _plans(sampled: Sampled, context: Context, real: Reference) -> dict[str, _Plan]:
     """Choose what is shown."""
-    fake, reference = _array(drawn.extracted.features), _array(real.extracted.features)
+    fake, reference = _array(sampled.extracted.features), _array(real.extracted.features)
     to_real = nearest_neighbours(fake, reference, 1)[0][:, 0]
     to_fake = nearest_neighbours(reference, fake, 1)[0][:, 0]
     order = np.argsort(to_real, kind="stable")
     worst = np.argsort(-to_fake, kind="stable")[:SHOWN]
     plans = {
-        "nearest": _row("model", order[:SHOWN], to_real, drawn.seeds.start, "seed"),
-        "farthest": _row("model", order[::-1][:SHOWN], to_real, drawn.seeds.start, "seed"),
+        "nearest": _row("model", order[:SHOWN], to_real, sampled.seeds.start, "seed"),
+        "farthest": _row("model", order[::-1][:SHOWN], to_real, sampled.seeds.start, "seed"),
         "uncovered": _row("real", worst, to_fake, context.dataset.first, "image"),
     }
     if real.training is not None:
-        plans["copies"] = _copies(_array(real.training), fake, drawn.seeds.start)
+        plans["copies"] = _copies(_array(real.training), fake, sampled.seeds.start)
     return plans
 
 
@@ -180,10 +180,10 @@ def _copies(
 
 
 def _write_galleries(
-    plans: Mapping[str, _Plan], drawn: Drawn, context: Context, folder: Path
+    plans: Mapping[str, _Plan], sampled: Sampled, context: Context, folder: Path
 ) -> dict[str, Gallery]:
     sets = {
-        "model": _redrawn(plans, drawn),
+        "model": _sampled_again(plans, sampled),
         "real": _reader(context.dataset),
         "training": _reader(context.training),
     }
@@ -204,17 +204,17 @@ def _reader(dataset: Dataset) -> Reader:
     return lambda index: dataset.sample([index])[0]
 
 
-def _redrawn(plans: Mapping[str, _Plan], drawn: Drawn) -> Reader:
-    """Draw the model's chosen images again, all at once, but for the first, which were kept."""
-    kept = dict(enumerate(drawn.extracted.preview))
+def _sampled_again(plans: Mapping[str, _Plan], sampled: Sampled) -> Reader:
+    """Sample the model's chosen images again, all at once, but for the first, which were kept."""
+    kept = dict(enumerate(sampled.extracted.preview))
     chosen = {i for plan in plans.values() for of, i in plan.cells if of == "model"}
     missing = sorted(chosen - kept.keys())
     if not missing:
         return kept.__getitem__
-    with contextlib.closing(drawn.source) as source:
-        images = next(source.batches([[drawn.seeds[i] for i in missing]]), None)
-    if images is None or images.shape != (len(missing), *drawn.extracted.preview.shape[1:]):
-        raise RowFailed("the sampler did not draw the chosen images again")
+    with contextlib.closing(sampled.source) as source:
+        images = next(source.batches([[sampled.seeds[i] for i in missing]]), None)
+    if images is None or images.shape != (len(missing), *sampled.extracted.preview.shape[1:]):
+        raise RowFailed("the sampler did not sample the chosen images again")
     return (kept | dict(zip(missing, images, strict=True))).__getitem__
 
 

@@ -65,11 +65,11 @@ def kernel_estimate(
     by_x, by_y = (torch.zeros(len(z), dtype=z.dtype, device=z.device) for z in (x, y))
     values = []
     for rows_x, rows_y in _groups(len(x), len(y), subsets, subset_size, seed):
-        (drawn_x, in_x), (drawn_y, in_y) = _members(rows_x, x), _members(rows_y, y)
-        part = mmd2(x.subset(drawn_x), in_x, y.subset(drawn_y), in_y, _cubic)
+        (chosen_x, in_x), (chosen_y, in_y) = _members(rows_x, x), _members(rows_y, y)
+        part = mmd2(x.subset(chosen_x), in_x, y.subset(chosen_y), in_y, _cubic)
         values.append(part.values)
-        by_x.index_add_(0, drawn_x.to(x.device), part.influence_x)
-        by_y.index_add_(0, drawn_y.to(y.device), part.influence_y)
+        by_x.index_add_(0, chosen_x.to(x.device), part.influence_x)
+        by_y.index_add_(0, chosen_y.to(y.device), part.influence_y)
     scale_x, scale_y = len(x) / subsets, len(y) / subsets
     return from_influence(float(torch.cat(values).mean()), scale_x * by_x, scale_y * by_y)
 
@@ -111,20 +111,20 @@ def _groups(
     Subsets of small sets overlap: together, each kernel value is computed once. Of large sets they
     hardly do, and all the values there are would be more than those that are drawn.
     """
-    rows_x, rows_y = _draw(n, m, subsets, size, seed)
+    rows_x, rows_y = _subset_rows(n, m, subsets, size, seed)
     together = subsets if max(n, m) ** 2 <= subsets * size**2 else 1
     return zip(torch.split(rows_x, together), torch.split(rows_y, together), strict=True)
 
 
-def _draw(
+def _subset_rows(
     n: int, m: int, subsets: int, size: int, seed: int
 ) -> tuple[Int64[Tensor, "subsets size"], Int64[Tensor, "subsets size"]]:
-    """Draw rows without replacement, the generated ones first: they are torch-fidelity's input1."""
+    """Choose rows without replacement, generated ones first: they are torch-fidelity's input1."""
     random = np.random.RandomState(seed)  # the generator of published values
-    draws = [
+    subset_rows = [
         [random.choice(count, size, replace=False) for count in (m, n)] for _ in range(subsets)
     ]
-    fake, real = torch.from_numpy(np.array(draws)).unbind(1)
+    fake, real = torch.from_numpy(np.array(subset_rows)).unbind(1)
     return real, fake
 
 
@@ -132,7 +132,7 @@ def _members(
     rows: Int64[Tensor, "subsets size"], features: Rows
 ) -> tuple[Int64[Tensor, " r"], Float64[Tensor, "r subsets"]]:
     """Return the rows that any subset has, and 1 where a subset (column) has a row, else 0."""
-    drawn, position = torch.unique(rows, return_inverse=True)
-    members = torch.zeros(len(drawn), len(rows), dtype=torch.float64)
+    chosen, position = torch.unique(rows, return_inverse=True)
+    members = torch.zeros(len(chosen), len(rows), dtype=torch.float64)
     members.T.scatter_(1, position, 1)
-    return drawn, members.to(features.device)
+    return chosen, members.to(features.device)
