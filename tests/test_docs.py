@@ -137,6 +137,7 @@ def rows(results: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+@pytest.mark.processes
 def test_the_pages_metric_is_on_the_board_with_interval_and_noise_floor(results: Path) -> None:
     for row in rows(results):
         number, low, high, error, floor = (
@@ -147,6 +148,7 @@ def test_the_pages_metric_is_on_the_board_with_interval_and_noise_floor(results:
     assert "Energy distance, random" in board and "farther real and generated images" in board
 
 
+@pytest.mark.processes
 def test_the_pages_metric_compares_and_has_a_card(energy: Path, results: Path) -> None:
     compared = said(energy, "-m", "facebench", "compare", "copies", "inverted", "--json")
     found = json.loads(compared)["metrics"]["energy_random"]
@@ -155,6 +157,7 @@ def test_the_pages_metric_compares_and_has_a_card(energy: Path, results: Path) -
     assert "Energy distance ↓" in card and "feature units" in card
 
 
+@pytest.mark.processes
 def test_without_its_package_the_board_leaves_it_out_and_says_so(
     results: Path, tmp_path: Path
 ) -> None:
@@ -168,6 +171,7 @@ def test_without_its_package_the_board_leaves_it_out_and_says_so(
     assert json.loads(compared)["metrics"].keys() == {"fd_random"}
 
 
+@pytest.mark.processes
 def test_the_pages_metric_is_the_same_inside_facebench(energy: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "facebench", tmp_path / "facebench")
     module = (energy / "facebench_energy.py").read_text(encoding="utf-8")

@@ -21,7 +21,6 @@ from facebench.metrics.table import METRICS
 from facebench.plugins import registry
 from facebench.results.result import SANITY, Protocol, Result, Value
 from facebench_reports import (
-    number_format,
     terminal_table,
     to_csv,
     to_html,
@@ -31,6 +30,7 @@ from facebench_reports import (
     to_terminal,
 )
 from facebench_reports.board import Board, boards, differences, protocol_id
+from facebench_reports.number_format import error, interval, number
 
 SCRIPT = re.compile("<script>(.*?)</script>", re.S)
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
@@ -325,24 +325,20 @@ def test_results_without_metrics_are_refused() -> None:
     ],
 )
 def test_numbers_show_the_digits_that_carry_meaning(key: str, value: float, text: str) -> None:
-    assert number_format.number(key, value) == text
+    assert number(key, value) == text
 
 
 def test_errors_are_set_to_the_decimals_of_their_value() -> None:
-    assert number_format.error("fid", Value(34.6, 0.4)) == "±0.40"
-    assert number_format.error("fid", Value(34.6, 0.004)) == "±0.00400"
-    assert number_format.error("kid", Value(1e-5, 2e-5)) == f"±2.00{TIMES}10⁻⁵"
+    assert error("fid", Value(34.6, 0.4)) == "±0.40"
+    assert error("fid", Value(34.6, 0.004)) == "±0.00400"
+    assert error("kid", Value(1e-5, 2e-5)) == f"±2.00{TIMES}10⁻⁵"
 
 
 def test_intervals_are_set_to_the_decimals_of_their_value() -> None:
-    assert number_format.interval("fid", Value(34.6, 0.4, 33.8, 35.4)) == "33.80 – 35.40"
-    assert (
-        number_format.interval("fid", Value(34.6, 1e-4, 34.5998, 34.6002)) == "34.59980 – 34.60020"
-    )
-    assert (
-        number_format.interval("kid", Value(1e-5, 2e-4, -4e-4, 4e-4)) == f"{MINUS}0.00040 – 0.00040"
-    )
-    assert number_format.interval("recall", Value(1.0, 0.0, 1.0, 1.0)) == "1.000 – 1.000"
+    assert interval("fid", Value(34.6, 0.4, 33.8, 35.4)) == "33.80 – 35.40"
+    assert interval("fid", Value(34.6, 1e-4, 34.5998, 34.6002)) == "34.59980 – 34.60020"
+    assert interval("kid", Value(1e-5, 2e-4, -4e-4, 4e-4)) == f"{MINUS}0.00040 – 0.00040"
+    assert interval("recall", Value(1.0, 0.0, 1.0, 1.0)) == "1.000 – 1.000"
 
 
 def test_csv_and_json_hold_intervals_floors_and_ranks(

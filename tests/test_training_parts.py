@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import facebench.training
 from facebench.data.dataset import Dataset
 from facebench.synth import render
 from facebench.training.animation import MOST_FRAMES, save_animation
@@ -117,3 +118,7 @@ def test_training_needs_no_framework() -> None:
 
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert not {"torch", "keras", "tensorflow", "scipy"} & set(told.stdout.split())
+
+
+def test_the_room_offers_what_trainers_need() -> None:
+    assert all(getattr(facebench.training, name) for name in facebench.training.__all__)
