@@ -9,11 +9,14 @@ import shutil
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import indent
+from typing import Any
 
 import numpy as np
 import pytest
 from pages import DOCS, ROOT, blocks, install_page, install_tinyflow, run
 
+from facebench.metrics import uncertainty
 from facebench.metrics.comparison import Comparison, FeatureSet
 from facebench.plugins.spec import parse_models
 
@@ -137,6 +140,7 @@ def rows(results: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+@pytest.mark.processes
 def test_the_pages_metric_is_on_the_board_with_interval_and_noise_floor(results: Path) -> None:
     for row in rows(results):
         number, low, high, error, floor = (
@@ -147,6 +151,7 @@ def test_the_pages_metric_is_on_the_board_with_interval_and_noise_floor(results:
     assert "Energy distance, random" in board and "farther real and generated images" in board
 
 
+@pytest.mark.processes
 def test_the_pages_metric_compares_and_has_a_card(energy: Path, results: Path) -> None:
     compared = said(energy, "-m", "facebench", "compare", "copies", "inverted", "--json")
     found = json.loads(compared)["metrics"]["energy_random"]
@@ -155,6 +160,7 @@ def test_the_pages_metric_compares_and_has_a_card(energy: Path, results: Path) -
     assert "Energy distance ↓" in card and "feature units" in card
 
 
+@pytest.mark.processes
 def test_without_its_package_the_board_leaves_it_out_and_says_so(
     results: Path, tmp_path: Path
 ) -> None:
@@ -168,6 +174,16 @@ def test_without_its_package_the_board_leaves_it_out_and_says_so(
     assert json.loads(compared)["metrics"].keys() == {"fd_random"}
 
 
+def test_the_pages_lines_about_blocks_make_an_estimate() -> None:
+    (lines,) = (each.text for each in blocks(DOCS / "metrics.md", "python") if not each.name)
+    given: dict[str, Any] = {"blocks": uncertainty.blocks, "from_blocks": uncertainty.from_blocks}
+    exec(f"def estimate(x, y, statistic):\n{indent(lines, '    ')}", given)
+    x, y = np.random.default_rng(0).standard_normal((2, 100, 3))
+    found = given["estimate"](x, y, lambda a, b: float(np.abs(a.max() - b.max())))
+    assert found.value == abs(x.max() - y.max()) and found.error > 0
+
+
+@pytest.mark.processes
 def test_the_pages_metric_is_the_same_inside_facebench(energy: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "facebench", tmp_path / "facebench")
     module = (energy / "facebench_energy.py").read_text(encoding="utf-8")

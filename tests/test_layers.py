@@ -113,6 +113,7 @@ def test_help_and_import_load_no_framework(code: str) -> None:
     assert not _loaded(code) & {"torch", "keras", "tensorflow", "sklearn", "pandas", "scipy"}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("words", [["report"], ["plot"], ["compare", "a", "b", "--results"]])
 def test_what_reads_results_alone_loads_no_framework(words: list[str], tmp_path: Path) -> None:
     protocol = Protocol("d", "0", "holdout", "none", 8, "none", "random", {}, "float32", 8, 8)
@@ -159,12 +160,7 @@ def test_every_array_is_loaded_without_pickles() -> None:
 NOT_OURS = {"_exit", "_fields", "_orig_mod", "_kernel"}
 """What os, named tuples, torch.compile and Keras' layers have."""
 
-STILL_PRIVATE = {
-    "test_keras_files.py": {"_network"},  # the values before they are pixels, to compare to 1e-6
-    "test_models.py": {"_SYMBOLS"},  # the symbols that exported programs may name
-    "test_sandbox.py": {"_family", "_process"},  # whose processes are left
-    "test_weights.py": {"_LARGEST"},  # a download's limit, made small
-}
+STILL_PRIVATE: dict[str, set[str]] = {}
 """The names of the project's own that tests reach into, by file: none is to be added."""
 
 

@@ -36,6 +36,7 @@ def test_a_wrong_row_is_refused_when_it_is_made(wrong: dict[str, Any], says: str
     assert str(refused.value).count(". ") == 0
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -148,6 +149,7 @@ def test_a_name_of_facebenchs_own_is_not_given_away(
     assert table["fid"].title == "FID"
 
 
+@pytest.mark.processes
 def test_a_broken_package_breaks_no_evaluation_and_no_help(
     tmp_path: Path, tiny_folder: Path
 ) -> None:
