@@ -34,7 +34,7 @@ types: $(INSTALLED)
 	$(BIN)/mypy
 
 schema: $(INSTALLED)      ## facebench/schema.json, from the classes of facebench/results
-	$(BIN)/python -m facebench.results.schema
+	$(BIN)/python -m facebench.results.json_schema
 
 wheel: $(INSTALLED)       ## a wheel built from the sdist must hold everything
 	$(BIN)/python tests/check_wheel.py

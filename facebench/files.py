@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from facebench.errors import BadInput
-from facebench.folders import tree
+from facebench.folder_walk import tree
 from facebench.text import name_bytes
 
 ARRAY_DAMAGE = (
@@ -106,8 +106,8 @@ def file_digest(path: Path) -> str:
 def tree_digest(path: Path) -> str:
     """Return the sha256 of a file, or of a folder's names and contents in sorted order.
 
-    Links to folders are followed as :func:`facebench.folders.tree` does; where they lead to what is
-    in the tree already, it is their targets that count.
+    Links to folders are followed as :func:`facebench.folder_walk.tree` does; where they lead to
+    what is in the tree already, it is their targets that count.
     """
     if path.is_file():
         return file_digest(path)

@@ -23,6 +23,15 @@ def without_controls(text: str) -> str:
     return "".join(c for c in text if c.isprintable() or c in "\n\t")
 
 
+def in_one_line(text: str, instead: str = "�") -> str:
+    r"""Return text without what could steer a terminal or break a line.
+
+    >>> in_one_line("a[bold]\x1b[31m")
+    'a[bold]�[31m'
+    """
+    return "".join(c if c.isprintable() else instead for c in text)
+
+
 def name_bytes(name: str) -> bytes:
     """Return a file's name as the disk has it: not every one is UTF-8."""
     return name.encode("utf-8", "surrogateescape")

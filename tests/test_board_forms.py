@@ -21,8 +21,8 @@ from facebench.files import write_json
 from facebench.metrics import paired
 from facebench.metrics.table import Better
 from facebench.plugins import registry
+from facebench.results.json_schema import as_text, schema
 from facebench.results.result import SANITY, Protocol, Result, Value, keep_earlier, write_result
-from facebench.results.schema import as_text, schema
 from facebench.results.visuals import Plane, Visuals, visuals_folder, write_visuals
 from facebench_reports import bars, plots, theme, to_csv, to_html, to_json, to_latex, to_markdown
 from facebench_reports.board import boards

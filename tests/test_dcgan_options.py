@@ -17,7 +17,7 @@ from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench_dcgan.growth import growth
 from facebench_dcgan.learner import batch, notebook_batch
-from facebench_dcgan.notebook import noisy_targets
+from facebench_dcgan.notebook_preset import noisy_targets
 from facebench_dcgan.train import command
 
 BACKENDS = ["tensorflow", "torch"]

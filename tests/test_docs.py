@@ -17,7 +17,7 @@ import pytest
 from pages import DOCS, ROOT, blocks, install_page, install_tinyflow, run
 
 from facebench.metrics import uncertainty
-from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.plugins.spec import parse_models
 
 
@@ -191,13 +191,13 @@ def test_the_pages_metric_is_the_same_inside_facebench(energy: Path, tmp_path: P
     home = tmp_path / "facebench" / "metrics"
     functions = functions.replace("from facebench.metrics.table import Metric\n", "")
     (home / "energy.py").write_text(functions, encoding="utf-8")
-    table = (home / "rows.py").read_text(encoding="utf-8").rstrip().removesuffix(")")
+    table = (home / "builtin_metrics.py").read_text(encoding="utf-8").rstrip().removesuffix(")")
     imported = "from facebench.metrics.energy import energy\nfrom facebench.metrics.metric"
     table = table.replace("from facebench.metrics.metric", imported, 1)
-    (home / "rows.py").write_text(f"{table}    {row.rstrip()},\n)\n", encoding="utf-8")
+    (home / "builtin_metrics.py").write_text(f"{table}    {row.rstrip()},\n)\n", encoding="utf-8")
     probe = """
 import numpy as np
-from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.table import METRICS
 draw = np.random.default_rng(0).standard_normal
 found = METRICS["energy"].compute(Comparison(*(FeatureSet(draw((60, 8)) + i) for i in range(2))))

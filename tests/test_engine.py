@@ -14,8 +14,8 @@ from facebench.cache.paths import cache_folder
 from facebench.cache.store import DamagedRecord, FeatureStore
 from facebench.data.dataset import open_dataset
 from facebench.engine import evaluate
-from facebench.engine.choice import choose_metrics
 from facebench.engine.extract import CHUNK, PREVIEW, extract
+from facebench.engine.metric_choice import choose_metrics
 from facebench.engine.results_folder import same_images, with_metrics_of
 from facebench.engine.sources import DatasetSource
 from facebench.errors import BadInput, RowFailed

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from facebench.errors import BadInput
+from facebench.metrics.builtin_metrics import ROWS
 from facebench.metrics.metric import Metric
-from facebench.metrics.rows import ROWS
 from facebench.metrics.table import METRICS, Table, is_known, metric, order, title
 
 BEAUTY = replace(METRICS["recall"], key="beauty", title="Beauty", card="How beautiful it is.")

@@ -26,7 +26,7 @@ from facebench.data.prepare import prepare
 from facebench.features import create
 from facebench.features.inception import pil_bicubic
 from facebench.metrics import frechet_distance
-from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.modes import MODES
 from facebench.metrics.table import METRICS
 from facebench.samplers.image_files import ImageFilesSampler

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from facebench.errors import BadInput
 from facebench.metrics import paired
-from facebench.metrics.card import facts
+from facebench.metrics.description import facts
 from facebench.metrics.table import METRICS
 from facebench.plugins import registry
 from facebench.results.result import SANITY, Protocol, Result, Value

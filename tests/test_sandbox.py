@@ -232,14 +232,14 @@ def test_a_full_device_is_a_failed_row_too(
     import torch
 
     module = sys.modules["facebench.engine.evaluate"]
-    score = module.score
+    evaluate_row = module.evaluate_row
 
     def full(entry: Model, *arguments: Any) -> Any:
         if entry.name == "a":
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return score(entry, *arguments)
+        return evaluate_row(entry, *arguments)
 
-    monkeypatch.setattr(module, "score", full)
+    monkeypatch.setattr(module, "evaluate_row", full)
     models = [Model(name, "images", tiny_folder / "images.npy") for name in "ab"]
     evaluation = evaluate(models, tiny_folder, extractor="random", num=8)
     assert list(evaluation.failures) == ["a"]

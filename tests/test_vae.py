@@ -19,7 +19,7 @@ from scipy.stats import logistic, norm
 
 from facebench.errors import BadInput
 from facebench.sampler import latents
-from facebench.training.group import join_group
+from facebench.training.parallel import join_group
 from facebench_vae import VAESampler
 from facebench_vae.fit import evaluate, fit_prior
 from facebench_vae.learner import VAELearner, means, warm_up

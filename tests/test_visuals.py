@@ -10,7 +10,7 @@ from PIL import Image
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.data.prepare import synthesize
 from facebench.engine import evaluate
-from facebench.engine.meter import Meter
+from facebench.engine.phase_costs import Meter
 from facebench.engine.training_curves import POINTS, SERIES, training_curves
 from facebench.engine.visuals import NEIGHBOURS, SHOWN, SUSPECTS
 from facebench.errors import BadInput

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from facebench.training.group import ALONE, Group
+from facebench.training.parallel import ALONE, Group
 
 Losses = tuple[Any, Any]
 """Of the discriminator and of the generator: scalar tensors of the backend."""
@@ -57,7 +57,7 @@ class _TensorFlow(Backend):
         super().__init__(group)
         self.mirrored: Any = None
         if group.size > 1:
-            from facebench_dcgan.mirrored import Mirrored
+            from facebench_dcgan.gradient_averaging import Mirrored
 
             self.mirrored = Mirrored(group)
 

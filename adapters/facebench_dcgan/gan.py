@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from facebench.training.group import ALONE, Group
+from facebench.training.parallel import ALONE, Group
 from facebench_dcgan.augment import augment
 from facebench_dcgan.backend import Losses, find_backend, numbered
 from facebench_dcgan.losses import discriminator_loss, generator_loss, gradient_penalty

@@ -9,11 +9,11 @@ from jaxtyping import Float32
 
 from facebench.files import atomic_path
 from facebench.sampler import Images, LatentSampler
-from facebench.training.group import ALONE, Group
 from facebench.training.learner import ImageRows, State, generator, random_batch
+from facebench.training.parallel import ALONE, Group
 from facebench_dcgan.augment import NUMBERS
 from facebench_dcgan.growth import growth
-from facebench_dcgan.notebook import CONTROL_SCALE, NotebookGAN, noisy_targets
+from facebench_dcgan.notebook_preset import CONTROL_SCALE, NotebookGAN, noisy_targets
 from facebench_dcgan.sampler import render
 
 Batch = dict[str, np.ndarray]

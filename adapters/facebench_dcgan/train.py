@@ -13,11 +13,11 @@ from facebench.distributed.torchrun import world_size
 from facebench.errors import BadInput
 from facebench.options import POSITIVE, choice, number, option_group
 from facebench.training.data import require_power_of_two, train_images
-from facebench.training.group import choose_device, join_group
 from facebench.training.loop import fit
 from facebench.training.options import Plan, plan_options, steps_option, trainer_options
+from facebench.training.parallel import choose_device, join_group
 from facebench.training.run import Run
-from facebench_dcgan import notebook
+from facebench_dcgan import notebook_preset
 from facebench_dcgan.sampler import MODEL_FILE
 from facebench_keras.runtime import start_keras
 
@@ -165,9 +165,9 @@ def _notebook(context: click.Context, options: Options, plan: Plan) -> tuple[Opt
     """Fill in what the notebook had, and refuse what would change it."""
     source = context.get_parameter_source
     given = {name for name in context.params if source(name) is ParameterSource.COMMANDLINE}
-    if fixed := (given & options.keys()) - {*notebook.PRESET, "preset", "seed", "backend"}:
+    if fixed := (given & options.keys()) - {*notebook_preset.PRESET, "preset", "seed", "backend"}:
         raise BadInput(f"--preset notebook is fixed: leave out --{min(fixed).replace('_', '-')}.")
-    preset = {name: value for name, value in notebook.PRESET.items() if name not in given}
+    preset = {name: value for name, value in notebook_preset.PRESET.items() if name not in given}
     watched = {name: preset.pop(name) for name in ("log_every", "grid_every") if name in preset}
-    network = {"label_noise": notebook.LABEL_NOISE, "loss": "notebook", "ema": 0.0}
+    network = {"label_noise": notebook_preset.LABEL_NOISE, "loss": "notebook", "ema": 0.0}
     return options | preset | network, replace(plan, **watched)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from facebench.sampler import LatentSampler
-from facebench.training.group import Group
 from facebench.training.learner import ImageRows, State, generator, random_batch
+from facebench.training.parallel import Group
 from facebench.training.sampler import ModelSampler
 from facebench_vae.model import VAE, Elbo, save, to_network
 

@@ -8,9 +8,9 @@ import click
 from facebench.distributed.launch import processes_option
 from facebench.options import POSITIVE, choice, number
 from facebench.training.data import require_power_of_two, train_images
-from facebench.training.group import choose_device, join_group
 from facebench.training.loop import fit
 from facebench.training.options import Plan, plan_options, steps_option, trainer_options
+from facebench.training.parallel import choose_device, join_group
 from facebench.training.run import Run
 from facebench_vae.sampler import MODEL_FILE
 

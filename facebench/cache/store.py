@@ -91,11 +91,15 @@ class FeatureStore:
             partial.write_bytes(save(arrays, metadata))  # save_file's errors are no OSError
             return _mapped(partial)[0]
 
-    def adopt(self, key: str, data: bytes) -> None:
-        """Keep the file of another store's record called `key`, or raise ValueError if damaged."""
+    def adopt(self, key: str, data: bytes) -> Record:
+        """Keep the file of another store's record called `key`, and return it as `load` would.
+
+        Raises:
+            ValueError: it is damaged.
+        """
         with atomic_path(self.path(key)) as partial:
             partial.write_bytes(data)
-            _read(partial, key)
+            return _read(partial, key)
 
     def records(self) -> list[StoredFile]:
         """Return the files of all records, in the order of their names."""

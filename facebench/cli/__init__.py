@@ -16,7 +16,7 @@ import click
 
 from facebench import __version__
 from facebench.cache import paths
-from facebench.cli.group import LazyGroup
+from facebench.cli.lazy_groups import LazyGroup
 from facebench.cli.terminal import tolerate_any_terminal
 from facebench.errors import BadInput, RowFailed, RunFailed
 

@@ -15,6 +15,7 @@ from facebench.errors import BadInput
 from facebench.metrics.paired_text import Line, as_record, footnotes, line
 from facebench.metrics.table import UNKNOWN, is_known
 from facebench.results.result import Result, read_result, read_results
+from facebench.text import in_one_line
 
 if TYPE_CHECKING:
     from facebench.metrics.paired import Difference
@@ -96,7 +97,7 @@ def _show(a: Result, b: Result, found: "dict[str, Difference]") -> None:
 
 
 def _table(a: Result, b: Result, lines: Sequence[Line]) -> Table:
-    names = _plain(a.model), _plain(b.model)
+    names = in_one_line(a.model), in_one_line(b.model)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("metric", overflow="fold")
     for name in names:
@@ -118,10 +119,5 @@ def _cells(each: Line) -> list[Text]:
         Text(each.second),
         Text(each.difference).append(below, "dim"),
         Text(each.p),
-        Text(_plain(each.verdict), style),
+        Text(in_one_line(each.verdict), style),
     ]
-
-
-def _plain(text: str) -> str:
-    """Return `text` without what could steer a terminal."""
-    return "".join(c if c.isprintable() else "�" for c in text)

@@ -48,7 +48,7 @@ def metrics(keys: tuple[str, ...]) -> None:
 
 
 def _card(key: str, row: "Metric") -> RenderableType:
-    from facebench.metrics.card import DIRECTIONS, facts
+    from facebench.metrics.description import DIRECTIONS, facts
     from facebench.metrics.table import title
 
     heading = Text(key, "bold").append(f"  {title(key)} {DIRECTIONS[row.better][0]}", "not bold")

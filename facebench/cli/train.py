@@ -2,7 +2,7 @@
 
 import click
 
-from facebench.cli.group import PluginGroup
+from facebench.cli.lazy_groups import PluginGroup
 
 
 @click.group(cls=PluginGroup, kind="trainers")

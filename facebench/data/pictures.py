@@ -16,7 +16,7 @@ from facebench.data.arrays import is_array, open_array
 from facebench.data.decode import decode, suffixes
 from facebench.errors import BadInput
 from facebench.files import file_digest
-from facebench.folders import tree
+from facebench.folder_walk import tree
 from facebench.text import name_bytes, printable, shown
 
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}

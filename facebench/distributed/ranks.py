@@ -6,13 +6,13 @@ store, scores, and writes. What is exchanged are bytes in the machine's memory, 
 on GPUs, too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
 from torch import distributed
 
-from facebench.cache.store import FeatureStore
+from facebench.cache.store import FeatureStore, Record
 from facebench.distributed.process_group import LEADER, ProcessGroup, T, meet
 from facebench.errors import RowFailed, as_failure, concerns_all
 
@@ -33,13 +33,14 @@ class Ranks(ProcessGroup):
         """Return whose the piece of work at `position` is."""
         return position % self.size
 
-    def agreed(self, numbers: Sequence[int]) -> list[int]:
-        """Return the leader's `numbers`, for stores may differ."""
-        return self._of_leader(list(numbers))
-
-    def told(self, records: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-        """Return the leader's `records`."""
-        return self._of_leader(list(records))
+    def told(self, value: T) -> T:
+        """Return the leader's `value`."""
+        if self.size == 1:
+            return value
+        values = [value]
+        with self.all_alive():
+            distributed.broadcast_object_list(values, LEADER)
+        return values[0]
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -58,15 +59,16 @@ class Ranks(ProcessGroup):
             if reason:
                 raise RowFailed(f"{reason} (rank {rank})")
 
-    def collect(self, records: Sequence[tuple[str, int]], store: FeatureStore) -> None:
-        """Bring records, each a key and its owner, into the leader's store if they are not there.
+    def collect(self, owners: Mapping[str, int], store: FeatureStore) -> dict[str, Record]:
+        """Return, in the leader, the records of other ranks by their keys.
 
-        On one machine, or with one file system, they are: the store is the same.
+        They are brought into the leader's store if they are not there; on one machine, or with one
+        file system, they are: the store is the same.
         """
-        if self.size == 1:
-            return
-        missing = [i for i, (key, _) in enumerate(records) if self.leads and not store.load(key)]
-        for key, owner in (records[i] for i in self.agreed(missing)):
+        others = {key: owner for key, owner in owners.items() if owner != LEADER}
+        found = {key: store.load(key) for key in others} if self.leads else {}
+        for key in self.told([key for key, record in found.items() if not record]):
+            owner = others[key]
             if self.rank == owner:
                 record = [store.path(key).read_bytes()]
                 with self.all_alive():
@@ -75,15 +77,8 @@ class Ranks(ProcessGroup):
                 record = [b""]
                 with self.all_alive():
                     distributed.recv_object_list(record, owner)
-                store.adopt(key, record[0])
-
-    def _of_leader(self, value: T) -> T:
-        if self.size == 1:
-            return value
-        values = [value]
-        with self.all_alive():
-            distributed.broadcast_object_list(values, LEADER)
-        return values[0]
+                found[key] = store.adopt(key, record[0])
+        return {key: record for key, record in found.items() if record}
 
 
 ALONE = Ranks()

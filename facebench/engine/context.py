@@ -10,7 +10,7 @@ from facebench.data.dataset import Dataset
 from facebench.distributed.ranks import ALONE, Ranks
 from facebench.distributed.torchrun import local_gpu
 from facebench.engine.batch_size import choose_batch_size
-from facebench.engine.choice import check_count, choose_metrics
+from facebench.engine.metric_choice import check_count, choose_metrics
 from facebench.errors import BadInput
 from facebench.features.extractor import Extractor
 from facebench.metrics.modes import Mode, find_mode

@@ -8,7 +8,7 @@ import itertools
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,9 @@ import numpy as np
 from facebench.cache.store import FeatureStore
 from facebench.distributed.ranks import ALONE, Ranks
 from facebench.engine.environment import versions
-from facebench.engine.meter import Meter
+from facebench.engine.phase_costs import Meter
 from facebench.engine.sources import ImageSource, Key
-from facebench.errors import BadInput, RowFailed, RunFailed
+from facebench.errors import BadInput, RowFailed
 from facebench.features.extractor import Extractor, Record
 from facebench.progress import Track, silent
 from facebench.sampler import Images
@@ -88,18 +88,18 @@ def extract(
     meter = meter or Meter()
     with contextlib.closing(source):  # ends the sampler's process
         chunks = _chunks(source, seeds, extractors, device, ranks, meter)
-        found = [[store.load(key) for key in chunk.keys] for chunk in chunks]
-        missing = ranks.agreed([i for i, row in enumerate(found) if None in row])
+        keys = [key for chunk in chunks for key in chunk.keys]
+        found = {key: record for key in keys if (record := store.load(key))}
+        missing = [i for i, chunk in enumerate(chunks) if not found.keys() >= {*chunk.keys}]
+        missing = ranks.told(missing)  # for stores may differ
         owners = {i: ranks.owner(position) for position, i in enumerate(missing)}
-        mine = [i for i, owner in owners.items() if owner == ranks.rank]
+        mine = [chunks[i] for i, owner in owners.items() if owner == ranks.rank]
         with ranks.together():
-            parts = _sampled(source, [chunks[i].seeds for i in mine], size, batch_size, meter)
-            for i in track(mine, description, len(mine)):
-                _extract_chunk(chunks[i], found[i], next(parts), store, batch_size, meter)
-    ranks.collect([(key, owner) for i, owner in owners.items() for key in chunks[i].keys], store)
-    if not ranks.leads:
-        return {}
-    return _joined(chunks, found, store)
+            parts = _sampled(source, [chunk.seeds for chunk in mine], size, batch_size, meter)
+            for chunk in track(mine, description, len(mine)):
+                _extract_chunk(chunk, next(parts), found, store, batch_size, meter)
+    found |= ranks.collect({key: owners[i] for i in missing for key in chunks[i].keys}, store)
+    return _joined(chunks, found, store.folder) if ranks.leads else {}
 
 
 def _sampled(
@@ -117,18 +117,18 @@ def _sampled(
 
 def _extract_chunk(
     chunk: _Chunk,
-    found: list[Record | None],
     images: Images,
+    found: dict[str, Record],
     store: FeatureStore,
     batch_size: int,
     meter: Meter,
 ) -> None:
-    """Fill in, and keep, the records that were not `found`. They are mapped, not in memory."""
-    for i, extractor in enumerate(chunk.extractors):
-        if found[i] is None:
+    """Keep, and add to what was `found`, the records that lack. They are mapped, not in memory."""
+    for extractor, key in zip(chunk.extractors, chunk.keys, strict=True):
+        if key not in found:
             with meter.phase("looking at them"):
                 record = extractor.extract(images, batch_size)
-            found[i] = store.save(chunk.keys[i], record)
+            found[key] = store.save(key, record)
 
 
 def _chunks(
@@ -196,18 +196,15 @@ def _whole(parts: list[np.ndarray], seeds: range) -> Images:
 
 
 def _joined(
-    chunks: Sequence[_Chunk], found: Sequence[Sequence[Record | None]], store: FeatureStore
+    chunks: Sequence[_Chunk], found: Mapping[str, Record], folder: Path
 ) -> dict[str, Record]:
-    """Return the rows of all chunks, by extractor; other ranks' records are in the store."""
+    """Return the rows of all chunks, by extractor."""
     parts: dict[str, list[Record]] = defaultdict(list)
-    for chunk, row in zip(chunks, found, strict=True):
-        for extractor, key, record in zip(chunk.extractors, chunk.keys, row, strict=True):
-            record = record or store.load(key)
-            if record is None:
-                raise RunFailed("Features that were kept a moment ago are gone: start again.")
-            parts[extractor.name].append(record)
+    for chunk in chunks:
+        for extractor, key in zip(chunk.extractors, chunk.keys, strict=True):
+            parts[extractor.name].append(found[key])
     return {
-        name: {key: _rows([each[key] for each in records], store.folder) for key in records[0]}
+        name: {key: _rows([each[key] for each in records], folder) for key in records[0]}
         for name, records in parts.items()
     }
 

@@ -12,11 +12,11 @@ from facebench.data.dataset import Dataset
 from facebench.engine.context import Context
 from facebench.engine.entries import Entry, ObjectRow
 from facebench.engine.extract import Preview, extract
-from facebench.engine.meter import Meter
 from facebench.engine.model_source import ModelSource
+from facebench.engine.phase_costs import Meter
 from facebench.engine.sanity import SanityRow
 from facebench.engine.sources import DatasetSource, ObjectSource, SamplerSource
-from facebench.metrics.comparison import FeatureSet
+from facebench.metrics.feature_sets import FeatureSet
 from facebench.sampler import Images
 
 

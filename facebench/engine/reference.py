@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from facebench.engine.context import Context
 from facebench.engine.jobs import Extracted, dataset_job, run
 from facebench.engine.scores import Scores, compute_metrics
-from facebench.metrics.comparison import FeatureSet
+from facebench.metrics.feature_sets import FeatureSet
 from facebench.metrics.table import Metric
 
 

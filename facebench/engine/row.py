@@ -7,7 +7,7 @@ from facebench.engine.context import Context
 from facebench.engine.entries import Entry
 from facebench.engine.environment import describe_environment
 from facebench.engine.jobs import row_job, run
-from facebench.engine.meter import Meter
+from facebench.engine.phase_costs import Meter
 from facebench.engine.reference import Reference
 from facebench.engine.results_folder import keep
 from facebench.engine.scores import compute_metrics, recorded

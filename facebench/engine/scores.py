@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from facebench.engine.context import Context
 from facebench.errors import cause
-from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.table import Metric, metric
 from facebench.metrics.uncertainty import Estimate
 from facebench.results.result import Value

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Protocol, runtime_checkable
 
 from facebench.data.dataset import Dataset
-from facebench.engine.contract import Witnesses, apart
+from facebench.engine.batch_independence import Witnesses, apart
 from facebench.errors import RowFailed, as_failure
 from facebench.sampler import Images, Sampler, checked
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from facebench.data.dataset import Dataset
 from facebench.data.grid import grid
 from facebench.engine.context import Context
-from facebench.engine.feature_plane import POINTS, plane_of, rounded
+from facebench.engine.feature_projection import POINTS, plane_of, rounded
 from facebench.engine.jobs import Extracted
 from facebench.engine.model_source import ModelSource
 from facebench.engine.reference import Reference
@@ -26,7 +26,7 @@ from facebench.engine.sources import ImageSource
 from facebench.engine.training_curves import training_curves
 from facebench.errors import BadInput, RowFailed
 from facebench.files import atomic_path
-from facebench.metrics.comparison import FeatureSet
+from facebench.metrics.feature_sets import FeatureSet
 from facebench.metrics.memorization import memorization, nearest_neighbours
 from facebench.plugins.spec import Model
 from facebench.results.result import Result

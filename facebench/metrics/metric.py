@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from facebench.errors import BadInput
 
 if TYPE_CHECKING:
-    from facebench.metrics.comparison import Comparison
+    from facebench.metrics.feature_sets import Comparison
     from facebench.metrics.uncertainty import Estimate
 
 Better = Literal["lower", "higher", "reference"]

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int
 
 from facebench.errors import BadInput
-from facebench.metrics import student
+from facebench.metrics import t_distribution as student
 from facebench.metrics.table import Better, is_known, metric, order
 from facebench.results.result import Protocol, Result, Value
 

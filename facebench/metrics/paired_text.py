@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from facebench.metrics.card import DIRECTIONS
+from facebench.metrics.description import DIRECTIONS
 from facebench.metrics.table import title
 from facebench.results.result import Result
 

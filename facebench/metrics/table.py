@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from facebench.errors import BadInput, cause
+from facebench.metrics.builtin_metrics import ROWS
 from facebench.metrics.metric import Better as Better
 from facebench.metrics.metric import Metric as Metric
-from facebench.metrics.rows import ROWS
 from facebench.plugins import registry
 
 UNKNOWN = "the package that has this metric is not installed, or cannot be used"

@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 from torch import Tensor
 
-from facebench.metrics import student
+from facebench.metrics import t_distribution as student
 
 GROUPS = 32
 """Pseudo-values of a smooth statistic, where there are images enough."""

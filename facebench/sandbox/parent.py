@@ -1,7 +1,7 @@
 """The engine's side of a sampler's process: what it is asked, and what its answers mean.
 
 A process that dies, is silent for too long or answers nonsense is a failed row, with the end of
-what it printed. How it is started, watched and killed: :mod:`facebench.sandbox.watch`.
+what it printed. How it is started, watched and killed: :mod:`facebench.sandbox.watchdog`.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from facebench.plugins.spec import Model
 from facebench.sampler import Images
 from facebench.sandbox.limits import Limits
 from facebench.sandbox.protocol import ProtocolError, read_header, read_images
-from facebench.sandbox.watch import WatchedProcess
+from facebench.sandbox.watchdog import WatchedProcess
 from facebench.testing import Finding
 from facebench.text import without_controls
 

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable
 
 from facebench.training import report
-from facebench.training.group import ALONE, Group
 from facebench.training.interrupt import interruptible
 from facebench.training.learner import Learner
 from facebench.training.options import Plan
+from facebench.training.parallel import ALONE, Group
 from facebench.training.recorder import AfterLog, Recorder, control_images
 from facebench.training.run import Run
 

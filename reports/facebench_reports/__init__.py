@@ -3,11 +3,11 @@
 from functools import partial
 
 from facebench_reports import plots
+from facebench_reports.csv_and_json import to_csv, to_json
 from facebench_reports.drawing import save_plot
 from facebench_reports.loggers import to_mlflow, to_tensorboard, to_wandb
 from facebench_reports.page import to_html
 from facebench_reports.prose import to_latex, to_markdown
-from facebench_reports.tables import to_csv, to_json
 from facebench_reports.terminal import terminal_table, to_terminal
 
 plot_cost = partial(save_plot, plots.cost)

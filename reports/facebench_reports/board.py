@@ -14,7 +14,7 @@ from facebench.errors import BadInput
 from facebench.metrics import paired
 from facebench.metrics.table import UNKNOWN, is_known
 from facebench.results.result import Protocol, Result, Value
-from facebench_reports import figures
+from facebench_reports import number_format
 from facebench_reports.columns import Column, Real, metric_columns
 from facebench_reports.notes import Note, column_notes, row_notes
 
@@ -205,16 +205,16 @@ def _cell(column: Column, result: Result, best: bool) -> Cell | None:
     value = column.value(result)
     if value is None:
         return None
-    places = figures.decimals(column.key, value.value, value.error)
+    places = number_format.decimals(column.key, value.value, value.error)
     return Cell(
         title=column.title,
         value=value.value,
-        number=figures.fixed(value.value, places),
-        error=figures.error(column.key, value),
-        interval=figures.interval(column.key, value),
-        floor=figures.fixed(value.floor, places),
-        ratio=figures.ratio(value),
-        own=figures.fixed(value.reference, places),
+        number=number_format.fixed(value.value, places),
+        error=number_format.error(column.key, value),
+        interval=number_format.interval(column.key, value),
+        floor=number_format.fixed(value.floor, places),
+        ratio=number_format.ratio(value),
+        own=number_format.fixed(value.reference, places),
         best=best,
     )
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from facebench.metrics import paired
-from facebench.metrics.card import DIRECTIONS, facts
+from facebench.metrics.description import DIRECTIONS, facts
 from facebench.metrics.table import Metric, metric, order, title
 from facebench.results.result import Result, Value
-from facebench_reports import figures
+from facebench_reports import number_format
 
 _SHORT = {"lower": "lower", "higher": "higher", "reference": "as real"}
 
@@ -88,9 +88,9 @@ class Column:
 
     def _texts(self, held: Sequence[Value], numbers: Iterable[float | None]) -> str:
         """Return each of `numbers` once, to the decimals of the values `held`."""
-        places = max((figures.decimals(self.key, v.value, v.error) for v in held), default=0)
+        places = max((number_format.decimals(self.key, v.value, v.error) for v in held), default=0)
         found = sorted({number for number in numbers if number is not None})
-        return " – ".join(dict.fromkeys(figures.fixed(each, places) for each in found))
+        return " – ".join(dict.fromkeys(number_format.fixed(each, places) for each in found))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import facebench
 from facebench.files import write_text
 from facebench.results.result import Result
-from facebench_reports import drawing, pairs, plots, protocols, theme
+from facebench_reports import drawing, pairs, plots, protocol_text, theme
 from facebench_reports.bars import Bar, bars
 from facebench_reports.board import Board, Row, boards, differences
 from facebench_reports.pictures import SHOWN, Captioned, Picture, galleries, sample_grid
@@ -42,7 +42,7 @@ class Section:
 
     board: Board
     heading: str
-    settings: list[protocols.Item]
+    settings: list[protocol_text.Item]
     references: list[tuple[Picture, str]]
     """Sample grids of real images, with their names: one per set of them."""
     pictured: list[Pictured]
@@ -105,11 +105,11 @@ def to_html(results: Sequence[Result], folder: Path, force: bool = False) -> Pat
         lstrip_blocks=True,
     ).get_template("leaderboard.html")
     html = template.render(
-        summary=protocols.summary(groups),
+        summary=protocol_text.summary(groups),
         differing=differing,
-        differing_labels=protocols.labels(differing, groups[0].protocol),
+        differing_labels=protocol_text.labels(differing, groups[0].protocol),
         sections=_sections(groups, differing, folder),
-        protocols=protocols,
+        protocols=protocol_text,
         version=facebench.__version__,
         updated=max(result.created for result in results),
         scripts=scripts,
@@ -138,13 +138,13 @@ def _sections(groups: Sequence[Board], differing: Sequence[str], folder: Path) -
 
 
 def _section(board: Board, differing: Sequence[str], folder: Path, pictured: int) -> Section:
-    settings = protocols.brief(board.protocol, differing)
+    settings = protocol_text.brief(board.protocol, differing)
     visuals = drawing.visuals_of(board, folder)
     figures = plots.figures(board, visuals)
     models_first = sorted(board.rows, key=lambda row: row.result.is_sanity)
     return Section(
         board=board,
-        heading=protocols.unlike(board.protocol, differing) or "Leaderboard",
+        heading=protocol_text.unlike(board.protocol, differing) or "Leaderboard",
         settings=[item for item in settings if item.name not in board.differing],
         references=_references(board, folder),
         pictured=[

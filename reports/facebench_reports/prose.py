@@ -6,10 +6,10 @@ from pathlib import Path
 
 from facebench.files import write_text
 from facebench.results.result import Result
-from facebench_reports import protocols
+from facebench.text import in_one_line
+from facebench_reports import protocol_text
 from facebench_reports.board import Board, Cell, Row, boards
 from facebench_reports.columns import Column
-from facebench_reports.terminal import plain
 
 _LATEX = str.maketrans(
     {
@@ -68,7 +68,7 @@ def escape_latex(text: str) -> str:
     >>> escape_latex("50 % of a_b"), escape_latex("\\input{x}")
     ('50 \\% of a\\_b', '\\textbackslash{}input\\{x\\}')
     """
-    return plain(text, "?").translate(_LATEX)
+    return in_one_line(text, "?").translate(_LATEX)
 
 
 def escape_markdown(text: str) -> str:
@@ -77,7 +77,7 @@ def escape_markdown(text: str) -> str:
     >>> escape_markdown("<b>|x_y")
     '\\<b\\>\\|x\\_y'
     """
-    return plain(text, "?").translate(_MARKDOWN)
+    return in_one_line(text, "?").translate(_MARKDOWN)
 
 
 _AS_MARKDOWN = _Markup(escape_markdown, "**{}**".format, "<sub>{}</sub>".format)
@@ -119,7 +119,7 @@ def _rows(board: Board, markup: _Markup) -> Iterator[list[str]]:
 
 def _name(board: Board, row: Row, markup: _Markup) -> str:
     name = markup.escape(row.result.model + board.marks(row))
-    unlike = protocols.unlike(row.result.protocol, board.differing)
+    unlike = protocol_text.unlike(row.result.protocol, board.differing)
     return f"{name} {markup.quiet(markup.escape(unlike))}" if unlike else name
 
 
@@ -136,14 +136,15 @@ def _words(board: Board) -> Iterator[str]:
     """Yield what a reader of the table must know."""
     p = board.protocol
     if board.differing:
-        yield f"Unlike protocols, forced into one table: {protocols.labels(board.differing, p)}."
+        unlike = protocol_text.labels(board.differing, p)
+        yield f"Unlike protocols, forced into one table: {unlike}."
     else:
         yield (
             f"{p.num:,} images each against {p.num_reference:,} of {p.dataset} ({p.split} split), "
             f"crop {p.crop}, {p.size} px, {p.filter}, {p.extractor}, {p.precision}; "
             f"protocol {board.id}."
         )
-    yield protocols.caption(board)
+    yield protocol_text.caption(board)
     yield "± is one standard error; real images: what other real images score in a model's place."
     for note in (*board.notes, *board.column_notes):
         yield f"{note.mark or 'All'}: {note.text}"

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from facebench.results.result import Result
-from facebench_reports import protocols
+from facebench.text import in_one_line
+from facebench_reports import protocol_text
 from facebench_reports.board import Board, Cell, Row, boards
 from facebench_reports.columns import Real
 
@@ -36,26 +37,17 @@ def to_terminal(results: Sequence[Result], folder: Path, force: bool = False) ->
     Console().print(terminal_table(results, force))
 
 
-def plain(text: str, instead: str = "�") -> str:
-    r"""Return `text` without what could steer a terminal, or break a line.
-
-    >>> plain("a[bold]\x1b[31m")
-    'a[bold]�[31m'
-    """
-    return "".join(c if c.isprintable() else instead for c in text)
-
-
 def _heading(board: Board) -> Iterator[RenderableType]:
     p = board.protocol
     if board.differing:
-        differing = protocols.labels(board.differing, p)
+        differing = protocol_text.labels(board.differing, p)
         yield Text("Unlike protocols, forced into one table.", style="bold yellow")
         yield Text(f"These numbers cannot be compared. What differs: {differing}.", style="yellow")
         return
     against = f"{p.num:,} images against {p.num_reference:,} of {p.dataset} ({p.split} split)"
-    yield Text(plain(against), style="bold")
+    yield Text(in_one_line(against), style="bold")
     setting = f"crop {p.crop}, {p.size} px, {p.filter}, {p.extractor}, {p.precision}"
-    yield Text(plain(f"{setting}, protocol {board.id}"), style="dim")
+    yield Text(in_one_line(f"{setting}, protocol {board.id}"), style="dim")
 
 
 @dataclass(frozen=True)
@@ -134,11 +126,11 @@ def _place(row: Row) -> Text:
 
 
 def _model(board: Board, row: Row) -> Text:
-    text = Text(plain(row.result.model), "dim" if row.result.is_sanity else "")
+    text = Text(in_one_line(row.result.model), "dim" if row.result.is_sanity else "")
     if marks := board.marks(row):
         text.append(f" {marks}", "not dim yellow")
-    unlike = protocols.unlike(row.result.protocol, board.differing)
-    return text.append(f"\n{plain(unlike)}", "dim") if unlike else text
+    unlike = protocol_text.unlike(row.result.protocol, board.differing)
+    return text.append(f"\n{in_one_line(unlike)}", "dim") if unlike else text
 
 
 def _real(real: Real | None) -> Text:
@@ -159,8 +151,8 @@ def _text(cell: Cell | None, row: Row) -> Text:
 
 
 def _legend(board: Board) -> Iterator[RenderableType]:
-    yield Text(" ".join([protocols.caption(board), *protocols.legend(board)]), style="dim")
+    yield Text(" ".join([protocol_text.caption(board), *protocol_text.legend(board)]), style="dim")
     for note in (*board.notes, *board.column_notes):
         grid = Table.grid(padding=(0, 1, 0, 0))
-        grid.add_row(Text(note.mark or "all", "yellow"), Text(plain(note.text)))
+        grid.add_row(Text(note.mark or "all", "yellow"), Text(in_one_line(note.text)))
         yield grid

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from facebench.engine.scores import recorded
-from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.paired import LEVEL, difference
 from facebench.metrics.table import METRICS
 from facebench.metrics.uncertainty import Estimate

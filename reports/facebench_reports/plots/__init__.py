@@ -12,9 +12,9 @@ from facebench_reports.board import Board
 from facebench_reports.plots.clouds import features
 from facebench_reports.plots.infinity import extrapolation
 from facebench_reports.plots.intervals import metrics
-from facebench_reports.plots.parts import PLOTTED, Figure, Panel, orders
 from facebench_reports.plots.runs import cost, training
 from facebench_reports.plots.scatter import planes
+from facebench_reports.plots.shared import PLOTTED, Figure, Panel, orders
 
 __all__ = [
     "PLOTTED",

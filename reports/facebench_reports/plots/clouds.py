@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from facebench.results.visuals import Curve, Plane, Visuals
 from facebench_reports import theme
 from facebench_reports.board import Board
-from facebench_reports.plots import parts
-from facebench_reports.plots.parts import Figure, Panel, Spec
+from facebench_reports.plots import shared
+from facebench_reports.plots.shared import Figure, Panel, Spec
 
 
 def features(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
     """Plot the real and each model's images in the plane of the real ones' largest variance."""
-    held = [(model, each.plane) for _, model, each in parts.held_visuals(board, visuals)]
+    held = [(model, each.plane) for _, model, each in shared.held_visuals(board, visuals)]
     found = [(model, plane) for model, plane in held if plane]
     points = tuple(point for _, plane in found for point in (*plane.real, *plane.model))
     shares = " and ".join(f"{share:.0%}" for share in found[0][1].explained) if found else ""
@@ -44,7 +44,7 @@ def _component(axis: int, points: Curve) -> Spec:
     """Return the axis of one component, as long as all points of all models need it."""
     values = [point[axis] for point in points]
     margin = 0.03 * (max(values) - min(values)) or 1.0
-    return parts.number(
+    return shared.number(
         "xy"[axis],
         title=f"component {axis + 1}",
         scale={"domain": [min(values) - margin, max(values) + margin], "nice": False},

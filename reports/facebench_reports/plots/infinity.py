@@ -6,13 +6,13 @@ from facebench.results.result import Result, Value
 from facebench.results.visuals import Visuals
 from facebench_reports.board import Board
 from facebench_reports.columns import Column
-from facebench_reports.plots import parts
-from facebench_reports.plots.parts import Figure, Panel, Spec, tip
+from facebench_reports.plots import shared
+from facebench_reports.plots.shared import Figure, Panel, Spec, tip
 
 
 def extrapolation(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
     """Plot the Fréchet distance against 1/N, and where the line ends."""
-    results = parts.shown(board)
+    results = shared.shown(board)
     columns = [c for c in board.columns if _curves(c, results)]
     return Figure(
         "extrapolation",
@@ -40,8 +40,8 @@ def _lines_to_infinity(column: Column, results: Sequence[Result]) -> Panel:
         end for i, each in enumerate(curves.items()) for end in _ends(*each, -0.012 * i * reach)
     ]
     x = _by_number_of_images(points, reach * (-0.012 * len(curves) - 0.02), reach * 1.02)
-    y = parts.number("value", title=column.title.replace("∞", ""))
-    marks = parts.identity([result.model for result in results])
+    y = shared.number("value", title=column.title.replace("∞", ""))
+    marks = shared.identity([result.model for result in results])
     colour = {"color": marks["color"]}
     tips = [tip("model", "model"), tip("value", "distance")]
     is_end, is_line = {"filter": "isValid(datum.low)"}, {"filter": "datum.part == 'line'"}
@@ -55,8 +55,8 @@ def _lines_to_infinity(column: Column, results: Sequence[Result]) -> Panel:
             "encoding": {"x": x, "y": y, "tooltip": tips, **marks},
         },
     ]
-    if len(curves) <= parts.LABELLED:
-        layers.append(parts.labels([is_line, {"filter": "datum.inverse > 0"}], x, y))
+    if len(curves) <= shared.LABELLED:
+        layers.append(shared.labels([is_line, {"filter": "datum.inverse > 0"}], x, y))
     return Panel("", {"data": {"values": ends}, "layer": layers}, 340)
 
 
@@ -73,7 +73,7 @@ def _ends(model: str, value: Value, aside: float) -> list[Spec]:
     return [
         line | {"inverse": 0.0, "value": value.value},
         line | {"inverse": max(inverse), "value": far},
-        {"model": model, "part": "end", "inverse": aside, **parts.interval(value)},
+        {"model": model, "part": "end", "inverse": aside, **shared.interval(value)},
     ]
 
 
@@ -86,4 +86,4 @@ def _by_number_of_images(points: Sequence[Spec], low: float, high: float) -> Spe
         "labelFlush": False,
     }
     scale = {"domain": [low, high], "nice": False}
-    return parts.number("inverse", title="images N, by 1/N", scale=scale, axis=axis)
+    return shared.number("inverse", title="images N, by 1/N", scale=scale, axis=axis)

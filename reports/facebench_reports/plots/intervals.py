@@ -6,14 +6,14 @@ from facebench.results.result import Result, Value
 from facebench.results.visuals import Visuals
 from facebench_reports.board import Board
 from facebench_reports.columns import Column
-from facebench_reports.plots import parts
-from facebench_reports.plots.parts import Figure, Panel, Spec, tip
+from facebench_reports.plots import shared
+from facebench_reports.plots.shared import Figure, Panel, Spec, tip
 
 
 def metrics(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
     """Plot every metric with its intervals."""
-    results = parts.shown(board)
-    names = parts.orders(board)[board.ordering.key]
+    results = shared.shown(board)
+    names = shared.orders(board)[board.ordering.key]
     return Figure(
         "metrics",
         "Every metric with its interval",
@@ -26,7 +26,7 @@ def metrics(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
 
 def _metric(column: Column, results: Sequence[Result], names: Sequence[str]) -> Panel:
     held = [(result, value) for result in results if (value := column.value(result))]
-    x, y = _axis("value"), parts.names(names)
+    x, y = _axis("value"), shared.names(names)
     tips = [tip("model", "model"), tip("value", column.title), *map(tip, ("low", "high"))]
     rule: Spec = {
         "transform": [{"filter": "isValid(datum.low)"}],
@@ -38,13 +38,13 @@ def _metric(column: Column, results: Sequence[Result], names: Sequence[str]) -> 
         *([rule] if any(value.low is not None for _, value in held) else []),
         {"mark": "point", "encoding": {"y": y, "x": x, "tooltip": tips}},
     ]
-    data = [{"model": result.model, **parts.interval(value)} for result, value in held]
+    data = [{"model": result.model, **shared.interval(value)} for result, value in held]
     spec: Spec = {"data": {"values": data}, "layer": layers}
-    return Panel(f"{column.title} {column.arrow}", spec, parts.rows_height(len(held)))
+    return Panel(f"{column.title} {column.arrow}", spec, shared.rows_height(len(held)))
 
 
 def _axis(field: str) -> Spec:
-    return parts.number(field, title=None, axis={"tickCount": 5}, scale={"zero": False})
+    return shared.number(field, title=None, axis={"tickCount": 5}, scale={"zero": False})
 
 
 def _reference_lines(values: Sequence[Value]) -> Iterator[Spec]:
@@ -58,5 +58,5 @@ def _reference_lines(values: Sequence[Value]) -> Iterator[Spec]:
             yield {
                 "data": {"values": [{"real": number} for number in found]},
                 "mark": {"type": "rule", "strokeDash": dash, "color": "var(--quiet)"},
-                "encoding": {"x": parts.number("real")},
+                "encoding": {"x": shared.number("real")},
             }

@@ -6,8 +6,8 @@ from facebench.results.result import Result
 from facebench.results.visuals import Curve, Visuals
 from facebench_reports import theme
 from facebench_reports.board import Board
-from facebench_reports.plots import parts
-from facebench_reports.plots.parts import Figure, Panel, Spec, number, tip
+from facebench_reports.plots import shared
+from facebench_reports.plots.shared import Figure, Panel, Spec, number, tip
 
 SERIES = 6
 """Curves of one training that are shown: the first it logged."""
@@ -17,7 +17,7 @@ def training(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
     """Plot what each model's training logged."""
     panels = [
         _curve(f"{model}: {name}", theme.colour(index), name, points)
-        for index, model, held in parts.held_visuals(board, visuals)
+        for index, model, held in shared.held_visuals(board, visuals)
         for name, points in [*held.training.items()][:SERIES]
     ]
     return Figure(
@@ -41,7 +41,7 @@ def _curve(title: str, colour: str, name: str, points: Curve) -> Panel:
 
 def cost(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
     """Plot time and memory by phase."""
-    results = parts.shown(board)
+    results = shared.shown(board)
     panels = [
         _bars(results, [r.seconds for r in results], "Seconds", stacked=True),
         _bars(results, [r.memory for r in results], "Peak memory of the engine, MiB"),
@@ -67,7 +67,7 @@ def _bars(
     ]
     phases = list(dict.fromkeys(point["phase"] for point in data))
     encoding: Spec = {
-        "y": parts.names([result.model for result in results]),
+        "y": shared.names([result.model for result in results]),
         "x": number("value", title=None, axis={"tickCount": 5}),
         "color": {
             "field": "phase",
@@ -81,4 +81,4 @@ def _bars(
         encoding["yOffset"] = {"field": "phase", "type": "nominal", "sort": phases}
     lines = len(results) * (1 if stacked else max(1, len(phases)))
     spec: Spec = {"data": {"values": data}, "mark": "bar", "encoding": encoding}
-    return Panel(title, spec, 30 + parts.rows_height(max(len(results), lines * 3 // 4)))
+    return Panel(title, spec, 30 + shared.rows_height(max(len(results), lines * 3 // 4)))

@@ -6,8 +6,8 @@ from facebench.results.result import Result
 from facebench.results.visuals import Visuals
 from facebench_reports.board import Board
 from facebench_reports.columns import Column
-from facebench_reports.plots import parts
-from facebench_reports.plots.parts import Figure, Panel, Spec, tip
+from facebench_reports.plots import shared
+from facebench_reports.plots.shared import Figure, Panel, Spec, tip
 
 
 def planes(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
@@ -25,11 +25,11 @@ def planes(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
 
 
 def _scatter(across: Column, up: Column, board: Board) -> Panel:
-    models = parts.shown(board)
+    models = shared.shown(board)
     checks = [result for result in board.results if result.is_sanity and result not in models]
     data = [*_pairs("model", models, across, up), *_pairs("check", checks, across, up)]
     x, y = _axis(across, "x"), _axis(up, "y")
-    marks = parts.identity([result.model for result in models])
+    marks = shared.identity([result.model for result in models])
     tips = [tip("model", "model"), tip("x", across.title), tip("y", up.title)]
     place: Spec = {"x": x, "y": y, "tooltip": tips}
     ring = {"type": "point", "color": "var(--quiet)", "filled": False, "size": 30}
@@ -43,8 +43,8 @@ def _scatter(across: Column, up: Column, board: Board) -> Panel:
             "encoding": place | marks,
         },
     ]
-    if len(models) <= parts.LABELLED:
-        layers.append(parts.labels([_only("model")], x, y))
+    if len(models) <= shared.LABELLED:
+        layers.append(shared.labels([_only("model")], x, y))
     spec: Spec = {"data": {"values": data}, "layer": layers}
     return Panel(f"{up.title} against {across.title.lower()}", spec, 340)
 
@@ -77,7 +77,7 @@ def _interval_rules(data: Sequence[Spec], x: Spec, y: Spec, colour: Spec) -> Ite
 
 
 def _axis(column: Column, field: str) -> Spec:
-    return parts.number(field, title=f"{column.title} {column.arrow}", scale={"nice": True})
+    return shared.number(field, title=f"{column.title} {column.arrow}", scale={"nice": True})
 
 
 def _real_points(

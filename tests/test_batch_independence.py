@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facebench.engine import evaluate
-from facebench.engine.contract import Witnesses, apart
+from facebench.engine.batch_independence import Witnesses, apart
 from facebench.errors import RowFailed
 
 BROKEN = """

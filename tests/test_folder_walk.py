@@ -8,7 +8,7 @@ import pytest
 
 from facebench.errors import BadInput
 from facebench.files import tree_digest
-from facebench.folders import tree
+from facebench.folder_walk import tree
 from facebench.text import printable, shown
 
 

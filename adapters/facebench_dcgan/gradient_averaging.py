@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from facebench.distributed.torchrun import first_address, own_gpu
-from facebench.training.group import Group
+from facebench.training.parallel import Group
 
 
 class Mirrored:

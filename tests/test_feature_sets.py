@@ -12,7 +12,7 @@ from facebench.metrics import (
     precision_recall,
     vendi,
 )
-from facebench.metrics.comparison import Comparison, FeatureSet
+from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.modes import MODES
 from facebench.metrics.table import METRICS
 from facebench.metrics.uncertainty import Estimate
@@ -91,7 +91,7 @@ def test_diversity_is_beside_the_references_own() -> None:
 def test_the_distances_are_swept_once(monkeypatch: pytest.MonkeyPatch) -> None:
     comparison = compare()
     first = comparison.manifold
-    monkeypatch.delattr("facebench.metrics.comparison.manifold_estimates")
+    monkeypatch.delattr("facebench.metrics.feature_sets.manifold_estimates")
     assert comparison.manifold is first
 
 

@@ -1,7 +1,7 @@
 """The built-in metrics: a function of a Comparison each, and a row. A new one has its row here.
 
 A function imports what computes it when it is called: who reads the rows loads neither torch nor
-scipy. What several metrics share, :class:`facebench.metrics.comparison.Comparison` has.
+scipy. What several metrics share, :class:`facebench.metrics.feature_sets.Comparison` has.
 """
 
 import math
@@ -11,7 +11,7 @@ from facebench.errors import BadInput
 from facebench.metrics.metric import Metric
 
 if TYPE_CHECKING:
-    from facebench.metrics.comparison import Comparison
+    from facebench.metrics.feature_sets import Comparison
     from facebench.metrics.uncertainty import Estimate
 
 
