@@ -9,13 +9,16 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 PAGES = (README, *sorted(DOCS.glob("*.md")))
 
-_BLOCK = re.compile(r"(?:^<!-- test: (\S+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"(?:^<!-- test: (\S+) -->\n)?^( *)```(\w*)\n(.*?)^\2```$", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ class Block:
 
 def blocks(page: Path, language: str | None = None) -> Iterator[Block]:
     """Yield the fenced blocks of `page`, of one language or of any."""
-    for name, found, text in _BLOCK.findall(page.read_text("utf-8")):
+    for name, _, found, text in _BLOCK.findall(page.read_text("utf-8")):
         if language in (None, found):
-            yield Block(page, name, found, text)
+            yield Block(page, name, found, dedent(text))
 
 
 def spans(page: Path) -> Iterator[str]:

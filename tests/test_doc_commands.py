@@ -163,8 +163,8 @@ def test_no_block_escapes(page: Path) -> None:
     """Blocks are fenced in one way, and are of the kinds that tests look for."""
     fences = re.findall(r"^ *(?:```|~~~).*$", page.read_text("utf-8"), re.MULTILINE)
     found = list(blocks(page))
-    assert [f"```{block.language}" for block in found] == fences[::2]
-    assert set(fences[1::2]) <= {"```"}
+    assert [f"```{block.language}" for block in found] == [each.strip() for each in fences[::2]]
+    assert {each.strip() for each in fences[1::2]} <= {"```"}
     assert {block.language for block in found} <= {"", "python", "toml"}
 
 

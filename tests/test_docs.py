@@ -9,11 +9,14 @@ import shutil
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import indent
+from typing import Any
 
 import numpy as np
 import pytest
 from pages import DOCS, ROOT, blocks, install_page, install_tinyflow, run
 
+from facebench.metrics import uncertainty
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.plugins.spec import parse_models
 
@@ -169,6 +172,15 @@ def test_without_its_package_the_board_leaves_it_out_and_says_so(
     assert why in (tmp_path / "results" / "leaderboard.html").read_text(encoding="utf-8")
     compared = said(tmp_path, "-m", "facebench", "compare", "copies", "inverted", "--json")
     assert json.loads(compared)["metrics"].keys() == {"fd_random"}
+
+
+def test_the_pages_lines_about_blocks_make_an_estimate() -> None:
+    (lines,) = (each.text for each in blocks(DOCS / "metrics.md", "python") if not each.name)
+    given: dict[str, Any] = {"blocks": uncertainty.blocks, "from_blocks": uncertainty.from_blocks}
+    exec(f"def estimate(x, y, share):\n{indent(lines, '    ')}", given)
+    x, y = np.random.default_rng(0).standard_normal((2, 100, 3))
+    found = given["estimate"](x, y, lambda a, b: float(np.abs(a.max() - b.max())))
+    assert found.value == abs(x.max() - y.max()) and found.error > 0
 
 
 @pytest.mark.processes
