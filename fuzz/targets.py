@@ -28,8 +28,8 @@ with _watched:  # so that atheris sees which branches an input takes
     from facebench.data.decode import decode
     from facebench.data.pictures import open_images
     from facebench.errors import BadInput
+    from facebench.plugins.model_spec import parse_models
     from facebench.plugins.registry import load
-    from facebench.plugins.spec import parse_models
     from facebench.results.result import read_result
     from facebench.samplers.image_files import ImageFilesSampler
     from facebench.sandbox.protocol import ProtocolError, read_header, read_images

@@ -26,7 +26,7 @@ from facebench.results.result import SANITY, Protocol, Result, Value, keep_earli
 from facebench.results.visuals import Plane, Visuals, visuals_folder, write_visuals
 from facebench_reports import bars, plots, theme, to_csv, to_html, to_json, to_latex, to_markdown
 from facebench_reports.board import boards
-from facebench_reports.columns import Column
+from facebench_reports.metric_columns import Column
 from facebench_reports.pairs import comparisons
 
 GOLDEN = Path(__file__).parent / "golden"

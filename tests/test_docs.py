@@ -18,7 +18,7 @@ from pages import DOCS, ROOT, blocks, install_page, install_tinyflow, run
 
 from facebench.metrics import uncertainty
 from facebench.metrics.feature_sets import Comparison, FeatureSet
-from facebench.plugins.spec import parse_models
+from facebench.plugins.model_spec import parse_models
 
 
 @pytest.fixture(scope="module")

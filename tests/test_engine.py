@@ -21,7 +21,7 @@ from facebench.engine.sources import DatasetSource
 from facebench.errors import BadInput, RowFailed
 from facebench.metrics.modes import find_mode
 from facebench.metrics.table import METRICS
-from facebench.plugins.spec import Model
+from facebench.plugins.model_spec import Model
 from facebench.results.result import Value, read_result
 from facebench.sampler import Images
 from facebench_pca.train import command as train_pca

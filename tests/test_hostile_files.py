@@ -15,7 +15,7 @@ from PIL import Image
 from facebench.data.dataset import open_dataset
 from facebench.data.prepare import prepare
 from facebench.errors import BadInput
-from facebench.plugins.spec import parse_model
+from facebench.plugins.model_spec import parse_model
 from facebench.results.result import read_result
 from facebench.samplers.image_files import ImageFilesSampler
 from facebench.text import printable

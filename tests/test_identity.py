@@ -23,7 +23,7 @@ from facebench.engine.environment import FEATURE_CODE, code_digest
 from facebench.engine.identity import Identities, identify
 from facebench.engine.model_source import ModelSource
 from facebench.files import tree_digest
-from facebench.plugins.spec import parse_model
+from facebench.plugins.model_spec import parse_model
 
 SIZE, NUM = 32, 12
 Make = Callable[[Path], None]

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from facebench.errors import BadInput
-from facebench.plugins.spec import parse_model
+from facebench.plugins.model_spec import parse_model
 
 NETWORK = nn.Sequential(nn.Linear(6, 48), nn.Unflatten(1, (3, 4, 4)), nn.Tanh()).eval()
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from facebench.errors import BadInput
 from facebench.plugins import registry
-from facebench.plugins.spec import parse_models
+from facebench.plugins.model_spec import parse_models
 from facebench.samplers.latents import draw
 from facebench.samplers.pixels import Pixels
 from facebench.testing import check_sampler

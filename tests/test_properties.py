@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from facebench.data.dataset import FORMAT, open_dataset
 from facebench.errors import BadInput
-from facebench.plugins.spec import Model, parse_models
+from facebench.plugins.model_spec import Model, parse_models
 from facebench.results.result import Protocol, Result, Value, read_result, write_result
 from facebench.samplers.latents import parse_shape
 from facebench.samplers.pixels import Pixels

@@ -13,7 +13,7 @@ from facebench.cache.paths import cache_folder
 from facebench.cache.store import FeatureStore
 from facebench.engine.entries import parse_entries
 from facebench.errors import BadInput, RowFailed
-from facebench.plugins.spec import Model
+from facebench.plugins.model_spec import Model
 from facebench.sampler import LatentSampler, to_uint8
 
 

@@ -18,7 +18,7 @@ from facebench.engine import evaluate
 from facebench.engine.model_source import ModelSource
 from facebench.errors import BadInput, RowFailed
 from facebench.plugins.dependencies import Reads
-from facebench.plugins.spec import Model, parse_model
+from facebench.plugins.model_spec import Model, parse_model
 from facebench.sandbox import worker
 from facebench.sandbox.limits import GIB, Limits
 from facebench.sandbox.parent import Sandbox, examine
@@ -150,7 +150,7 @@ def test_a_death_is_told_where_the_kernel_forgets_children(tmp_path: Path) -> No
         f"sys.path.append({str(HERE)!r})\n"
         "from facebench.sandbox.parent import Sandbox\n"
         "from facebench.sandbox.limits import Limits\n"
-        "from facebench.plugins.spec import parse_model\n"
+        "from facebench.plugins.model_spec import parse_model\n"
         "model = parse_model('a=python+takes=seeds:hostile_samplers:segfaults')\n"
         "list(Sandbox(model, Limits()).sample([[0]]))\n"
     )
@@ -186,7 +186,7 @@ def test_a_sampler_does_not_outlive_an_engine_that_is_killed(tmp_path: Path) -> 
         f"sys.path.append({str(HERE)!r})\n"
         "from facebench.sandbox.parent import Sandbox\n"
         "from facebench.sandbox.limits import Limits\n"
-        "from facebench.plugins.spec import parse_model\n"
+        "from facebench.plugins.model_spec import parse_model\n"
         "model = parse_model('a=python+takes=seeds:hostile_samplers:hangs')\n"
         "box = Sandbox(model, Limits())\n"
         "print(box.tree.mark, box.tree.leader, flush=True)\n"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facebench.errors import BadInput
-from facebench.plugins.spec import parse_model
+from facebench.plugins.model_spec import parse_model
 from facebench.plugins.user_code import call, import_function
 
 BUILD = "def build():\n    return __name__\n"

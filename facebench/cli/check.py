@@ -31,7 +31,7 @@ def check(
       facebench check mine=torchscript+latent=uniform+size=100:generator.pt
       facebench check theirs=images:their_samples.zip --num 100
     """
-    from facebench.plugins.spec import parse_model
+    from facebench.plugins.model_spec import parse_model
     from facebench.sandbox.limits import limits_of
     from facebench.sandbox.parent import examine
 

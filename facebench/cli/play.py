@@ -194,7 +194,7 @@ def traverse(
 
 
 def _open(text: str) -> Any:
-    from facebench.plugins.spec import parse_model
+    from facebench.plugins.model_spec import parse_model
 
     return parse_model(text).open()
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from facebench.engine.sanity import SanityRow
 from facebench.errors import BadInput
-from facebench.plugins.spec import Model, check_name, parse_models, parse_named
+from facebench.plugins.model_spec import Model, check_name, parse_models, parse_named
 from facebench.sampler import Sampler
 
 

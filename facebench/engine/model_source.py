@@ -20,7 +20,7 @@ from facebench.engine.identity import Identities, Identity, identify
 from facebench.engine.sources import Key, SamplerSource, Seeds
 from facebench.plugins import registry
 from facebench.plugins.dependencies import is_of_the_kernel
-from facebench.plugins.spec import Model
+from facebench.plugins.model_spec import Model
 from facebench.sampler import Images
 from facebench.sandbox.limits import DEFAULT, Limits
 from facebench.sandbox.parent import Sandbox

@@ -14,7 +14,7 @@ from facebench.engine.scores import compute_metrics, recorded
 from facebench.engine.visuals import Sampled
 from facebench.errors import RowFailed
 from facebench.plugins import registry
-from facebench.plugins.spec import Model
+from facebench.plugins.model_spec import Model
 from facebench.results.result import Result
 
 

@@ -28,7 +28,7 @@ from facebench.errors import BadInput, RowFailed
 from facebench.files import atomic_path
 from facebench.metrics.feature_sets import FeatureSet
 from facebench.metrics.memorization import memorization, nearest_neighbours
-from facebench.plugins.spec import Model
+from facebench.plugins.model_spec import Model
 from facebench.results.result import Result
 from facebench.results.visuals import Gallery, Visuals, read_visuals, visuals_folder, write_visuals
 from facebench.sampler import Images

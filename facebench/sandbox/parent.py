@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from facebench.errors import BadInput, RowFailed
-from facebench.plugins.spec import Model
+from facebench.plugins.model_spec import Model
 from facebench.sampler import Images
 from facebench.sandbox.limits import Limits
 from facebench.sandbox.protocol import ProtocolError, read_header, read_images

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from facebench.results.result import Result, Value
-from facebench_reports.columns import Column
+from facebench_reports.metric_columns import Column
 
 _MARGIN = 0.04  # of the span, on either side
 

@@ -15,7 +15,7 @@ from facebench.metrics import paired
 from facebench.metrics.table import UNKNOWN, is_known
 from facebench.results.result import Protocol, Result, Value
 from facebench_reports import number_format
-from facebench_reports.columns import Column, Real, metric_columns
+from facebench_reports.metric_columns import Column, Real, metric_columns
 from facebench_reports.notes import Note, column_notes, row_notes
 
 

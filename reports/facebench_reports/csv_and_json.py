@@ -15,7 +15,7 @@ from typing import Any
 from facebench.files import write_json, write_text
 from facebench.results.result import Protocol, Result, as_record
 from facebench_reports.board import Board, Row, boards, protocol_id
-from facebench_reports.columns import metric_columns
+from facebench_reports.metric_columns import metric_columns
 
 FORMAT = "facebench-leaderboard/1"
 _BESIDE = ("error", "low", "high", "floor", "reference")

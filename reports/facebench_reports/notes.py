@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 
 from facebench.results.result import Result
-from facebench_reports.columns import Column
+from facebench_reports.metric_columns import Column
 
 _SIGNS = "†‡§¶"
 

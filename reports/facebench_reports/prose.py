@@ -9,7 +9,7 @@ from facebench.results.result import Result
 from facebench.text import in_one_line
 from facebench_reports import protocol_text
 from facebench_reports.board import Board, Cell, Row, boards
-from facebench_reports.columns import Column
+from facebench_reports.metric_columns import Column
 
 _LATEX = str.maketrans(
     {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from facebench.results.result import Protocol, Result
 from facebench_reports.board import Board
-from facebench_reports.columns import Column
+from facebench_reports.metric_columns import Column
 
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 

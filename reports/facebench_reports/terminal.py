@@ -14,7 +14,7 @@ from facebench.results.result import Result
 from facebench.text import in_one_line
 from facebench_reports import protocol_text
 from facebench_reports.board import Board, Cell, Row, boards
-from facebench_reports.columns import Real
+from facebench_reports.metric_columns import Real
 
 _GAP = 2  # between columns of a table: one of padding, one of the box
 _EDGES = 2  # the box's own

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from facebench.results.result import Result
 from facebench.results.visuals import Visuals
 from facebench_reports.board import Board
-from facebench_reports.columns import Column
+from facebench_reports.metric_columns import Column
 from facebench_reports.plots import shared
 from facebench_reports.plots.shared import Figure, Panel, Spec, tip
 

@@ -5,7 +5,7 @@ import pytest
 
 from facebench.errors import BadInput
 from facebench.plugins import registry
-from facebench.plugins.spec import Model, parse_models
+from facebench.plugins.model_spec import Model, parse_models
 
 
 @pytest.fixture(autouse=True)
