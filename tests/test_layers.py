@@ -78,7 +78,8 @@ def test_every_file_of_the_core_has_its_layer_and_imports_lower_ones_only() -> N
 
 
 def test_reports_read_results_and_know_no_engine() -> None:
-    rooms = "errors|files|data[.]grid|metrics[.](description|paired|paired_text|table)|results|text"
+    rooms = "cache[.]paths|errors|files|data[.]grid|results|text"
+    rooms += "|metrics[.](description|paired|paired_text|table)"
     allowed = re.compile(rf"facebench[.]({rooms})([.]|$)|facebench(_reports|$)|(?!facebench)")
     for path in (ROOT / "reports").rglob("*.py"):
         assert not [name for name in _imports(path) if not allowed.match(name)], path
@@ -125,6 +126,21 @@ def test_what_reads_results_alone_loads_no_framework(words: list[str], tmp_path:
     )
     assert not loaded & {"torch", "torchvision", "tensorflow", "keras", "sklearn", "pandas"}
     assert words[0] == "compare" or len(list(tmp_path.iterdir())) > 2
+
+
+@pytest.mark.processes
+def test_an_evaluation_whose_features_are_kept_loads_no_network(
+    tiny_folder: Path, shared: Path, tmp_path: Path
+) -> None:
+    models = f"copies=images:{tiny_folder / 'images.npy'}"
+    words = ["eval", "--models", models, "--reference", str(tiny_folder), "--num", "8"]
+    words += ["--extractor", "inception@64", "--trust-weights", "--out", str(tmp_path / "results")]
+    for name, file in (("inception", "inception_parity.pth"), ("alexnet", "alexnet_features.pth")):
+        words += ["--weights", f"{name}={shared / 'weights' / file}"]
+    code = f"from facebench.cli import cli; cli({words}, standalone_mode=False)"
+    networks = {"torchvision", "torch_fidelity", "lpips"}
+    assert networks <= _loaded(code)
+    assert not _loaded(code) & (networks | {"scipy.stats", "sympy", "pandas"})
 
 
 def test_nothing_is_unpickled_or_evaluated() -> None:

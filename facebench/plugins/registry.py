@@ -4,7 +4,11 @@ Built-in ones enter by the same door as anyone's: a package that declares
 ``[project.entry-points."facebench.adapters"]`` is on the list as soon as it is installed.
 """
 
+import os
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import lru_cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from importlib.util import find_spec
 from inspect import signature
@@ -126,7 +130,20 @@ def _home(entry: EntryPoint) -> str:
 
 
 def _entries(kind: str) -> EntryPoints:
+    return _entries_on(tuple(map(_state, sys.path)), kind)
+
+
+@lru_cache
+def _entries_on(path: tuple[tuple[str, int], ...], kind: str) -> EntryPoints:
+    """Return what the packages on `path` declare, which takes 10 ms to read."""
     return entry_points(group=f"facebench.{kind}")
+
+
+def _state(folder: str) -> tuple[str, int]:
+    """Return a folder with the time when something was last installed in it."""
+    with suppress(OSError):  # a zip, or a folder that is gone
+        return folder, os.stat(folder or ".").st_mtime_ns
+    return folder, 0
 
 
 def _entry(kind: str, name: str) -> EntryPoint:

@@ -1,15 +1,18 @@
 """Plots as files: PNG or SVG, by the library whose script the page embeds."""
 
+import contextlib
 import itertools
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import vl_convert
 
+from facebench.cache.paths import cache_folder
 from facebench.errors import BadInput
-from facebench.files import atomic_path
+from facebench.files import atomic_path, write_text
 from facebench.results.result import Result
 from facebench.results.visuals import Visuals, read_visuals, visuals_folder
 from facebench_reports import theme
@@ -71,7 +74,19 @@ def whole(figure: Figure) -> dict[str, Any]:
 
 @cache
 def script() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script, which sets ``vegaEmbed``."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script, which sets ``vegaEmbed``.
+
+    It is kept in the cache, for it takes most of a page's time to make.
+    """
+    with contextlib.suppress(BadInput, OSError):  # no cache, or none that may be written
+        kept = cache_folder() / "scripts" / f"vega-lite-{VERSION}-{version('vl-convert-python')}.js"
+        if not kept.is_file():
+            write_text(kept, _bundle())
+        return kept.read_text("utf-8")
+    return _bundle()
+
+
+def _bundle() -> str:
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VERSION)
 
 
