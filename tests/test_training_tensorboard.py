@@ -56,6 +56,7 @@ def test_a_resumed_run_replaces_what_came_after_its_checkpoint(tmp_path: Path) -
     assert scalars(tmp_path, "loss") == [(1, 1.0), (2, 2.0), (3, 30.0)]
 
 
+@pytest.mark.processes
 def test_writing_events_loads_no_framework() -> None:
     code = "import sys, facebench.training.tensorboard; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
