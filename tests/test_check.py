@@ -24,6 +24,10 @@ def copies(seeds):
 def dies(seeds):
     import os
     os._exit(3)
+
+def hangs(seeds):
+    import time
+    time.sleep(600)
 """
 
 
@@ -130,7 +134,7 @@ def test_rounding_and_copies_are_noted_not_failed() -> None:
         (["a=python+takes=seeds:nets:copies", "--seed", "1"], 0, "15 of 32 images are copies"),
         (["a=python+takes=seeds:nets:good", "--strict"], 0, "images a second"),
         (["a=python+takes=seeds:nets:dies"], 1, r"failed  process: .*exit code 3"),
-        (["a=python+takes=seeds:nets:dies", "--time-limit", "0.01"], 1, "nothing for 0.01 s"),
+        (["a=python+takes=seeds:nets:hangs", "--time-limit", "0.01"], 1, "nothing for 0.01 s"),
         (["a=python+takes=seeds:nets:good", "--memory-limit", "0.01"], 1, "0.0 GiB that"),
     ],
 )
