@@ -14,16 +14,17 @@ from facebench.cache.paths import cache_folder
 from facebench.cache.store import DamagedRecord, FeatureStore
 from facebench.data.dataset import open_dataset
 from facebench.engine import evaluate
-from facebench.engine.extract import CHUNK, PREVIEW, extract
+from facebench.engine.block import PREVIEW
+from facebench.engine.extract import CHUNK, extract
 from facebench.engine.metric_choice import choose_metrics
 from facebench.engine.results_folder import same_images, with_metrics_of
 from facebench.engine.sources import DatasetSource
 from facebench.errors import BadInput, RowFailed
+from facebench.features.extractor import Extractor, ImageBatch, Tensors
 from facebench.metrics.modes import find_mode
 from facebench.metrics.table import METRICS
 from facebench.plugins.model_spec import Model
 from facebench.results.result import Value, read_result
-from facebench.sampler import Images
 from facebench_pca.train import command as train_pca
 
 HOSTILE = """
@@ -320,7 +321,7 @@ class _Counting:
             yield np.stack([np.full((3, 4, 4), seed % 251, np.uint8) for seed in batch])
 
 
-class _Means:
+class _Means(Extractor):
     """An extractor of one feature, the image's mean; it can break at a given call."""
 
     name = "means"
@@ -332,12 +333,12 @@ class _Means:
         self.weights: dict[str, str] = {}
         self.calls_left = breaks_at
 
-    def extract(self, images: Images, batch_size: int) -> dict[str, np.ndarray]:
+    def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
         if self.calls_left is not None:
             self.calls_left -= 1
             if self.calls_left < 0:
                 raise KeyboardInterrupt
-        return {"features": images.mean((1, 2, 3), dtype=np.float32)[:, None]}
+        return {"features": images.float().mean((1, 2, 3))[:, None]}
 
 
 def test_an_interrupted_extraction_repeats_at_most_one_chunk() -> None:

@@ -1,6 +1,5 @@
 import warnings
 from collections.abc import Callable, Sequence
-from functools import reduce
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from facebench.data.pictures import random_order
 from facebench.errors import BadInput
 from facebench.features.lpips import GROUP, SMALLEST, LPIPSFeatures, lpips_network
 from facebench.metrics import lpips_diversity
-from facebench.numerics.pair_moments import PairMoments
+from facebench.numerics.pair_moments import mean_distance, merged, moments_of
 from facebench.samplers.image_files import ImageFilesSampler
 from facebench.weights import WeightSource
 
@@ -122,20 +121,27 @@ def test_every_group_of_images_has_moments_of_its_own_whatever_the_batch_size(
 @pytest.mark.parametrize("bounds", [[1], [12], [3, 4, 20], list(range(1, 24))])
 def test_moments_of_any_split_add_up(bounds: list[int]) -> None:
     embeddings = torch.from_numpy(np.random.default_rng(0).standard_normal((24, 50)) + 3)
-    whole = PairMoments.of(embeddings)
-    parts = [PairMoments.of(part) for part in torch.tensor_split(embeddings, bounds)]
-    rows = [part.arrays() for part in parts]
-    stored = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+    whole = moments_of([torch.split(embeddings, 20, 1)])  # in parts, as of AlexNet's layers
+    batches = moments_of([[part] for part in torch.tensor_split(embeddings, bounds)])
+    parts = [moments_of([[part]]) for part in torch.tensor_split(embeddings, bounds)]
+    rows = {key: torch.cat([row[key] for row in parts]) for key in whole}
     expected = float(np.mean([(a - b).square().sum() for a, b in combinations(embeddings, 2)]))
-    for moments in (
-        whole,
-        PairMoments.merge(parts),
-        PairMoments.merge(parts[::-1]),
-        reduce(lambda a, b: PairMoments.merge([a, b]), parts),
-        PairMoments.from_arrays(stored),
-    ):
-        assert moments.count == 24
-        assert moments.mean() == pytest.approx(expected, rel=1e-12)
+    for moments in (whole, batches, rows, merged(rows, 2), merged(rows, 100)):
+        assert moments["count"].sum() == 24
+        arrays = {key: tensor.numpy() for key, tensor in moments.items()}
+        assert mean_distance(arrays) == pytest.approx(expected, rel=1e-6)
+
+
+def test_far_from_the_first_image_more_images_share_a_row(lpips: LPIPSFeatures) -> None:
+    random = torch.from_numpy(np.random.default_rng(0).standard_normal((8, GROUP, 5)))
+    rows = [moments_of([[part]]) for part in random]
+    fine = {key: torch.cat([row[key] for row in rows]) for key in rows[0]}
+    images = {first: lpips.kept(fine, first)["count"].tolist() for first in (0, 2048, 5000, 10**6)}
+    assert images == {0: [32] * 8, 2048: [64] * 4, 5000: [128] * 2, 10**6: [256]}
+    assert len({lpips.kept_as(first) for first in images}) == 4
+    whole = {key: tensor.numpy() for key, tensor in lpips.kept(fine, 10**6).items()}
+    apart = {key: tensor.numpy() for key, tensor in fine.items()}
+    assert mean_distance(whole) == pytest.approx(mean_distance(apart), rel=1e-6)
 
 
 def test_copies_of_one_image_have_no_diversity(faces: np.ndarray, lpips: LPIPSFeatures) -> None:

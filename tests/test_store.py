@@ -20,8 +20,8 @@ from facebench.cache.paths import cache_folder
 from facebench.cache.store import DAY, DamagedRecord, FeatureStore, Record
 from facebench.cli import cli
 from facebench.engine.extract import CHUNK, extract
+from facebench.features.extractor import Extractor, ImageBatch, Tensors
 from facebench.features.random import RandomFeatures
-from facebench.sampler import Images
 
 RECORD: Record = {
     "features": np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -182,7 +182,7 @@ class _Source:
             yield np.stack([np.full((3, 4, 4), seed % 251, np.uint8) for seed in batch])
 
 
-class _Wide:
+class _Wide(Extractor):
     """An extractor of many features; counts the images it was shown."""
 
     name = "wide"
@@ -194,16 +194,18 @@ class _Wide:
         self.weights: dict[str, str] = {}
         self.seen = 0
 
-    def extract(self, images: Images, batch_size: int) -> Record:
+    def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
         self.seen += len(images)
-        return {"features": np.repeat(images[:, 0, 0, :1].astype(np.float32), 2048, axis=1)}
+        return {"features": images[:, 0, 0, :1].float().repeat(1, 2048)}
 
 
 ANONYMOUS = """
 import sys
 from pathlib import Path
 import numpy as np
+import torch
 from facebench.engine.extract import extract
+from facebench.features.extractor import Extractor
 from facebench.cache.store import FeatureStore
 
 class Source:
@@ -214,11 +216,11 @@ class Source:
     def batches(self, seeds):
         return (np.zeros((len(batch), 3, 4, 4), np.uint8) for batch in seeds)
 
-class Wide:
+class Wide(Extractor):
     name, layer, arithmetic, notes, weights = "wide", "", "fp32", (), {}
-    def extract(self, images, batch_size):
+    def compute(self, images, batch_size):
         used.append(anonymous())
-        return {"features": np.ones((len(images), 2048), np.float32)}
+        return {"features": torch.ones(len(images), 2048)}
 
 def anonymous():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -270,13 +272,13 @@ def test_another_model_or_metric_computes_only_what_is_missing(
     dark = tmp_path / "dark.npy"
     np.save(dark, np.load(tiny_folder / "images.npy") // 2)
     shown: list[int] = []
-    extract_as_ever = RandomFeatures.extract
+    compute_as_ever = RandomFeatures.compute
 
-    def counted(self: RandomFeatures, images: Images, batch_size: int) -> Record:
+    def counted(self: RandomFeatures, images: ImageBatch, batch_size: int) -> Tensors:
         shown.append(len(images))
-        return extract_as_ever(self, images, batch_size)
+        return compute_as_ever(self, images, batch_size)
 
-    monkeypatch.setattr(RandomFeatures, "extract", counted)
+    monkeypatch.setattr(RandomFeatures, "compute", counted)
 
     def computed(models: str, *metrics: str) -> int:
         shown.clear()

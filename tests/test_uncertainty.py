@@ -12,7 +12,7 @@ from facebench.metrics.uncertainty import (
     from_splits,
     from_sums,
 )
-from facebench.numerics.pair_moments import PairMoments
+from facebench.numerics.pair_moments import moments_of
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -98,10 +98,9 @@ def test_the_diversity_of_known_embeddings_is_covered() -> None:
     # The mean squared distance of two draws of N(0, I) of d dimensions is 2d.
     hits = []
     for seed in range(200):
-        rows = [PairMoments.of(part) for part in torch.from_numpy(normal(20, 32, 12, seed=seed))]
-        arrays = [row.arrays() for row in rows]
+        rows = [moments_of([[part]]) for part in torch.from_numpy(normal(20, 32, 12, seed=seed))]
         estimate = diversity_estimate(
-            {key: np.concatenate([a[key] for a in arrays]) for key in arrays[0]}
+            {key: torch.cat([row[key] for row in rows]).numpy() for key in rows[0]}
         )
         low, high = estimate.interval() or (0, 0)
         hits.append(low <= 24 <= high)

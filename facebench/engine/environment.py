@@ -23,7 +23,7 @@ _PACKAGES = (
 _ROOMS = ("cache", "data", "features", "numerics", "plugins", "samplers", "sandbox")
 FEATURE_CODE = (
     *("*.py", *(f"{room}/*.py" for room in _ROOMS)),
-    *("engine/extract.py", "engine/sanity.py"),
+    *("engine/extract.py", "engine/block.py", "engine/sanity.py"),
 )
 """What of facebench images and features come from: its content counts, for its version stays the
 same while somebody works on it."""

@@ -1,57 +1,39 @@
 """Every image once through every extractor that has not seen it yet, chunk by chunk.
 
-A chunk is the unit that is kept: a run that is killed repeats at most one.
+A chunk is the unit that is kept. Chunks are computed a block at a time, as many as a network's
+batch needs; while one block is computed, the images of the next are sampled and the features of the
+last brought back and kept. A run that is killed repeats at most two blocks.
 """
 
 import contextlib
 import itertools
 import json
+import math
 import tempfile
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from facebench.cache.store import FeatureStore
 from facebench.distributed.ranks import ALONE, Ranks
+from facebench.engine.block import Block, Chunk, Preview, look_at
 from facebench.engine.environment import versions
+from facebench.engine.keeper import Keeper
 from facebench.engine.phase_costs import Meter
 from facebench.engine.sources import ImageSource, Key
 from facebench.errors import BadInput, RowFailed
 from facebench.features.extractor import Extractor, Record
+from facebench.numerics.transfer import upload
 from facebench.progress import Track, silent
 from facebench.sampler import Images
 
 CHUNK = 256
-"""Images a record: 9 s of Inception on two cores, so that is what a killed run loses."""
+"""Images a record: 9 s of Inception on two cores."""
 
-PREVIEW = 36
-"""Images kept for the sample grid, 6×6 as ever."""
-
-
-class Preview:
-    """Keeps the images themselves; asked for in the first chunk only."""
-
-    name = f"preview-{PREVIEW}"
-    layer = ""
-    weights: dict[str, str] = {}  # noqa: RUF012 - a constant of the contract
-    arithmetic = "none"
-    notes: tuple[str, ...] = ()
-
-    def extract(self, images: Images, batch_size: int) -> Record:
-        """Return the first images as they are."""
-        return {"images": images[:PREVIEW]}
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """Consecutive seeds, the extractors of their images, and the key of each one's record."""
-
-    seeds: range
-    extractors: Sequence[Extractor]
-    keys: Sequence[str]
+T = TypeVar("T")
 
 
 def extract(
@@ -88,47 +70,39 @@ def extract(
     meter = meter or Meter()
     with contextlib.closing(source):  # ends the sampler's process
         chunks = _chunks(source, seeds, extractors, device, ranks, meter)
-        keys = [key for chunk in chunks for key in chunk.keys]
+        keys = [key for chunk in chunks for key in chunk.keys.values()]
         found = {key: record for key in keys if (record := store.load(key))}
-        missing = [i for i, chunk in enumerate(chunks) if not found.keys() >= {*chunk.keys}]
+        missing = [
+            i for i, chunk in enumerate(chunks) if not found.keys() >= {*chunk.keys.values()}
+        ]
         missing = ranks.told(missing)  # for stores may differ
         owners = {i: ranks.owner(position) for position, i in enumerate(missing)}
         mine = [chunks[i] for i, owner in owners.items() if owner == ranks.rank]
-        with ranks.together():
-            parts = _sampled(source, [chunk.seeds for chunk in mine], size, batch_size, meter)
-            for chunk in track(mine, description, len(mine)):
-                _extract_chunk(chunk, next(parts), found, store, batch_size, meter)
-    found |= ranks.collect({key: owners[i] for i in missing for key in chunks[i].keys}, store)
+        blocks = _split(mine, math.ceil(batch_size / CHUNK))
+        with ranks.together(), Keeper(store, found) as keeper:
+            sampled = _sampled(source, blocks, size, batch_size, meter)
+            for block in track(blocks, description, len(blocks)):
+                images = next(sampled)
+                with meter.phase("looking at them"):
+                    records = look_at(block, upload(images, device), found, batch_size)
+                    keeper.keep(records)
+    found |= ranks.collect({k: owners[i] for i in missing for k in chunks[i].keys.values()}, store)
     return _joined(chunks, found, store.folder) if ranks.leads else {}
 
 
 def _sampled(
-    source: ImageSource, parts: Sequence[range], size: int, batch_size: int, meter: Meter
-) -> Generator[Images]:
-    """Yield the images of each part, sampled batch by batch."""
-    batches = [_split(part, batch_size) for part in parts]
+    source: ImageSource, blocks: Sequence[Block], size: int, batch_size: int, meter: Meter
+) -> Generator[list[np.ndarray]]:
+    """Yield the images of each block, sampled batch by batch."""
+    seeds = [list(itertools.chain(*(chunk.seeds for chunk in block))) for block in blocks]
+    batches = [_split(each, batch_size) for each in seeds]
     with contextlib.closing(source.batches(list(itertools.chain(*batches)))) as images:
-        for part, split in zip(parts, batches, strict=True):
+        for wanted, split in zip(seeds, batches, strict=True):
             with meter.phase("waiting for images"):
                 sampled = [_sized(each, size) for each in itertools.islice(images, len(split))]
-            meter.images += len(part)
-            yield _whole(sampled, part)
-
-
-def _extract_chunk(
-    chunk: _Chunk,
-    images: Images,
-    found: dict[str, Record],
-    store: FeatureStore,
-    batch_size: int,
-    meter: Meter,
-) -> None:
-    """Keep, and add to what was `found`, the records that lack. They are mapped, not in memory."""
-    for extractor, key in zip(chunk.extractors, chunk.keys, strict=True):
-        if key not in found:
-            with meter.phase("looking at them"):
-                record = extractor.extract(images, batch_size)
-            found[key] = store.save(key, record)
+            meter.images += len(wanted)
+            _require_all(sampled, len(wanted))
+            yield sampled
 
 
 def _chunks(
@@ -138,22 +112,24 @@ def _chunks(
     device: str,
     ranks: Ranks,
     meter: Meter,
-) -> list[_Chunk]:
+) -> list[Chunk]:
     """Return the chunks with their keys, which the leader finds for all ranks."""
-    parts, found = _split(seeds, CHUNK), list[Key]()
+    starts = range(0, len(seeds), CHUNK)
+    parts, found = [seeds[start : start + CHUNK] for start in starts], list[Key]()
     with ranks.together():
         if ranks.leads:
             with meter.phase("waiting for images"):
                 found = source.keys(parts)
     chunks = []
     for key, part in zip(ranks.told(found), parts, strict=True):
-        shown = [*extractors, Preview()] if part.start == seeds.start else extractors
-        keys = [_key(key, part, extractor, device) for extractor in shown]
-        chunks.append(_Chunk(part, shown, keys))
+        first = part.start - seeds.start
+        shown = [*extractors, Preview()] if first == 0 else extractors
+        keys = {each: _key(key, part, first, each, device) for each in shown}
+        chunks.append(Chunk(part, first, keys))
     return chunks
 
 
-def _key(source: Key, seeds: range, extractor: Extractor, device: str) -> str:
+def _key(source: Key, seeds: range, first: int, extractor: Extractor, device: str) -> str:
     """Name everything that a record depends on, as JSON, for ``facebench store`` to read."""
     parts = source | {
         "seeds": [seeds.start, seeds.stop],
@@ -163,11 +139,13 @@ def _key(source: Key, seeds: range, extractor: Extractor, device: str) -> str:
         "versions": versions(),
         "device": device.partition(":")[0],
     }
+    if form := extractor.kept_as(first):
+        parts["kept as"] = form
     return json.dumps(parts, sort_keys=True)
 
 
-def _split(seeds: range, length: int) -> list[range]:
-    return [seeds[start : start + length] for start in range(0, len(seeds), length)]
+def _split(items: Sequence[T], length: int) -> list[Sequence[T]]:
+    return [items[start : start + length] for start in range(0, len(items), length)]
 
 
 def _sized(images: Images, size: int) -> Images:
@@ -188,20 +166,19 @@ def _sized(images: Images, size: int) -> Images:
     )
 
 
-def _whole(parts: list[np.ndarray], seeds: range) -> Images:
-    count = sum(map(len, parts))
-    if count != len(seeds):
-        raise RowFailed(f"the sampler stopped after {count} of {len(seeds)} images")
-    return np.concatenate(parts)
+def _require_all(sampled: Sequence[np.ndarray], count: int) -> None:
+    given = sum(map(len, sampled))
+    if given != count:
+        raise RowFailed(f"the sampler stopped after {given} of {count} images")
 
 
 def _joined(
-    chunks: Sequence[_Chunk], found: Mapping[str, Record], folder: Path
+    chunks: Sequence[Chunk], found: Mapping[str, Record], folder: Path
 ) -> dict[str, Record]:
     """Return the rows of all chunks, by extractor."""
     parts: dict[str, list[Record]] = defaultdict(list)
     for chunk in chunks:
-        for extractor, key in zip(chunk.extractors, chunk.keys, strict=True):
+        for extractor, key in chunk.keys.items():
             parts[extractor.name].append(found[key])
     return {
         name: {key: _rows([each[key] for each in records], folder) for key in records[0]}

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from facebench.cache.paths import cache_folder
 from facebench.cache.store import TEMPORARY, FeatureStore
 from facebench.data.dataset import Dataset
+from facebench.engine.block import Preview
 from facebench.engine.context import Context
 from facebench.engine.entries import Entry, ObjectRow
-from facebench.engine.extract import Preview, extract
+from facebench.engine.extract import extract
 from facebench.engine.model_source import ModelSource
 from facebench.engine.phase_costs import Meter
 from facebench.engine.sanity import SanityRow

@@ -22,7 +22,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from facebench.errors import BadInput
-from facebench.features.extractor import Record, in_batches, state_digest
+from facebench.features.extractor import (
+    Extractor,
+    ImageBatch,
+    Tensors,
+    in_batches,
+    state_digest,
+)
 from facebench.files import file_digests
 from facebench.numerics.precision import Precision
 from facebench.plugins.dependencies import Reads
@@ -32,7 +38,7 @@ _SIDE, _TOLERANCE = 64, 0.02  # half precision rounds by less
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)  # safe in keys of CSV and JSON
 
 
-class CustomFeatures:
+class CustomFeatures(Extractor):
     """Features by code that is not facebench's, checked for shape and numbers."""
 
     layer = ""
@@ -46,8 +52,8 @@ class CustomFeatures:
             raise BadInput(f"{name} returned {network!r}, where a network to call is needed.")
         self.name = name
         self.notes: tuple[str, ...] = (f"{name} is the user's own extractor",)
-        self.arithmetic: Precision = precision
-        self._device = device
+        self.arithmetic = self._precision = precision
+        self.device = device
         self.weights = {name: _digest(code, reads)}
         if isinstance(network, nn.Module):
             network = network.to(device).eval()
@@ -55,13 +61,13 @@ class CustomFeatures:
         self._user_network = network
         self.weights[f"{name} features"] = self._shown()
 
-    def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
+    def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
         """Return ``features`` of shape (n, d), float32."""
-        (features,) = in_batches(self._network, images, batch_size, self._device, self.arithmetic)
+        (features,) = in_batches(self._network, images, batch_size, self._precision)
         return {"features": features}
 
     def _network(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n d"]]:
-        features: Any = self._user_network(images)
+        features: Any = self._user_network(images.clone())  # which it may overwrite
         if not isinstance(features, Tensor) or features.is_complex():
             raise BadInput(f"{self.name} gave no tensor of real numbers: mend it.")
         if features.ndim != 2 or len(features) != len(images):

@@ -1,26 +1,29 @@
 """The extractor contract, and what extractors share."""
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from torch import nn
+from torch import Tensor, nn
 
 from facebench.errors import BadInput
 from facebench.numerics.allocator import kept_memory
 from facebench.numerics.precision import Precision, arithmetic
+from facebench.numerics.transfer import download, upload
 from facebench.weights import WeightFile
 
 Record = dict[str, np.ndarray]
-"""Named arrays, one row per image or, for moments, one row per chunk; rows are concatenated."""
+"""Named arrays whose rows are of consecutive images, see `Extractor.images_per_row`."""
+Tensors = Mapping[str, Tensor]
+"""A record on a device."""
+ImageBatch = UInt8[Tensor, "n 3 h w"]
 
 
-@runtime_checkable
-class Extractor(Protocol):
-    """A network with its preprocessing."""
+class Extractor(ABC):
+    """A network with its preprocessing; subclasses give `compute`."""
 
     name: str
     """As on the command line and in the protocol, e.g. "inception@768"; features are kept by it."""
@@ -30,40 +33,45 @@ class Extractor(Protocol):
     """Each weight file's name and sha256."""
     notes: tuple[str, ...]
     """What a reader of the numbers must know, e.g. that weights were taken on trust."""
+    arithmetic: str
+    """How it computes, as far as the last digits depend on it: "fp32", "bf16 compiled"."""
+    device: str
+    """Where it computes."""
+    images_per_row = 1
+    """How many images share a row of what is computed."""
 
-    @property
-    def arithmetic(self) -> str:
-        """How it computes, as far as the last digits depend on it: "fp32", "bf16 compiled"."""
-        ...
+    @abstractmethod
+    def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
+        """Return what the network makes of `images`, `batch_size` at a time, on its device.
+
+        The images are there, shared with other extractors, and must stay as they are. Nothing
+        waits for a GPU.
+        """
+
+    def kept(self, rows: Tensors, first: int) -> Tensors:
+        """Return what is kept of the `rows` of a chunk that begins with image number `first`."""
+        return rows
+
+    def kept_as(self, first: int) -> str:
+        """Name the form in which such a chunk is kept, if there are several."""
+        return ""
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
-        """Return the features of `images`, `batch_size` at a time."""
-        ...
-
-
-def batches(
-    images: UInt8[np.ndarray, "n 3 h w"], batch_size: int, device: str
-) -> Iterator[torch.Tensor]:
-    """Yield `images` in batches on `device`, still ``uint8``: a byte a value crosses the bus."""
-    for start in range(0, len(images), batch_size):
-        batch = np.array(images[start : start + batch_size])  # torch wants memory it may write to
-        yield torch.from_numpy(batch).to(device)
+        """Return what the network makes of `images`, as arrays."""
+        return download(self.compute(upload([images], self.device), batch_size))()
 
 
 def in_batches(
-    network: Callable[[torch.Tensor], tuple[torch.Tensor, ...]],
-    images: UInt8[np.ndarray, "n 3 h w"],
+    network: Callable[[Tensor], tuple[Tensor, ...]],
+    images: ImageBatch,
     batch_size: int,
-    device: str,
     precision: Precision = "fp32",
-) -> list[np.ndarray]:
-    """Return each of `network`'s outputs over all images, computed in `precision`.
-
-    They leave the device together: fetching each batch's would keep a GPU waiting for the next.
-    """
-    with torch.inference_mode(), arithmetic(precision, device), kept_memory():
-        outputs = [network(batch) for batch in batches(images, batch_size, device)]
-        return [torch.cat(parts).float().cpu().numpy() for parts in zip(*outputs, strict=True)]
+) -> list[Tensor]:
+    """Return each of `network`'s outputs over all images, computed in `precision`."""
+    device = str(images.device)
+    with torch.inference_mode(), arithmetic(precision, device), kept_memory(device):
+        outputs = [network(batch) for batch in torch.split(images, batch_size)]
+        return [torch.cat(parts).float() for parts in zip(*outputs, strict=True)]
 
 
 def state_digest(network: nn.Module) -> str:

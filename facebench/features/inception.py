@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from facebench.errors import BadInput
 from facebench.features import Resize
 from facebench.features.compiled import Compiled
-from facebench.features.extractor import Record, in_batches
+from facebench.features.extractor import Extractor, ImageBatch, Tensors, in_batches
 from facebench.features.torch_fidelity import load_network
 from facebench.numerics.precision import Precision, arithmetic
 from facebench.weights import WeightSource
@@ -30,7 +30,7 @@ _ENDS = {"64": "MaxPool_1", "192": "MaxPool_2", "768": "Mixed_6e", "2048": "AvgP
 _POOL = "2048"
 
 
-class InceptionFeatures:
+class InceptionFeatures(Extractor):
     """One layer of FID's Inception; the last, its pool, brings the logits too."""
 
     def __init__(
@@ -56,18 +56,19 @@ class InceptionFeatures:
         self._file = weights.find("inception")
         self.weights = {self._file.name: self._file.sha256}
         self.notes = self._file.notes
-        self.arithmetic = f"{precision}{' compiled' if compiled else ''}"
+        # In float32 compiled and not are equal to 1e-6: what the one has kept serves the other.
+        self.arithmetic = f"{precision} compiled" if compiled and precision != "fp32" else precision
         self._compiled = compiled
         self._precision = precision
         self._resize = RESIZES[resize]
-        self._device = device
+        self.device = device
         if load:
             _ = self._loaded
 
-    def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
+    def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
         """Return ``features`` (n, d) and, of the pool, unbiased ``logits`` (n, 1008), float32."""
-        arrays = in_batches(self._network, images, batch_size, self._device)
-        return dict(zip(("features", "logits")[: len(arrays)], arrays, strict=True))
+        tensors = in_batches(self._network, images, batch_size)
+        return dict(zip(("features", "logits")[: len(tensors)], tensors, strict=True))
 
     @cached_property
     def _loaded(self) -> tuple[Any, Tensor]:
@@ -79,13 +80,13 @@ class InceptionFeatures:
         module = load_network("inception", FeatureExtractorInceptionV3, self.layer, self._file)
         fold_batch_norms(module)
         blocks = project_before_pooling(_up_to(_ENDS[self.layer], module))
-        blocks = blocks.to(self._device).to(memory_format=torch.channels_last)
-        classifier = module.fc.weight.to(self._device)
+        blocks = blocks.to(self.device).to(memory_format=torch.channels_last)
+        classifier = module.fc.weight.to(self.device)
         return Compiled(blocks) if self._compiled else blocks, classifier
 
     def _network(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n _"], ...]:
         x = self._resize(images).contiguous(memory_format=torch.channels_last)
-        with arithmetic(self._precision, self._device):  # only here: the rest costs nothing
+        with arithmetic(self._precision, self.device):  # only here: the rest costs nothing
             maps = self._loaded[0](x)
         features = maps.float().mean((2, 3))
         if self.layer != _POOL:

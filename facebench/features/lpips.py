@@ -6,18 +6,18 @@ arXiv:1801.03924, equation 1). With e(x) = the features φₗ(x) scaled by √(w
 """
 
 import warnings
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from facebench.errors import BadInput
-from facebench.features.extractor import Record, batches, load_state
+from facebench.features.extractor import Extractor, ImageBatch, Tensors, load_state
 from facebench.numerics.allocator import kept_memory
-from facebench.numerics.pair_moments import PairMoments
+from facebench.numerics.pair_moments import merged, moments_of
 from facebench.numerics.precision import exact_float32
 from facebench.weights import WeightFile, WeightSource
 
@@ -25,14 +25,19 @@ SMALLEST = 31
 """Pixels a side: of fewer, AlexNet's strides leave nothing for its second pooling."""
 GROUP = 32
 """Consecutive images whose moments are kept apart, so that the value's uncertainty is known."""
+_MOST = 256
+"""Images whose moments are kept as one, far from the first: at 256×256 a row takes 2.6 MB."""
+_PIXELS = 32 << 16
+"""Of a batch: 32 images of 256×256, whose embeddings take 82 MB."""
 
 
-class LPIPSFeatures:
+class LPIPSFeatures(Extractor):
     """The moments over which the mean LPIPS of all pairs is exact."""
 
     name = "lpips-alex-v0.1"
     layer = ""  # of all five at once
     arithmetic = "fp32"  # always: AlexNet is small, and the squares of small differences are not
+    images_per_row = GROUP
 
     def __init__(self, weights: WeightSource, device: str, load: bool = True):
         """Load AlexNet's features from `weights`; the linear layers come with `lpips`.
@@ -42,39 +47,60 @@ class LPIPSFeatures:
         self._file = weights.find("alexnet")
         self.weights = {self._file.name: self._file.sha256}
         self.notes = self._file.notes
-        self._device = device
+        self.device = device
         if load:
             _ = self.network
 
     @cached_property
     def network(self) -> Any:
         """The loaded `lpips.LPIPS`."""
-        return lpips_network(self._file).to(self._device)
+        return lpips_network(self._file).to(self.device)
 
-    @kept_memory()
-    def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
-        """Return the rows of :class:`PairMoments`, one for every GROUP images."""
-        starts = range(0, len(images), GROUP)
-        rows = [self._moments(images[i : i + GROUP], batch_size).arrays() for i in starts]
-        return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+    def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
+        """Return moments, see :mod:`facebench.numerics.pair_moments`, a row for GROUP images."""
+        height, width = images.shape[2:]
+        size = max(1, min(batch_size, _PIXELS // (height * width)))
+        with torch.inference_mode(), exact_float32(), kept_memory(self.device):
+            groups = torch.split(images, GROUP)
+            rows = [moments_of(map(self._layers, torch.split(group, size))) for group in groups]
+            return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
-    def _moments(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> PairMoments:
-        parts = batches(images, batch_size, self._device)
-        return PairMoments.merge([PairMoments.of(self.embed(part)) for part in parts])
+    def kept(self, rows: Tensors, first: int) -> Tensors:
+        """Return fewer rows, the farther from the first image of a set."""
+        return merged(dict(rows), _together(first) // GROUP)
+
+    def kept_as(self, first: int) -> str:
+        """Name how many images share a row."""
+        return f"{_together(first)} a row"
 
     @torch.inference_mode()
-    def embed(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+    def embed(self, images: ImageBatch) -> Float[Tensor, "n d"]:
         """Return e(x) of each image at its own size; ‖e(x) − e(y)‖² is LPIPS(x, y)."""
+        with exact_float32():
+            return torch.cat(list(self._layers(images)), 1)
+
+    def _layers(self, images: ImageBatch) -> Iterator[Float[Tensor, "n _"]]:
+        """Yield what each of AlexNet's layers adds to e(x)."""
         height, width = images.shape[2:]
         if min(height, width) < SMALLEST:
             raise BadInput(
                 f"LPIPS needs images of {SMALLEST} pixels a side or more, not {width}×{height}: "
                 "leave lpips_diversity out."
             )
-        with exact_float32():
-            scaled = self.network.scaling_layer(images.to(torch.float32) / 127.5 - 1)
-            layers = zip(self.network.net(scaled), self.network.lins, strict=True)
-            return torch.cat([_embed_layer(phi, lin) for phi, lin in layers], 1)
+        scaled = self.network.scaling_layer(images.to(torch.float32) / 127.5 - 1)
+        for phi, lin in zip(self.network.net(scaled), self.network.lins, strict=True):
+            yield _embed_layer(phi, lin)
+
+
+def _together(first: int) -> int:
+    """Return how many images, from number `first` of a set, have their moments kept as one.
+
+    No more than a 32nd of those before them, so that any number of images makes 32 groups.
+
+    >>> [_together(first) for first in (0, 1792, 2048, 4096, 8192, 10**6)]
+    [32, 32, 64, 128, 256, 256]
+    """
+    return min(max(1 << (first // GROUP).bit_length() >> 1, GROUP), _MOST)
 
 
 def _embed_layer(phi: Float[Tensor, "n c h w"], lin: Any) -> Float[Tensor, "n d"]:

@@ -16,14 +16,14 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from facebench.features.extractor import Record, in_batches
+from facebench.features.extractor import Extractor, ImageBatch, Tensors, in_batches
 from facebench.numerics.precision import Precision
 
 CHANNELS = (3, 64, 128, 256, 256)
 SIZE = 64
 
 
-class RandomFeatures:
+class RandomFeatures(Extractor):
     """Features of a random network, the same on every machine."""
 
     name = "random"
@@ -34,11 +34,11 @@ class RandomFeatures:
 
     def __init__(self, device: str, precision: Precision = "fp32"):
         """Draw the network's weights (NumPy's Philox, key 0) onto `device`."""
-        self.arithmetic: Precision = precision
+        self.arithmetic = self._precision = precision
         rng = np.random.Generator(np.random.Philox(key=0))
         pairs = itertools.pairwise(CHANNELS)
         self.weights: dict[str, str] = {}
-        self._device = device
+        self.device = device
         self._kernels = [
             torch.from_numpy(
                 rng.standard_normal((out, of, 3, 3), dtype=np.float32) * math.sqrt(2 / (9 * of))
@@ -46,9 +46,9 @@ class RandomFeatures:
             for of, out in pairs
         ]
 
-    def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
+    def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
         """Return ``features`` of shape (n, 1408), float32."""
-        (features,) = in_batches(self._network, images, batch_size, self._device, self.arithmetic)
+        (features,) = in_batches(self._network, images, batch_size, self._precision)
         return {"features": features}
 
     def _network(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n d"]]:

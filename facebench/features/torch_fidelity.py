@@ -4,12 +4,17 @@ import io
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import UInt8
 
 from facebench.errors import BadInput
-from facebench.features.extractor import Record, in_batches, load_state, state_digest
+from facebench.features.extractor import (
+    Extractor,
+    ImageBatch,
+    Tensors,
+    in_batches,
+    load_state,
+    state_digest,
+)
 from facebench.numerics.precision import Precision
 from facebench.weights import MANIFEST, WeightFile, WeightSource
 
@@ -23,7 +28,7 @@ def networks() -> list[str]:
     return [name for name in FEATURE_EXTRACTORS_REGISTRY if name != _ELSEWHERE]
 
 
-class FidelityFeatures:
+class FidelityFeatures(Extractor):
     """One layer of one of torch-fidelity's networks."""
 
     def __init__(
@@ -42,14 +47,14 @@ class FidelityFeatures:
         from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
         self._kind = FEATURE_EXTRACTORS_REGISTRY[network]
-        self._known_as, self._device = network, device
+        self._known_as, self.device = network, device
         default = self._kind.get_default_feature_layer_for_metric("fid")
         self.layer = layer or default
         provided = self._kind.get_provided_features_list()
         if self.layer not in provided:
             raise BadInput(f"{network} has no layer {layer!r}; it has: {', '.join(provided)}.")
         self.name = network if self.layer == default else f"{network}@{self.layer}"
-        self.arithmetic: Precision = precision
+        self.arithmetic = self._precision = precision
         self._file = file = _find(network, weights)
         self.weights = {file.name: file.sha256} if file else {network: state_digest(self._network)}
         self.notes = file.notes if file else ("weights loaded by torch-fidelity itself",)
@@ -59,11 +64,11 @@ class FidelityFeatures:
     @cached_property
     def _network(self) -> Any:
         module = load_network(self._known_as, self._kind, self.layer, self._file)
-        return module.to(device=self._device, memory_format=torch.channels_last)
+        return module.to(device=self.device, memory_format=torch.channels_last)
 
-    def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
+    def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
         """Return ``features`` of shape (n, d), float32."""
-        (features,) = in_batches(self._network, images, batch_size, self._device, self.arithmetic)
+        (features,) = in_batches(self._network, images, batch_size, self._precision)
         return {"features": features}
 
 

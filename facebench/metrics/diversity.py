@@ -11,21 +11,21 @@ import numpy as np
 from jaxtyping import UInt8
 
 from facebench.metrics.uncertainty import Estimate, from_sums
-from facebench.numerics.pair_moments import PairMoments
+from facebench.numerics.pair_moments import Rows, mean_distance, sum_of_embeddings
 
 if TYPE_CHECKING:
     from facebench.features.lpips import LPIPSFeatures
 
 
-def diversity_estimate(rows: dict[str, np.ndarray]) -> Estimate:
+def diversity_estimate(rows: Rows) -> Estimate:
     """Return the mean distance over all pairs, and its uncertainty from stored rows of moments.
 
     An image's influence is twice its mean distance to all others, 2(‖e‖² − 2eᵀμ) but for a
     constant, so its sum over a row needs no more than the row's moments.
     """
-    whole = PairMoments.from_arrays(rows)
-    mean = whole.total / whole.count
-    return from_sums(whole.mean(), (2 * (rows["square"] - 2 * rows["total"] @ mean), rows["count"]))
+    mean = sum_of_embeddings(rows) / rows["count"].sum()
+    along = np.array([total.astype(np.float64) @ mean for total in rows["total"]])
+    return from_sums(mean_distance(rows), (2 * (rows["square"] - 2 * along), rows["count"]))
 
 
 def lpips_diversity(
@@ -36,6 +36,6 @@ def lpips_diversity(
     Args:
         images: ``uint8`` RGB.
         lpips: the network.
-        batch_size: images per forward pass; the value does not depend on it.
+        batch_size: images per forward pass, 32 at most; the value does not depend on it.
     """
-    return PairMoments.from_arrays(lpips.extract(images, batch_size)).mean()
+    return mean_distance(lpips.extract(images, batch_size))

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64, Int, Shaped
 from torch import Tensor
 
 from facebench.metrics import t_distribution as student
@@ -98,7 +98,7 @@ def from_sums(
         sets: per set of images, the influence summed over each of some rows of consecutive images,
             and how many images each row holds.
     """
-    groups = min(GROUPS, *(len(sums) for sums, _ in sets))
+    groups = min(GROUPS, *(int(counts.sum() // counts.max()) for _, counts in sets))
     if groups < _FEWEST:
         return Estimate(value)
     return Estimate(value, value + np.sum([_deviations(*each, groups) for each in sets], 0))
@@ -148,5 +148,16 @@ def _deviations(
     """Return G/n Σ (I - mean(I)) of each group: what it adds, as if it were all of the set."""
     total = counts.sum()
     centred = sums - counts * (sums.sum() / total)
-    parts = np.array_split(centred, groups)
+    parts = np.split(centred, _bounds(counts, groups))
     return np.array([part.sum() for part in parts]) * (groups / total)
+
+
+def _bounds(counts: Shaped[np.ndarray, " rows"], groups: int) -> Int[np.ndarray, " _"]:
+    """Return the first row of each group but the first: about as many images are in each.
+
+    >>> _bounds(np.array([1, 1, 1, 1, 1, 1, 1]), 3), _bounds(np.array([1, 1, 1, 1, 2, 3]), 3)
+    (array([3, 5]), array([3, 5]))
+    """
+    size, larger = divmod(int(counts.sum()), groups)
+    numbers = np.arange(1, groups)
+    return np.searchsorted(counts.cumsum() - counts, numbers * size + np.minimum(numbers, larger))

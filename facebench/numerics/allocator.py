@@ -18,12 +18,13 @@ _MOST_MAPPED = 1 << 16  # blocks: glibc's default
 
 
 @contextmanager
-def kept_memory() -> Iterator[None]:
-    """Keep what is freed, and give it back in the end.
+def kept_memory(device: str = "cpu") -> Iterator[None]:
+    """Keep what is freed while something is computed on `device`, and give it back in the end.
 
-    Nothing changes without glibc, or where its settings in the environment say what is wanted.
+    Nothing changes without glibc, where its settings in the environment say what is wanted, or on
+    a GPU, whose memory torch keeps itself.
     """
-    if not (libc := glibc()):
+    if not device.startswith("cpu") or not (libc := glibc()):
         yield
         return
     libc.mallopt(_MMAP_MAX, 0)

@@ -22,7 +22,7 @@ from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.paired import LEVEL, difference
 from facebench.metrics.table import METRICS
 from facebench.metrics.uncertainty import Estimate
-from facebench.numerics.pair_moments import PairMoments
+from facebench.numerics.pair_moments import moments_of
 
 REPETITIONS = 500
 _ROW = 32  # images a row of LPIPS moments
@@ -111,8 +111,8 @@ def _generators(count: int, seed: int) -> Iterator[np.random.Generator]:
 
 def _features(values: np.ndarray) -> FeatureSet:
     parts = np.split(values, range(_ROW, len(values), _ROW))
-    rows = [PairMoments.of(torch.from_numpy(part)).arrays() for part in parts]
-    moments = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    rows = [moments_of([[torch.from_numpy(part)]]) for part in parts]
+    moments = {name: torch.cat([row[name] for row in rows]).numpy() for name in rows[0]}
     return FeatureSet(values.astype(np.float32), lpips=moments)
 
 
