@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from facebench.errors import BadInput
@@ -18,11 +18,11 @@ Moments = dict[str, Tensor]
 Rows = Mapping[str, np.ndarray]
 
 
-def moments_of(batches: Iterable[Iterable[Float[Tensor, "n _"]]]) -> Moments:
+def moments_of(batches: Iterable[Iterable[Tensor]]) -> Moments:
     """Return one row of moments of embeddings, summed in float64 where they are.
 
-    A batch comes in parts, some dimensions at a time, for those of large images are best never held
-    as a whole.
+    A batch (n, d) comes in parts (n, _), some dimensions at a time: large images' embeddings are
+    best never held as a whole.
     """
     count, totals, square = 0, list[Tensor](), torch.zeros(1, dtype=torch.float64)
     for parts in batches:
