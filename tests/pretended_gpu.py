@@ -103,14 +103,15 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
 class _OnCuda(torch.Tensor):
     @staticmethod
     def __new__(cls, inner: torch.Tensor) -> "_OnCuda":
-        made: Any = torch.Tensor._make_wrapper_subclass(
-            cls,
-            inner.shape,
-            strides=inner.stride(),
-            storage_offset=inner.storage_offset(),
-            dtype=inner.dtype,
-            device=CUDA,
-        )
+        with torch.inference_mode(False):  # views of what is older could not be made otherwise
+            made: Any = torch.Tensor._make_wrapper_subclass(
+                cls,
+                inner.shape,
+                strides=inner.stride(),
+                storage_offset=inner.storage_offset(),
+                dtype=inner.dtype,
+                device=CUDA,
+            )
         made.inner = inner
         return made
 
@@ -166,6 +167,8 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     kwargs = {key: value for key, value in kwargs.items() if key != "pin_memory"}
     tensors = [t for t in tree_flatten((args, kwargs))[0] if isinstance(t, torch.Tensor)]
     there = [t for t in tensors if isinstance(t, _OnCuda)]
+    if there and name == "aten::_has_compatible_shallow_copy_type":
+        return len(there) == len(tensors)  # asked when a module moves
     is_copy, is_move = name == "aten::_to_copy", name == "aten::copy_"
     if there and not (is_copy or is_move):
         _refuse_what_is_elsewhere(name, args, tensors)
