@@ -23,6 +23,7 @@ Groups are consecutive, not drawn, so that images that belong together (one pers
 taken for independent ones.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -98,7 +99,7 @@ def from_sums(
         sets: per set of images, the influence summed over each of some rows of consecutive images,
             and how many images each row holds.
     """
-    groups = min(GROUPS, *(int(counts.sum() // counts.max()) for _, counts in sets))
+    groups = min(GROUPS, *(math.ceil(counts.sum() / counts.max()) for _, counts in sets))
     if groups < _FEWEST:
         return Estimate(value)
     return Estimate(value, value + np.sum([_deviations(*each, groups) for each in sets], 0))
@@ -149,15 +150,20 @@ def _deviations(
     total = counts.sum()
     centred = sums - counts * (sums.sum() / total)
     parts = np.split(centred, _bounds(counts, groups))
-    return np.array([part.sum() for part in parts]) * (groups / total)
+    return np.array([part.sum() for part in parts]) * (len(parts) / total)
 
 
 def _bounds(counts: Shaped[np.ndarray, " rows"], groups: int) -> Int[np.ndarray, " _"]:
     """Return the first row of each group but the first: about as many images are in each.
 
+    Rows that are larger than a group leave fewer.
+
     >>> _bounds(np.array([1, 1, 1, 1, 1, 1, 1]), 3), _bounds(np.array([1, 1, 1, 1, 2, 3]), 3)
     (array([3, 5]), array([3, 5]))
+    >>> _bounds(np.array([1, 128, 128]), 3)
+    array([2])
     """
     size, larger = divmod(int(counts.sum()), groups)
     numbers = np.arange(1, groups)
-    return np.searchsorted(counts.cumsum() - counts, numbers * size + np.minimum(numbers, larger))
+    bounds = np.searchsorted(counts.cumsum() - counts, numbers * size + np.minimum(numbers, larger))
+    return np.unique(bounds[bounds < len(counts)])
