@@ -89,6 +89,11 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
             stack.enter_context(patch.object(torch.cuda, name, _always(answer)))
         stack.enter_context(patch.object(torch.cuda, "synchronize", _arrive))
         stack.enter_context(patch.object(torch.cuda, "Event", _Event))
+        for name in (
+            "tensor",
+            "as_tensor",
+        ):  # which make what they are given in C++, past all modes
+            stack.enter_context(patch.object(torch, name, _made_on_the_host(getattr(torch, name))))
         stack.enter_context(patch.object(torch.Tensor, "pin_memory", _pinned))
         stack.enter_context(patch.object(torch.Tensor, "is_pinned", _is_pinned))
         _State.gpu = stack.enter_context(PretendedGPU())
@@ -144,6 +149,18 @@ class _Event:
 
 def _always(answer: Any) -> Callable[..., Any]:
     return lambda *_, **__: answer
+
+
+def _made_on_the_host(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """Return `make` with what it makes moved to the device asked for, or the default one."""
+
+    def made(data: Any, *, device: Any = None, **options: Any) -> torch.Tensor:
+        there = data.device if isinstance(data, torch.Tensor) else torch.get_default_device()
+        with torch.device("cpu"):
+            here = make(data, **options)
+        return here.to(there if device is None else device)
+
+    return made
 
 
 def _arrive(*_: object) -> None:
