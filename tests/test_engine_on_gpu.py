@@ -138,7 +138,7 @@ def test_an_evaluation_gives_the_cpus_scores(
     def scores(device: str) -> object:
         found = facebench.evaluate(
             {"x": _small}, tiny_folder, num=20, split="train", extractor="random",
-            weights=weights, device=device, **options,  # type: ignore[arg-type]
+            weights=weights, device=device, **options,
         )  # fmt: skip
         assert not found.failures
         (result,) = found.results
