@@ -319,7 +319,7 @@ def test_an_interrupted_evaluation_says_how_to_go_on_and_keeps_what_is_finished(
     name = "hangs" if phase == "drawing" else "good"
     slow = "" if phase == "drawing" else (
         "import time; from facebench.features.random import RandomFeatures;"
-        "RandomFeatures.extract = lambda *_: (sys.stderr.write('ready'), time.sleep(60));"
+        "RandomFeatures.compute = lambda *_: (sys.stderr.write('ready'), time.sleep(60));"
     )  # fmt: skip
     launcher = f"import sys; {slow} from facebench.cli import main; main()"
     first = f"copies=images:{tiny_folder / 'images.npy'}"
