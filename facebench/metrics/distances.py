@@ -115,7 +115,7 @@ def as_points(
 
 
 def _largest(rows: Rows) -> float:
-    return max(float(chunk.abs().max()) for _, chunk in rows.chunks())
+    return float(torch.stack([chunk.abs().max() for _, chunk in rows.chunks()]).max())
 
 
 def _scaled(rows: Rows, scale: float) -> Float32[Tensor, "n d"]:
