@@ -73,6 +73,7 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
     torch._C._ensureCUDADeviceGuardSet()
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # no half-moved shells
+    torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor(…, device="cuda") shows its copy
     properties = SimpleNamespace(name="a pretended GPU", total_memory=MEMORY)
     answers = {
         "_lazy_init": None,  # naming the device must not look for a driver
@@ -94,7 +95,6 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
             stack.enter_context(patch.object(torch.cuda, name, _always(answer)))
         stack.enter_context(patch.object(torch.cuda, "synchronize", _arrive))
         stack.enter_context(patch.object(torch.cuda, "Event", _Event))
-        stack.enter_context(patch.object(torch, "tensor", _made_here))
         stack.enter_context(patch.object(torch.Tensor, "pin_memory", _pinned))
         stack.enter_context(patch.object(torch.Tensor, "is_pinned", _is_pinned))
         _State.gpu = stack.enter_context(PretendedGPU())
@@ -103,6 +103,7 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
         finally:
             _State.gpu = None
             _State.on_their_way.clear()
+            torch._C._set_only_lift_cpu_tensors(False)
             torch.__future__.set_overwrite_module_params_on_conversion(before)
 
 
@@ -161,16 +162,6 @@ def _arrive(*_: object) -> None:
 def _arrive_next() -> None:
     _State.arrived += 1
     _State.on_their_way.pop(0)()
-
-
-def _made_here(values: Any, **options: Any) -> torch.Tensor:
-    """Do what torch.tensor does, which looks for a driver by itself."""
-    device = options.pop("device", None)
-    made = _TENSOR(values, **options, device="cpu")
-    return made.to(torch.empty(0).device if device is None else device)
-
-
-_TENSOR = torch.tensor
 
 
 def _pinned(self: torch.Tensor, *_: object) -> torch.Tensor:

@@ -124,7 +124,8 @@ def same(a: Estimate, b: Estimate) -> bool:
 
 def score(context: Context, device: str, sets: list[FeatureSet], *rows: Metric) -> Scores:
     again = [FeatureSet(each.features, each.logits, each.lpips) for each in sets]  # nothing kept
-    return compute_metrics(replace(context, device=device), *again, rows)
+    real, fake, training = again
+    return compute_metrics(replace(context, device=device), real, fake, training, rows)
 
 
 @pytest.mark.parametrize("share", [1 / 8, 0.0], ids=["resident", "streamed"])
@@ -204,7 +205,8 @@ PUBLIC: dict[str, Callable[[Any, Any], Any]] = {
 def test_public_functions_take_tensors_of_the_card(
     name: str, dtype: type, gpu: PretendedGPU
 ) -> None:
-    x, y = normal(90, 12).astype(dtype), normal(80, 12, 1).astype(dtype)
+    x: np.ndarray = normal(90, 12).astype(dtype)
+    y: np.ndarray = normal(80, 12, 1).astype(dtype)
     on_card = [torch.from_numpy(values).to("cuda") for values in (x, y)]
     before = gpu.operations
     assert PUBLIC[name](*on_card) == PUBLIC[name](x, y)
@@ -245,9 +247,9 @@ def test_arrays_of_any_kind_arrive_as_on_the_cpu(
     chosen = order[:9]
     twice = here.subset(order).subset(chosen)[:]
     assert torch.equal(twice, there.subset(order).subset(chosen)[:].cpu())
-    for (where, x), (also, y) in zip(here.chunks(7), there.chunks(7), strict=True):
+    for (where, a), (also, b) in zip(here.chunks(7), there.chunks(7), strict=True):
         assert where == also
-        assert torch.equal(x, y.cpu())
+        assert torch.equal(a, b.cpu())
 
 
 @pytest.mark.parametrize("share", [1 / 8, 0.0], ids=["resident", "streamed"])
@@ -271,7 +273,7 @@ def test_what_no_metric_could_use_is_refused_there_too(
 def test_pinned_memory_that_is_filled_too_early_is_found(
     context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class NobodyWaits(torch.cuda.Event):  # type: ignore[misc]
+    class NobodyWaits(torch.cuda.Event):
         def synchronize(self) -> None:
             pass
 

@@ -59,7 +59,9 @@ class Rows:
         if self.order is None:
             return self.source[rows]
         chosen = self.order[rows]
-        return self.source[chosen if isinstance(self.source, Tensor) else chosen.numpy()]
+        if isinstance(self.source, Tensor):
+            return self.source[chosen]
+        return self.source[chosen.numpy()]
 
     def chunks(self, begin: int = 0) -> Iterator[tuple[slice, Float[Tensor, "n d"]]]:
         """Yield all rows from `begin`, CHUNK at a time, and where they are."""
@@ -70,8 +72,8 @@ class Rows:
 
     def subset(self, order: Int64[Tensor, " r"]) -> "Rows":
         """Return the rows numbered `order`, as a view."""
-        is_there = isinstance(self.source, Tensor)
-        order = sent(order, self.source.device) if is_there else order.cpu()
+        source = self.source
+        order = sent(order, source.device) if isinstance(source, Tensor) else order.cpu()
         return replace(self, order=order if self.order is None else self.order[order])
 
 
@@ -121,8 +123,10 @@ def _checked(
         raise BadInput(
             f"The {name} hold {len(values)} samples where at least {minimum} are needed."
         )
-    is_elsewhere = isinstance(values, np.ndarray) and device.type == "cuda"
-    rows = Rows(on_gpu(values, dtype, device) if is_elsewhere else values, dtype, device)
+    source: Features | HostRows = values
+    if isinstance(values, np.ndarray) and device.type == "cuda":
+        source = on_gpu(values, dtype, device)
+    rows = Rows(source, dtype, device)
     if not _all_finite(rows):
         raise BadInput(f"The {name} hold NaN or infinite values: mend what computed them.")
     return rows

@@ -29,7 +29,7 @@ class _Buffer:
 
     def __init__(self, rows: int, width: int, dtype: torch.dtype) -> None:
         self._memory = torch.empty(rows, width, dtype=dtype, device="cpu", pin_memory=True)
-        self._has_left = torch.cuda.Event()
+        self._has_left = torch.cuda.Event()  # type: ignore[no-untyped-call]
 
     def send(self, rows: np.ndarray, target: Real[Tensor, "n d"]) -> None:
         """Copy `rows` to `target` on a GPU: they are on their way when this returns."""
@@ -104,5 +104,6 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
 
 def _index(numbers: range | np.ndarray) -> slice | np.ndarray:
     """Return consecutive numbers as a slice, whose rows NumPy does not copy."""
-    is_run = isinstance(numbers, range) and numbers.step == 1
-    return slice(numbers.start, numbers.stop) if is_run else np.asarray(numbers)
+    if isinstance(numbers, range) and numbers.step == 1:
+        return slice(numbers.start, numbers.stop)
+    return np.asarray(numbers)
