@@ -41,6 +41,8 @@ class PretendedGPU(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.operations = 0
         """How many were done on the device."""
+        self.waits = 0
+        """How often the program has waited for an answer."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _run(func, args, kwargs or {})
@@ -61,6 +63,8 @@ class _State:
     gpu: PretendedGPU | None = None
     is_waiting_refused = False
     on_their_way: list[Callable[[], object]] = []  # noqa: RUF012 - it is the card's
+    arrived = 0
+    """How many copies were on their way once."""
 
 
 @contextmanager
@@ -69,6 +73,7 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
     torch._C._ensureCUDADeviceGuardSet()
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # no half-moved shells
+    torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor(…, device="cuda") shows its copy
     properties = SimpleNamespace(name="a pretended GPU", total_memory=MEMORY)
     answers = {
         "_lazy_init": None,  # naming the device must not look for a driver
@@ -83,6 +88,7 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
         "reset_peak_memory_stats": None,
         "max_memory_allocated": 0,
         "empty_cache": None,
+        "current_stream": None,
     }
     with ExitStack() as stack:
         for name, answer in answers.items():
@@ -102,6 +108,7 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
         finally:
             _State.gpu = None
             _State.on_their_way.clear()
+            torch._C._set_only_lift_cpu_tensors(False)
             torch.__future__.set_overwrite_module_params_on_conversion(before)
 
 
@@ -128,19 +135,20 @@ class _OnCuda(torch.Tensor):
 
 
 class _Event:
-    """Whoever waits for an event has all that was asked for before."""
+    """Whoever waits for an event has all that was asked for before it was recorded."""
 
     def __init__(self, **options: object):
-        pass
+        self._asked_for = 0
 
     def record(self, stream: object = None) -> None:
-        pass
+        self._asked_for = _State.arrived + len(_State.on_their_way)
 
     def synchronize(self) -> None:
-        _arrive()
+        while _State.on_their_way and _State.arrived < self._asked_for:
+            _arrive_next()
 
     def query(self) -> bool:
-        _arrive()
+        self.synchronize()
         return True
 
     def elapsed_time(self, other: object) -> float:
@@ -164,9 +172,14 @@ def _made_on_the_host(make: Callable[..., torch.Tensor]) -> Callable[..., torch.
 
 
 def _arrive(*_: object) -> None:
-    """Let everything that is on its way to the host be there."""
+    """Let everything that is on its way be there."""
     while _State.on_their_way:
-        _State.on_their_way.pop()()
+        _arrive_next()
+
+
+def _arrive_next() -> None:
+    _State.arrived += 1
+    _State.on_their_way.pop(0)()
 
 
 def _pinned(self: torch.Tensor, *_: object) -> torch.Tensor:
@@ -176,11 +189,13 @@ def _pinned(self: torch.Tensor, *_: object) -> torch.Tensor:
 
 
 def _is_pinned(self: torch.Tensor, *_: object) -> bool:
-    return getattr(self, "_is_pinned", False)
+    owner = self if self._base is None else self._base
+    return getattr(owner, "_is_pinned", False)
 
 
 def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     name = func.name()
+    is_pinned = kwargs.get("pin_memory")
     kwargs = {key: value for key, value in kwargs.items() if key != "pin_memory"}
     tensors = [t for t in tree_flatten((args, kwargs))[0] if isinstance(t, torch.Tensor)]
     there = [t for t in tensors if isinstance(t, _OnCuda)]
@@ -197,12 +212,15 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if is_copy:
         inner_kwargs = {k: v for k, v in inner_kwargs.items() if k in ("dtype", "memory_format")}
     found = func(*inner_args, **inner_kwargs)
+    is_unwaited = bool(kwargs.get("non_blocking")) or (is_move and True in args[2:])
     if not is_there:
         if there and ((is_copy and wanted is not None) or is_move):
-            return _fetched(
-                found, bool(kwargs.get("non_blocking")) or (is_move and True in args[2:])
-            )
+            return _fetched(found, is_unwaited)
+        if is_pinned:
+            found._is_pinned = True
         return found
+    if is_unwaited and _is_pinned(source := args[1 if is_move else 0]):
+        _leave_alone_until_it_arrives(source)
     if _State.gpu:
         _State.gpu.operations += 1
     known = {id(t.inner): t for t in there}  # in-place operations return their argument
@@ -231,7 +249,24 @@ def _refuse_what_is_elsewhere(name: str, args: Any, tensors: list[torch.Tensor])
 def _wait(name: str) -> None:
     if _State.is_waiting_refused:
         raise RuntimeError(f"{name} makes the program wait for the GPU")
+    if _State.gpu:
+        _State.gpu.waits += 1
     _arrive()
+
+
+def _leave_alone_until_it_arrives(source: torch.Tensor) -> None:
+    """Refuse that pinned memory is filled anew while a GPU may still be copying it."""
+    content = source.clone()
+
+    def check() -> None:
+        if _bytes(content).ne(_bytes(source)).any():
+            raise RuntimeError("pinned memory was filled again before its copy had arrived")
+
+    _State.on_their_way.append(check)
+
+
+def _bytes(values: torch.Tensor) -> torch.Tensor:
+    return values.reshape(-1).view(torch.uint8)  # of which none is NaN
 
 
 def _fetched(value: torch.Tensor, non_blocking: bool) -> torch.Tensor:

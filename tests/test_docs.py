@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,9 +15,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pages import DOCS, ROOT, blocks, install_page, install_tinyflow, run
+from pretended_gpu import pretended_gpu
 
-from facebench.metrics import uncertainty
+from facebench.metrics import double_precision, uncertainty
+from facebench.metrics.arrays import as_pair
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.plugins.model_spec import parse_models
 
@@ -175,12 +179,48 @@ def test_without_its_package_the_board_leaves_it_out_and_says_so(
 
 
 def test_the_pages_lines_about_blocks_make_an_estimate() -> None:
-    (lines,) = (each.text for each in blocks(DOCS / "metrics.md", "python") if not each.name)
+    _, lines = (each.text for each in blocks(DOCS / "metrics.md", "python") if not each.name)
     given: dict[str, Any] = {"blocks": uncertainty.blocks, "from_blocks": uncertainty.from_blocks}
     exec(f"def estimate(x, y, share):\n{indent(lines, '    ')}", given)
     x, y = np.random.default_rng(0).standard_normal((2, 100, 3))
     found = given["estimate"](x, y, lambda a, b: float(np.abs(a.max() - b.max())))
     assert found.value == abs(x.max() - y.max()) and found.error > 0
+
+
+@pytest.fixture
+def as_fast_on_the_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let float64 be computed on the pretended GPU."""
+    monkeypatch.setattr(double_precision, "product_seconds", lambda _: 1.0)
+    double_precision.forget()
+    yield
+    double_precision.forget()
+
+
+@pytest.mark.usefixtures("as_fast_on_the_card")
+def test_the_pages_lines_about_devices_make_tensors_where_the_rows_are() -> None:
+    lines, _ = (each.text for each in blocks(DOCS / "metrics.md", "python") if not each.name)
+    draw = np.random.default_rng(0).standard_normal
+    comparison = Comparison(FeatureSet(draw((30, 4))), FeatureSet(draw((20, 4))))
+    given: dict[str, Any] = {"torch": torch, "as_pair": as_pair, "comparison": comparison}
+    exec(lines, given)
+    here = given["directions"]
+    with pretended_gpu(), torch.device("cuda"):
+        exec(lines, given)
+        assert torch.equal(given["directions"].cpu(), here)
+        assert (given["x"][:] @ given["directions"]).device == given["total"].device
+
+
+@pytest.mark.usefixtures("as_fast_on_the_card")
+def test_the_pages_metric_computes_on_a_gpu(energy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(energy)
+    row = importlib.import_module("facebench_energy").ENERGY
+    draw = np.random.default_rng(0).standard_normal
+    comparison = Comparison(FeatureSet(draw((60, 4))), FeatureSet(draw((80, 4)) + 2))
+    here = row.compute(comparison)
+    with pretended_gpu() as gpu, torch.device("cuda"):
+        there = row.compute(comparison)
+    assert gpu.operations > 0
+    assert (there.value, there.error) == (here.value, here.error)
 
 
 @pytest.mark.processes

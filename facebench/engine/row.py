@@ -13,6 +13,7 @@ from facebench.engine.results_folder import keep
 from facebench.engine.scores import compute_metrics, recorded
 from facebench.engine.visuals import Sampled
 from facebench.errors import RowFailed
+from facebench.metrics import double_precision
 from facebench.plugins import registry
 from facebench.plugins.model_spec import Model
 from facebench.results.result import Result
@@ -40,7 +41,7 @@ def evaluate_row(
         protocol=context.protocol,
         metrics={key: recorded(key, e, real.floor.get(key)) for key, e in scores.values.items()},
         failed=scores.failed,
-        notes=(*filter(None, [job.source.note]), *context.notes, *real.notes),
+        notes=_notes(job.source.note, context, real),
         seconds=meter.seconds,
         memory=meter.memory,
         images=meter.images,
@@ -51,6 +52,11 @@ def evaluate_row(
     if out is None:
         return result
     return keep(result, Sampled(job.source, job.seeds, fake, entry.path), context, real, out)
+
+
+def _notes(of_source: str, context: Context, real: Reference) -> tuple[str, ...]:
+    first = [of_source] if of_source else []
+    return (*first, *context.notes, *real.notes, *double_precision.notes(context.device))
 
 
 def _code(entry: Entry) -> dict[str, str]:

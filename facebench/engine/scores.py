@@ -1,7 +1,10 @@
 """The metrics of one set of images; one that fails fails alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
+
+import torch
 
 from facebench.engine.context import Context
 from facebench.errors import cause
@@ -26,16 +29,29 @@ def compute_metrics(
     training: FeatureSet | None = None,
     rows: Sequence[Metric] | None = None,
 ) -> Scores:
-    """Return every metric of `fake`, or those of `rows`."""
+    """Return every metric of `fake`, or those of `rows`, computed on the context's device."""
     comparison = Comparison(real, fake, training, context.mode)
     scores = Scores({}, {})
-    for row in context.metrics if rows is None else rows:
-        key = row.named(context.network.name)
-        try:
-            scores.values[key] = row.compute(comparison)
-        except Exception as error:  # of linear algebra, of memory, of a plug-in's
-            scores.failed[key] = cause(error)
+    with computing_on(context.device):
+        for row in context.metrics if rows is None else rows:
+            key = row.named(context.network.name)
+            try:
+                scores.values[key] = row.compute(comparison)
+            except Exception as error:  # of linear algebra, of memory, of a plug-in's
+                scores.failed[key] = cause(error)
     return scores
+
+
+@contextmanager
+def computing_on(device: str) -> Iterator[None]:
+    """Compute what metrics make of NumPy arrays on `device` if it is CUDA's, else on the CPU."""
+    place = torch.device(device if device.startswith("cuda") else "cpu")
+    try:
+        with place:
+            yield
+    finally:
+        if place.type == "cuda":
+            torch.cuda.empty_cache()  # a sampler's process may need what torch would keep
 
 
 def recorded(key: str, estimate: Estimate, floor: float | None) -> Value:

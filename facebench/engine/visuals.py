@@ -22,6 +22,7 @@ from facebench.engine.feature_projection import POINTS, plane_of, rounded
 from facebench.engine.jobs import Extracted
 from facebench.engine.model_source import ModelSource
 from facebench.engine.reference import Reference
+from facebench.engine.scores import computing_on
 from facebench.engine.sources import ImageSource
 from facebench.engine.training_curves import training_curves
 from facebench.errors import BadInput, RowFailed
@@ -83,7 +84,9 @@ def keep_visuals(
         training=training_curves(sampled.path),
     )
     try:
-        chosen = _write_galleries(_plans(sampled, context, real), sampled, context, folder)
+        with computing_on(context.device):
+            plans = _plans(sampled, context, real)
+        chosen = _write_galleries(plans, sampled, context, folder)
         write_visuals(replace(visuals, galleries=chosen | latent), folder)
     except (BadInput, RowFailed):  # a model that will not sample again is scored all the same
         write_visuals(replace(visuals, identity="", galleries=latent), folder)

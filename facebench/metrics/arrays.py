@@ -1,7 +1,11 @@
 """Features at the door of the metrics: checked, and given out some rows at a time.
 
 A million images' features do not fit into memory, in float64 least of all. So metrics do not hold
-them: they ask for the rows they need, which come in one dtype and on one device.
+them: they ask for the rows they need, which come in one dtype and on one device. That of a tensor
+is its own; NumPy arrays are computed on torch's default device where that is a GPU of CUDA's
+(``with torch.device("cuda"):``), and on the CPU elsewhere. A GPU takes float32 from the host and
+makes float64 of it itself; where it is slow in float64, the CPU computes what needs that
+(:mod:`facebench.metrics.double_precision`).
 """
 
 from collections.abc import Iterator
@@ -14,6 +18,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from facebench.errors import BadInput
+from facebench.metrics.double_precision import faster_device
+from facebench.metrics.upload import HostRows, ahead, on_gpu, sent
 
 Features: TypeAlias = np.ndarray | Tensor
 """What a metric accepts: real numbers of shape (n, d), one row per image, any dtype and device."""
@@ -30,11 +36,12 @@ _OF_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 class Rows:
     """Features (n, d) that were checked, or some of their rows in any order."""
 
-    source: Features
+    source: Features | HostRows
     dtype: torch.dtype
     device: torch.device
+    """Where the rows are given out: what is computed with them belongs there, too."""
     order: Int64[Tensor, " n"] | None = None
-    """Which rows of the source, in which order; None for all."""
+    """Which rows of the source, in which order; None for all. It lies where the source does."""
 
     def __len__(self) -> int:
         return len(self.source if self.order is None else self.order)
@@ -53,17 +60,20 @@ class Rows:
             return self.source[rows]
         chosen = self.order[rows]
         if isinstance(self.source, Tensor):
-            return self.source[chosen.to(self.source.device)]
+            return self.source[chosen]
         return self.source[chosen.numpy()]
 
     def chunks(self, begin: int = 0) -> Iterator[tuple[slice, Float[Tensor, "n d"]]]:
         """Yield all rows from `begin`, CHUNK at a time, and where they are."""
-        for first in range(begin, len(self), CHUNK):
-            rows = slice(first, min(first + CHUNK, len(self)))
-            yield rows, self[rows]
+        starts = range(begin, len(self), CHUNK)
+        slices = (slice(first, min(first + CHUNK, len(self))) for first in starts)
+        chunks = ((rows, self[rows]) for rows in slices)
+        return ahead(chunks) if isinstance(self.source, HostRows) else chunks
 
     def subset(self, order: Int64[Tensor, " r"]) -> "Rows":
         """Return the rows numbered `order`, as a view."""
+        source = self.source
+        order = sent(order, source.device) if isinstance(source, Tensor) else order.cpu()
         return replace(self, order=order if self.order is None else self.order[order])
 
 
@@ -74,6 +84,37 @@ def as_rows(
     dtype: torch.dtype = torch.float64,
 ) -> Rows:
     """Return `values` as rows, or raise :class:`BadInput` where no metric could use them."""
+    return _checked(values, name, minimum, dtype, _device(values, dtype))
+
+
+def as_pair(
+    real: Features, fake: Features, minimum: int = 1, dtype: torch.dtype = torch.float64
+) -> tuple[Rows, Rows]:
+    """Return both sets as :func:`as_rows` does, on one device and known to be equally wide."""
+    devices = [_device(values, dtype) for values in (real, fake)]
+    device = next((each for each in devices if each.type != "cpu"), devices[0])
+    x = _checked(real, "real features", minimum, dtype, device)
+    y = _checked(fake, "generated features", minimum, dtype, device)
+    if x.width != y.width:
+        raise BadInput(
+            f"The real features have {x.width} columns and the generated ones {y.width}: "
+            "compute both with one extractor."
+        )
+    return x, y
+
+
+def _device(values: Features, dtype: torch.dtype) -> torch.device:
+    if isinstance(values, Tensor):
+        return values.device
+    default = torch.get_default_device()
+    if default.type != "cuda":
+        return torch.device("cpu")
+    return faster_device(default) if dtype == torch.float64 else default
+
+
+def _checked(
+    values: Features, name: str, minimum: int, dtype: torch.dtype, device: torch.device
+) -> Rows:
     if values.dtype.kind not in "fiu" if isinstance(values, np.ndarray) else values.is_complex():
         raise BadInput(f"The {name} must be real numbers, not {values.dtype}.")
     if values.ndim != 2 or values.shape[1] == 0:
@@ -82,28 +123,20 @@ def as_rows(
         raise BadInput(
             f"The {name} hold {len(values)} samples where at least {minimum} are needed."
         )
-    device = values.device if isinstance(values, Tensor) else torch.device("cpu")
-    rows = Rows(values, dtype, device)
-    for _, chunk in rows.chunks():
-        low, high = torch.aminmax(chunk)
-        if not (low >= -_LARGEST and high <= _LARGEST):  # false for NaN, too
-            raise BadInput(f"The {name} hold NaN or infinite values: mend what computed them.")
+    source: Features | HostRows = values
+    if isinstance(values, np.ndarray) and device.type == "cuda":
+        source = on_gpu(values, dtype, device)
+    rows = Rows(source, dtype, device)
+    if not _all_finite(rows):
+        raise BadInput(f"The {name} hold NaN or infinite values: mend what computed them.")
     return rows
 
 
-def as_pair(
-    real: Features, fake: Features, minimum: int = 1, dtype: torch.dtype = torch.float64
-) -> tuple[Rows, Rows]:
-    """Return both sets as :func:`as_rows` does, on one device and known to be equally wide."""
-    x = as_rows(real, "real features", minimum, dtype)
-    y = as_rows(fake, "generated features", minimum, dtype)
-    if x.width != y.width:
-        raise BadInput(
-            f"The real features have {x.width} columns and the generated ones {y.width}: "
-            "compute both with one extractor."
-        )
-    device = y.device if x.device.type == "cpu" else x.device
-    return replace(x, device=device), replace(y, device=device)
+def _all_finite(rows: Rows) -> bool:
+    """Ask for the answer once: a GPU would be waited for each time."""
+    lows, highs = zip(*(torch.aminmax(chunk) for _, chunk in rows.chunks()), strict=True)
+    low, high = torch.stack(lows).amin(), torch.stack(highs).amax()
+    return bool((low >= -_LARGEST) & (high <= _LARGEST))  # false for NaN, too
 
 
 def _converted(values: Features, dtype: torch.dtype) -> Tensor:

@@ -20,9 +20,10 @@ from facebench.metrics.arrays import Features, Rows, as_pair
 from facebench.numerics.precision import exact_float32
 
 MEMORY = 1 << 30
-"""Bytes that the distances may take at a time, unless told otherwise."""
+"""Bytes that the distances may take at a time, on the CPU or on a GPU, unless told otherwise."""
 
-_BYTES_PER_PAIR = 8  # a float32 distance, and what comparing it takes
+# A float32 distance, and what comparing it takes: 1 byte, and on a GPU half of one in topk.
+_BYTES_PER_PAIR = 8
 _BYTES_PER_VALUE = 12  # of a query and a point that was found, and their difference
 
 # Of the squared lengths that went into a product. Measured at d = 2048 on centred features: at most
@@ -40,7 +41,10 @@ class Neighbours(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """A set of points about the origin, none of whose values is beyond ±4."""
+    """A set of points about the origin, none of whose values is beyond ±4: all of it in memory.
+
+    On a GPU, in the card's: n·d·4 bytes, beside the features while these are made points.
+    """
 
     values: Float32[Tensor, "n d"]
     norms: Float32[Tensor, " n"]
@@ -115,7 +119,7 @@ def as_points(
 
 
 def _largest(rows: Rows) -> float:
-    return max(float(chunk.abs().max()) for _, chunk in rows.chunks())
+    return float(torch.stack([chunk.abs().max() for _, chunk in rows.chunks()]).max())
 
 
 def _scaled(rows: Rows, scale: float) -> Float32[Tensor, "n d"]:

@@ -39,10 +39,11 @@ def _scores(logits: Features, splits: int, seed: int) -> list[float]:
     count = len(values)
     shuffled = values.subset(torch.from_numpy(np.random.RandomState(seed).permutation(count)))
     bounds = [i * count // splits for i in range(splits + 1)]
-    return [_score(shuffled[a:b].log_softmax(1)) for a, b in pairwise(bounds)]
+    scores = [_score(shuffled[a:b].log_softmax(1)) for a, b in pairwise(bounds)]
+    return torch.stack(scores).cpu().tolist()
 
 
-def _score(log_p: Float64[Tensor, "n c"]) -> float:
+def _score(log_p: Float64[Tensor, "n c"]) -> Float64[Tensor, ""]:
     """The marginal p(y) stays in logarithms, for 0 · log 0 would be NaN."""
     log_marginal = log_p.logsumexp(0) - math.log(len(log_p))
-    return float((log_p.exp() * (log_p - log_marginal)).sum(1).mean().exp())
+    return (log_p.exp() * (log_p - log_marginal)).sum(1).mean().exp()

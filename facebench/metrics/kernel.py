@@ -20,6 +20,7 @@ from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, Rows, as_pair
 from facebench.metrics.mmd import mmd2, whole
 from facebench.metrics.uncertainty import Estimate, from_influence
+from facebench.metrics.upload import sent
 
 _CMMD_SCALE = 1000
 _CMMD_WIDTH = 200  # twice the square of its standard deviation, 10
@@ -68,8 +69,8 @@ def kernel_estimate(
         (chosen_x, in_x), (chosen_y, in_y) = _members(rows_x, x), _members(rows_y, y)
         part = mmd2(x.subset(chosen_x), in_x, y.subset(chosen_y), in_y, _cubic)
         values.append(part.values)
-        by_x.index_add_(0, chosen_x.to(x.device), part.influence_x)
-        by_y.index_add_(0, chosen_y.to(y.device), part.influence_y)
+        by_x.index_add_(0, sent(chosen_x, x.device), part.influence_x)
+        by_y.index_add_(0, sent(chosen_y, y.device), part.influence_y)
     scale_x, scale_y = len(x) / subsets, len(y) / subsets
     return from_influence(float(torch.cat(values).mean()), scale_x * by_x, scale_y * by_y)
 
@@ -133,6 +134,6 @@ def _members(
 ) -> tuple[Int64[Tensor, " r"], Float64[Tensor, "r subsets"]]:
     """Return the rows that any subset has, and 1 where a subset (column) has a row, else 0."""
     chosen, position = torch.unique(rows, return_inverse=True)
-    members = torch.zeros(len(chosen), len(rows), dtype=torch.float64)
+    members = torch.zeros(len(chosen), len(rows), dtype=torch.float64, device=rows.device)
     members.T.scatter_(1, position, 1)
-    return chosen, members.to(features.device)
+    return chosen, sent(members, features.device)
