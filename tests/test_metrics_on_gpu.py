@@ -80,7 +80,7 @@ def context(tiny_folder: Path) -> Context:
         track=silent,
         limits=Limits(),
     )
-    return replace(made, mode=replace(made.mode, kid_subsets=9, kid_subset_size=30))
+    return replace(made, mode=replace(made.mode, kid_subsets=4, kid_subset_size=30))
 
 
 def mapped(folder: Path, name: str, values: np.ndarray) -> np.ndarray:
@@ -132,10 +132,10 @@ def score(context: Context, device: str, sets: list[FeatureSet], *rows: Metric) 
 @pytest.mark.parametrize(
     ("make", "n", "d", "small"),
     [
-        pytest.param(normal, 130, 20, 512, id="n > d"),
-        pytest.param(normal, 130, 20, 4, id="large"),
+        pytest.param(normal, 70, 20, 512, id="n > d"),
+        pytest.param(normal, 70, 20, 4, id="large"),
         pytest.param(normal, 80, 90, 512, id="n < d"),
-        pytest.param(repeated, 130, 20, 512, id="repeated"),
+        pytest.param(repeated, 70, 20, 512, id="repeated"),
     ],
 )
 def test_each_metric_through_the_engine_is_the_cpus_to_the_bit(
@@ -278,7 +278,7 @@ def test_pinned_memory_that_is_filled_too_early_is_found(
             pass
 
     monkeypatch.setattr(upload, "RESIDENT", 0.0)
-    sets = feature_sets(tmp_path, normal, 130, 20)
+    sets = feature_sets(tmp_path, normal, 70, 20)
     assert not score(context, "cuda", sets, METRICS["fid"]).failed
     monkeypatch.setattr(torch.cuda, "Event", NobodyWaits)
     failed = score(context, "cuda", sets, METRICS["fid"]).failed
@@ -308,7 +308,7 @@ def with_numpy(c: Comparison) -> Estimate:
 def test_a_metric_of_ones_own_computes_on_either_device(
     compute: Callable[[Comparison], Estimate], context: Context, tmp_path: Path, gpu: PretendedGPU
 ) -> None:
-    sets = feature_sets(tmp_path, normal, 130, 20)
+    sets = feature_sets(tmp_path, normal, 70, 20)
     on_cpu = score(context, "cpu", sets, custom(compute)).values["beauty"]
     before = gpu.operations
     assert same(score(context, "cuda", sets, custom(compute)).values["beauty"], on_cpu)
@@ -330,7 +330,7 @@ def taken_by_numpy(c: Comparison) -> Estimate:
 def test_a_metric_that_forgets_the_device_fails_alone(
     compute: Callable[[Comparison], Estimate], context: Context, tmp_path: Path
 ) -> None:
-    sets = feature_sets(tmp_path, normal, 130, 20)
+    sets = feature_sets(tmp_path, normal, 70, 20)
     assert not score(context, "cpu", sets, custom(compute)).failed
     with pretended_gpu():
         scores = score(context, "cuda", sets, custom(compute), METRICS["fid"])
@@ -366,7 +366,7 @@ def test_a_card_that_is_slow_in_float64_leaves_it_to_the_cpu(
 ) -> None:
     measured = Measured(cuda=0.02, cpu=0.01)
     monkeypatch.setattr(double_precision, "product_seconds", measured)
-    sets = feature_sets(tmp_path, normal, 130, 20)
+    sets = feature_sets(tmp_path, normal, 70, 20)
     assert double_precision.notes("cuda") == []
     for row in METRICS.values():
         before = gpu.operations
