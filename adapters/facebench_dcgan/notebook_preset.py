@@ -67,9 +67,7 @@ class NotebookGAN:
         return numbered(parts)
 
     def _step(self, batch: Batch) -> Losses:
-        from keras import ops
-
-        batch = {name: ops.convert_to_tensor(value) for name, value in batch.items()}
+        batch = {name: self.backend.tensor(values) for name, values in batch.items()}
         d_loss = self._update(0, lambda: self._discriminator_loss(batch))
         return d_loss, self._update(1, lambda: self._generator_loss(batch["z_next"]))
 

@@ -100,10 +100,9 @@ class VAELearner:
         That fits, unlike for the GAN, because the weights move little in a step.
         """
         decay = min(self.config["ema"], number / (number + 10))  # short while the weights run
-        means, values = ([*each.parameters()] for each in (self.average, self.model))
-        torch._foreach_lerp_(means, values, 1 - decay)
-        kept, now = ([*each.buffers()] for each in (self.average, self.model))
-        torch._foreach_copy_(kept, now)
+        means: list[Tensor] = [*self.average.parameters()]
+        torch._foreach_lerp_(means, [*self.model.parameters()], 1 - decay)
+        torch._foreach_copy_([*self.average.buffers()], [*self.model.buffers()])
 
 
 class _Objective(torch.nn.Module):

@@ -27,7 +27,7 @@ class PlacedImages:
         return len(self._images)
 
     def take(self, choice: Choice) -> UInt8[Tensor, "n 3 s s"]:
-        """Return the images of `choice`, mirrored as `facebench.training.take` does."""
+        """Return the images of `choice`, as `facebench.training.learner.take` does."""
         if self._device.type == "cpu":
             return torch.from_numpy(take(self._images, choice))
         mirrored = send(choice.mirrored, self._device)
