@@ -46,13 +46,18 @@ class PretendedGPU(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return _run(func, args, kwargs or {})
 
     @contextmanager
-    def never_waiting(self) -> Iterator[None]:
-        """Refuse whatever makes the program wait for the device."""
-        before, _State.is_waiting_refused = _State.is_waiting_refused, True
+    def never_waiting(self, sending: bool = False) -> Iterator[None]:
+        """Refuse whatever makes the program wait for the device.
+
+        With `sending`, that is also what is sent there from ordinary memory, numbers included:
+        such a copy waits for all that was asked before.
+        """
+        before = _State.is_waiting_refused, _State.is_sending_refused
+        _State.is_waiting_refused, _State.is_sending_refused = True, sending
         try:
             yield
         finally:
-            _State.is_waiting_refused = before
+            _State.is_waiting_refused, _State.is_sending_refused = before
 
 
 class _State:
@@ -60,6 +65,7 @@ class _State:
 
     gpu: PretendedGPU | None = None
     is_waiting_refused = False
+    is_sending_refused = False
     on_their_way: list[Callable[[], object]] = []  # noqa: RUF012 - it is the card's
 
 
@@ -69,6 +75,9 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
     torch._C._ensureCUDADeviceGuardSet()
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # no half-moved shells
+    torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor(…, device="cuda") shows its copy
+    cudnn = torch._C._get_cudnn_enabled()
+    torch._C._set_cudnn_enabled(False)  # its batch norm is another operation
     properties = SimpleNamespace(name="a pretended GPU", total_memory=MEMORY)
     answers = {
         "_lazy_init": None,  # naming the device must not look for a driver
@@ -89,6 +98,9 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
             stack.enter_context(patch.object(torch.cuda, name, _always(answer)))
         stack.enter_context(patch.object(torch.cuda, "synchronize", _arrive))
         stack.enter_context(patch.object(torch.cuda, "Event", _Event))
+        stack.enter_context(patch.object(torch, "Generator", _Generator))
+        stack.enter_context(patch.object(torch.autograd, "backward", _backward))
+        stack.enter_context(patch.object(torch.autograd, "grad", _grad))
         stack.enter_context(patch.object(torch.Tensor, "pin_memory", _pinned))
         stack.enter_context(patch.object(torch.Tensor, "is_pinned", _is_pinned))
         _State.gpu = stack.enter_context(PretendedGPU())
@@ -97,6 +109,8 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
         finally:
             _State.gpu = None
             _State.on_their_way.clear()
+            torch._C._set_only_lift_cpu_tensors(False)
+            torch._C._set_cudnn_enabled(cudnn)
             torch.__future__.set_overwrite_module_params_on_conversion(before)
 
 
@@ -141,6 +155,98 @@ class _Event:
         return 1.0
 
 
+class _Generator(torch.Generator):
+    """The CPU's, whatever device it is for."""
+
+    def __new__(cls, device: object = "cpu") -> "_Generator":
+        return super().__new__(cls)
+
+
+_BACKWARD, _GRAD = torch.autograd.backward, torch.autograd.grad
+
+
+def _backward(tensors: Any, grad_tensors: Any = None, *_: Any, **__: Any) -> None:
+    """As torch's, of one scalar on the device: torch's own engine asks for a driver's streams."""
+    if not isinstance(tensors, _OnCuda):
+        return _BACKWARD(tensors, grad_tensors, *_, **__)
+    _walk(tensors, {}, create_graph=False)
+    return None
+
+
+def _grad(outputs: Any, inputs: Any, *_: Any, **options: Any) -> tuple[Any, ...]:
+    """As torch's, of one scalar on the device."""
+    if not isinstance(outputs, _OnCuda):
+        return _GRAD(outputs, inputs, *_, **options)  # type: ignore[no-any-return]
+    inputs = [inputs] if isinstance(inputs, torch.Tensor) else [*inputs]
+    edges = [torch.autograd.graph.get_gradient_edge(each) for each in inputs]
+    wanted = {(edge.node, edge.output_nr): None for edge in edges}
+    _walk(outputs, wanted, bool(options.get("create_graph")))
+    found = tuple(wanted[edge.node, edge.output_nr] for edge in edges)
+    assert options.get("allow_unused") or all(each is not None for each in found)
+    return found
+
+
+def _walk(scalar: torch.Tensor, wanted: dict[Any, Any], create_graph: bool) -> None:
+    """Give each function of the graph its gradients, in the engine's order.
+
+    The gradients of `wanted` places (function, number) are put there; where there are none of
+    them, leaves take theirs.
+    """
+    root = scalar.grad_fn
+    arrived: dict[Any, list[Any]] = {root: [torch.ones_like(scalar)]}
+    waiting = _count_users(root)
+    ready = [root]
+    with torch.set_grad_enabled(create_graph):
+        while ready:
+            function = max(ready, key=_turn)
+            ready.remove(function)
+            gradients = arrived.pop(function, [])
+            for number, gradient in enumerate(gradients):
+                if (function, number) in wanted:
+                    wanted[function, number] = gradient
+            is_leaf = not function.next_functions
+            given = [] if not gradients or (is_leaf and wanted) else _outputs(function, gradients)
+            for place, (user, number) in enumerate(function.next_functions):
+                if user is None:
+                    continue
+                if place < len(given) and given[place] is not None:
+                    _add(arrived, user, number, given[place])
+                waiting[user] -= 1
+                if not waiting[user]:
+                    ready.append(user)
+
+
+def _outputs(function: Any, gradients: list[Any]) -> Any:
+    given = function(*gradients)
+    return given if isinstance(given, tuple) else (given,)
+
+
+def _add(arrived: dict[Any, list[Any]], function: Any, number: int, gradient: Any) -> None:
+    about = function._input_metadata
+    gradient = gradient.sum_to_size(about[number].shape).to(about[number].dtype)
+    sums = arrived.setdefault(function, [None] * len(about))
+    sums[number] = gradient if sums[number] is None else sums[number] + gradient
+
+
+def _count_users(root: Any) -> dict[Any, int]:
+    """Return of how many gradients each function of the graph is the sum."""
+    users: dict[Any, int] = {}
+    ahead, seen = [root], {root}
+    while ahead:
+        for function, _ in ahead.pop().next_functions:
+            if function is not None:
+                users[function] = users.get(function, 0) + 1
+                if function not in seen:
+                    seen.add(function)
+                    ahead.append(function)
+    return users
+
+
+def _turn(function: Any) -> tuple[bool, int]:
+    """Return whose turn it is, as torch's engine says: leaves', then the youngest function's."""
+    return not function.next_functions, function._sequence_nr()
+
+
 def _always(answer: Any) -> Callable[..., Any]:
     return lambda *_, **__: answer
 
@@ -172,6 +278,8 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     is_there = _is_for_cuda(name, args, kwargs, there)
     if there and (name.partition(".")[0] in _WAITS):
         _wait(name)
+    if is_there and (is_copy or is_move):
+        _send(args[0 if is_copy else 1], bool(kwargs.get("non_blocking")) or True in args[2:])
     wanted = kwargs.get("device")
     inner_args, inner_kwargs = tree_map(_inner, args), tree_map(_inner, kwargs)
     if is_copy:
@@ -206,6 +314,12 @@ def _refuse_what_is_elsewhere(name: str, args: Any, tensors: list[torch.Tensor])
         tensors = [t for t in tensors if id(t) not in indices]
     if any(t.dim() and not isinstance(t, _OnCuda) for t in tensors):
         raise RuntimeError(f"{name}: expected all tensors on one device, found cuda:0 and cpu")
+
+
+def _send(source: torch.Tensor, non_blocking: bool) -> None:
+    is_free = non_blocking and source.is_pinned()
+    if _State.is_sending_refused and not isinstance(source, _OnCuda) and not is_free:
+        raise RuntimeError("a copy from ordinary memory makes the program wait for the GPU")
 
 
 def _wait(name: str) -> None:

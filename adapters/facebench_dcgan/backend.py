@@ -1,8 +1,8 @@
 """What Keras leaves to its backends: gradients, their average among processes, compilation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,6 +115,7 @@ class _Torch(Backend):
 
         super().__init__(group)
         self.device = ops.zeros(()).device
+        self.numbers = nullcontext() if self.device.type == "cpu" else _numbers_made_there()
 
     def place(self, images: ImageRows) -> "ImageRows | PlacedImages":
         from facebench.training.images import PlacedImages
@@ -149,7 +150,29 @@ class _Torch(Backend):
         self.group.average(gradients)
         return gradients
 
-    def updating(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def updating(self) -> Iterator[None]:
         import torch
 
-        return torch.no_grad()
+        with torch.no_grad(), self.numbers:
+            yield
+
+
+def _numbers_made_there() -> AbstractContextManager[Any]:
+    """Return a context in which a number's tensor is made on its device.
+
+    Keras' optimizers send numbers there in every step (their betas, how many steps were taken), and
+    for each of them torch waits for all that the GPU was asked before.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Mode(TorchFunctionMode):
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            if function is torch.as_tensor and isinstance(args[0], int | float):
+                return torch.full((), *args, **(kwargs or {}))
+            return function(*args, **(kwargs or {}))
+
+    return Mode()

@@ -29,7 +29,7 @@ class VAELearner:
         self.model = VAE(config["size"], config["latent_dim"], config["width"]).to(device)
         self.images = PlacedImages(images, self.model.device)
         self.average = copy.deepcopy(self.model)
-        # On a GPU in one kernel; the state is the same, so a run may go on elsewhere.
+        # On a GPU by one kernel, from and to the same state: a run may go on elsewhere.
         fused = self.model.device.type == "cuda" or None
         self.adam = torch.optim.Adam(self.model.parameters(), config["lr"], fused=fused)
         objective = _Objective(self.model, config)
@@ -79,6 +79,9 @@ class VAELearner:
             index, _, name = key.partition("/")
             moments.setdefault(int(index), {})[name] = tensor
         self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
+        for weights, kept in self.adam.state.items():  # one kernel reads them all in one order
+            for name in ("exp_avg", "exp_avg_sq"):
+                kept[name] = torch.empty_like(weights).copy_(kept[name])
 
     def save(self, path: Path) -> None:
         """Write the averaged network."""

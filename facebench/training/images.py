@@ -13,7 +13,8 @@ from facebench.training.learner import Choice, ImageRows, take
 
 SHARE = 4
 """A data set of up to one part in so many of the GPU's memory is copied there, once."""
-_PIECE = 64 << 20  # bytes
+PIECE = 64 << 20
+"""Bytes that are read and sent at a time."""
 
 
 class PlacedImages:
@@ -25,6 +26,11 @@ class PlacedImages:
 
     def __len__(self) -> int:
         return len(self._images)
+
+    @property
+    def is_resident(self) -> bool:
+        """Whether all of them are on the device."""
+        return self._resident is not None
 
     def take(self, choice: Choice) -> UInt8[Tensor, "n 3 s s"]:
         """Return the images of `choice`, as `facebench.training.learner.take` does."""
@@ -56,7 +62,7 @@ def _fits(images: ImageRows, device: torch.device) -> bool:
 def _copy(images: ImageRows, device: torch.device) -> UInt8[Tensor, "n 3 s s"]:
     """Return all `images` on `device`, read a piece at a time."""
     copied = torch.empty((len(images), *images[:1].shape[1:]), dtype=torch.uint8, device=device)
-    count = max(_PIECE // images[:1].nbytes, 1)
+    count = max(PIECE // images[:1].nbytes, 1)
     for start in range(0, len(images), count):
         piece = slice(start, start + count)
         copied[piece] = send(np.array(images[piece]), device)
