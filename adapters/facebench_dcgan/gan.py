@@ -54,7 +54,7 @@ class GAN:
         self.average.set_weights(self.generators[-1].get_weights())
         self.trained = [_trainable(nets) for nets in (self.discriminators, self.generators)]
         self.averaged = _trainable(self.averages)
-        self.longest = self.backend.tensor(np.float32(config["ema"]))  # not sent in every step
+        self.decay = self.backend.tensor(np.float32(config["ema"]))  # not sent in every step
         self.optimizers = [_adam(config, variables) for variables in self.trained]
         self._compiled: dict[int, Callable[[Batch], Losses]] = {}
 
@@ -127,7 +127,7 @@ class GAN:
 
         step = ops.cast(self.optimizers[1].iterations, "float32")
         # Short while the weights still run.
-        decay = ops.minimum(self.longest, step / (step + 10))
+        decay = ops.minimum(self.decay, step / (step + 10))
         for mean, value in zip(self.averaged, self.trained[1], strict=True):
             mean.assign(decay * mean + (1 - decay) * value)
 
