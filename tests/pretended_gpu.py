@@ -176,7 +176,7 @@ def _backward(tensors: Any, grad_tensors: Any = None, *_: Any, **__: Any) -> Non
 def _grad(outputs: Any, inputs: Any, *_: Any, **options: Any) -> tuple[Any, ...]:
     """As torch's, of one scalar on the device."""
     if not isinstance(outputs, _OnCuda):
-        return _GRAD(outputs, inputs, *_, **options)  # type: ignore[no-any-return]
+        return _GRAD(outputs, inputs, *_, **options)
     inputs = [inputs] if isinstance(inputs, torch.Tensor) else [*inputs]
     edges = [torch.autograd.graph.get_gradient_edge(each) for each in inputs]
     wanted = {(edge.node, edge.output_nr): None for edge in edges}
@@ -192,7 +192,7 @@ def _walk(scalar: torch.Tensor, wanted: dict[Any, Any], create_graph: bool) -> N
     The gradients of `wanted` places (function, number) are put there; where there are none of
     them, leaves take theirs.
     """
-    root = scalar.grad_fn
+    root: Any = scalar.grad_fn
     arrived: dict[Any, list[Any]] = {root: [torch.ones_like(scalar)]}
     waiting = _count_users(root)
     ready = [root]
