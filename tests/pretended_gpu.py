@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from pretended_backward import backward, grad
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
@@ -76,8 +77,8 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # no half-moved shells
     torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor(…, device="cuda") shows its copy
-    cudnn = torch._C._get_cudnn_enabled()
-    torch._C._set_cudnn_enabled(False)  # its batch norm is another operation
+    cudnn = torch.backends.cudnn.enabled
+    torch.backends.cudnn.enabled = False  # its batch norm is another operation
     properties = SimpleNamespace(name="a pretended GPU", total_memory=MEMORY)
     answers = {
         "_lazy_init": None,  # naming the device must not look for a driver
@@ -99,8 +100,8 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
         stack.enter_context(patch.object(torch.cuda, "synchronize", _arrive))
         stack.enter_context(patch.object(torch.cuda, "Event", _Event))
         stack.enter_context(patch.object(torch, "Generator", _Generator))
-        stack.enter_context(patch.object(torch.autograd, "backward", _backward))
-        stack.enter_context(patch.object(torch.autograd, "grad", _grad))
+        stack.enter_context(patch.object(torch.autograd, "backward", backward))
+        stack.enter_context(patch.object(torch.autograd, "grad", grad))
         stack.enter_context(patch.object(torch.Tensor, "pin_memory", _pinned))
         stack.enter_context(patch.object(torch.Tensor, "is_pinned", _is_pinned))
         _State.gpu = stack.enter_context(PretendedGPU())
@@ -110,7 +111,7 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
             _State.gpu = None
             _State.on_their_way.clear()
             torch._C._set_only_lift_cpu_tensors(False)
-            torch._C._set_cudnn_enabled(cudnn)
+            torch.backends.cudnn.enabled = cudnn
             torch.__future__.set_overwrite_module_params_on_conversion(before)
 
 
@@ -160,91 +161,6 @@ class _Generator(torch.Generator):
 
     def __new__(cls, device: object = "cpu") -> "_Generator":
         return super().__new__(cls)
-
-
-_BACKWARD, _GRAD = torch.autograd.backward, torch.autograd.grad
-
-
-def _backward(tensors: Any, grad_tensors: Any = None, *_: Any, **__: Any) -> None:
-    """As torch's, of one scalar on the device: torch's own engine asks for a driver's streams."""
-    if not isinstance(tensors, _OnCuda):
-        return _BACKWARD(tensors, grad_tensors, *_, **__)
-    _walk(tensors, {}, create_graph=False)
-    return None
-
-
-def _grad(outputs: Any, inputs: Any, *_: Any, **options: Any) -> tuple[Any, ...]:
-    """As torch's, of one scalar on the device."""
-    if not isinstance(outputs, _OnCuda):
-        return _GRAD(outputs, inputs, *_, **options)
-    inputs = [inputs] if isinstance(inputs, torch.Tensor) else [*inputs]
-    edges = [torch.autograd.graph.get_gradient_edge(each) for each in inputs]
-    wanted = {(edge.node, edge.output_nr): None for edge in edges}
-    _walk(outputs, wanted, bool(options.get("create_graph")))
-    found = tuple(wanted[edge.node, edge.output_nr] for edge in edges)
-    assert options.get("allow_unused") or all(each is not None for each in found)
-    return found
-
-
-def _walk(scalar: torch.Tensor, wanted: dict[Any, Any], create_graph: bool) -> None:
-    """Give each function of the graph its gradients, in the engine's order.
-
-    The gradients of `wanted` places (function, number) are put there; where there are none of
-    them, leaves take theirs.
-    """
-    root: Any = scalar.grad_fn
-    arrived: dict[Any, list[Any]] = {root: [torch.ones_like(scalar)]}
-    waiting = _count_users(root)
-    ready = [root]
-    with torch.set_grad_enabled(create_graph):
-        while ready:
-            function = max(ready, key=_turn)
-            ready.remove(function)
-            gradients = arrived.pop(function, [])
-            for number, gradient in enumerate(gradients):
-                if (function, number) in wanted:
-                    wanted[function, number] = gradient
-            is_leaf = not function.next_functions
-            given = [] if not gradients or (is_leaf and wanted) else _outputs(function, gradients)
-            for place, (user, number) in enumerate(function.next_functions):
-                if user is None:
-                    continue
-                if place < len(given) and given[place] is not None:
-                    _add(arrived, user, number, given[place])
-                waiting[user] -= 1
-                if not waiting[user]:
-                    ready.append(user)
-
-
-def _outputs(function: Any, gradients: list[Any]) -> Any:
-    given = function(*gradients)
-    return given if isinstance(given, tuple) else (given,)
-
-
-def _add(arrived: dict[Any, list[Any]], function: Any, number: int, gradient: Any) -> None:
-    about = function._input_metadata
-    gradient = gradient.sum_to_size(about[number].shape).to(about[number].dtype)
-    sums = arrived.setdefault(function, [None] * len(about))
-    sums[number] = gradient if sums[number] is None else sums[number] + gradient
-
-
-def _count_users(root: Any) -> dict[Any, int]:
-    """Return of how many gradients each function of the graph is the sum."""
-    users: dict[Any, int] = {}
-    ahead, seen = [root], {root}
-    while ahead:
-        for function, _ in ahead.pop().next_functions:
-            if function is not None:
-                users[function] = users.get(function, 0) + 1
-                if function not in seen:
-                    seen.add(function)
-                    ahead.append(function)
-    return users
-
-
-def _turn(function: Any) -> tuple[bool, int]:
-    """Return whose turn it is, as torch's engine says: leaves', then the youngest function's."""
-    return not function.next_functions, function._sequence_nr()
 
 
 def _always(answer: Any) -> Callable[..., Any]:
