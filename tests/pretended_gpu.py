@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from pretended_backward import backward, grad
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
@@ -48,13 +49,18 @@ class PretendedGPU(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return _run(func, args, kwargs or {})
 
     @contextmanager
-    def never_waiting(self) -> Iterator[None]:
-        """Refuse whatever makes the program wait for the device."""
-        before, _State.is_waiting_refused = _State.is_waiting_refused, True
+    def never_waiting(self, sending: bool = False) -> Iterator[None]:
+        """Refuse whatever makes the program wait for the device.
+
+        With `sending`, that is also what is sent there from ordinary memory, numbers included:
+        such a copy waits for all that was asked before.
+        """
+        before = _State.is_waiting_refused, _State.is_sending_refused
+        _State.is_waiting_refused, _State.is_sending_refused = True, sending
         try:
             yield
         finally:
-            _State.is_waiting_refused = before
+            _State.is_waiting_refused, _State.is_sending_refused = before
 
 
 class _State:
@@ -62,6 +68,7 @@ class _State:
 
     gpu: PretendedGPU | None = None
     is_waiting_refused = False
+    is_sending_refused = False
     on_their_way: list[Callable[[], object]] = []  # noqa: RUF012 - it is the card's
     arrived = 0
     """How many copies were on their way once."""
@@ -74,6 +81,8 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # no half-moved shells
     torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor(…, device="cuda") shows its copy
+    cudnn = torch.backends.cudnn.enabled
+    torch.backends.cudnn.enabled = False  # its batch norm is another operation
     properties = SimpleNamespace(name="a pretended GPU", total_memory=MEMORY)
     answers = {
         "_lazy_init": None,  # naming the device must not look for a driver
@@ -95,11 +104,9 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
             stack.enter_context(patch.object(torch.cuda, name, _always(answer)))
         stack.enter_context(patch.object(torch.cuda, "synchronize", _arrive))
         stack.enter_context(patch.object(torch.cuda, "Event", _Event))
-        for name in (
-            "tensor",
-            "as_tensor",
-        ):  # which make what they are given in C++, past all modes
-            stack.enter_context(patch.object(torch, name, _made_on_the_host(getattr(torch, name))))
+        stack.enter_context(patch.object(torch, "Generator", _Generator))
+        stack.enter_context(patch.object(torch.autograd, "backward", backward))
+        stack.enter_context(patch.object(torch.autograd, "grad", grad))
         stack.enter_context(patch.object(torch.Tensor, "pin_memory", _pinned))
         stack.enter_context(patch.object(torch.Tensor, "is_pinned", _is_pinned))
         _State.gpu = stack.enter_context(PretendedGPU())
@@ -109,6 +116,7 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
             _State.gpu = None
             _State.on_their_way.clear()
             torch._C._set_only_lift_cpu_tensors(False)
+            torch.backends.cudnn.enabled = cudnn
             torch.__future__.set_overwrite_module_params_on_conversion(before)
 
 
@@ -155,20 +163,15 @@ class _Event:
         return 1.0
 
 
+class _Generator(torch.Generator):
+    """The CPU's, whatever device it is for."""
+
+    def __new__(cls, device: object = "cpu") -> "_Generator":
+        return super().__new__(cls)
+
+
 def _always(answer: Any) -> Callable[..., Any]:
     return lambda *_, **__: answer
-
-
-def _made_on_the_host(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """Return `make` with what it makes moved to the device asked for, or the default one."""
-
-    def made(data: Any, *, device: Any = None, **options: Any) -> torch.Tensor:
-        there = data.device if isinstance(data, torch.Tensor) else torch.get_default_device()
-        with torch.device("cpu"):
-            here = make(data, **options)
-        return here.to(there if device is None else device)
-
-    return made
 
 
 def _arrive(*_: object) -> None:
@@ -207,6 +210,8 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     is_there = _is_for_cuda(name, args, kwargs, there)
     if there and (name.partition(".")[0] in _WAITS):
         _wait(name)
+    if is_there and (is_copy or is_move):
+        _send(args[0 if is_copy else 1], bool(kwargs.get("non_blocking")) or True in args[2:])
     wanted = kwargs.get("device")
     inner_args, inner_kwargs = tree_map(_inner, args), tree_map(_inner, kwargs)
     if is_copy:
@@ -244,6 +249,12 @@ def _refuse_what_is_elsewhere(name: str, args: Any, tensors: list[torch.Tensor])
         tensors = [t for t in tensors if id(t) not in indices]
     if any(t.dim() and not isinstance(t, _OnCuda) for t in tensors):
         raise RuntimeError(f"{name}: expected all tensors on one device, found cuda:0 and cpu")
+
+
+def _send(source: torch.Tensor, non_blocking: bool) -> None:
+    is_free = non_blocking and source.is_pinned()
+    if _State.is_sending_refused and not isinstance(source, _OnCuda) and not is_free:
+        raise RuntimeError("a copy from ordinary memory makes the program wait for the GPU")
 
 
 def _wait(name: str) -> None:

@@ -235,6 +235,26 @@ def test_losses_are_handed_to_who_asks(tmp_path: Path, dataset: Dataset) -> None
     assert told == losses(run)
 
 
+def test_losses_are_asked_for_only_where_they_are_written(tmp_path: Path, dataset: Dataset) -> None:
+    asked: list[int] = []
+
+    class Loss:
+        def __init__(self, step: int):
+            self.step = step
+
+        def __float__(self) -> float:
+            asked.append(self.step)
+            return 1.0
+
+    class Lazy(Walker):
+        def step(self, number: int) -> dict[str, Any]:
+            super().step(number)
+            return {"loss": Loss(number)}
+
+    fit(open_run(tmp_path / "run", dataset), Lazy(), PLAN)  # a GPU is waited for, for each of them
+    assert sorted({*asked}) == [2, 3, 4, 6, 8, 9, 10]
+
+
 def test_batches_repeat_with_seed_and_step_and_mirror_half_of_the_images() -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, 3, 2, 2), dtype=np.uint8)
     known = {image.tobytes(): False for image in images}

@@ -1,11 +1,17 @@
 """What Keras leaves to its backends: gradients, their average among processes, compilation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from facebench.training.learner import ImageRows
 from facebench.training.parallel import ALONE, Group
+
+if TYPE_CHECKING:
+    from facebench.training.images import PlacedImages
 
 Losses = tuple[Any, Any]
 """Of the discriminator and of the generator: scalar tensors of the backend."""
@@ -32,8 +38,22 @@ class Backend(ABC):
         """Return the mean of each gradient over the processes that train together."""
 
     def updating(self) -> AbstractContextManager[Any]:
-        """Return the context in which variables are changed."""
+        """Return the context in which variables are changed, and no gradients are asked for."""
         return nullcontext()
+
+    def place(self, images: ImageRows) -> "ImageRows | PlacedImages":
+        """Return the training images from where the networks take them: the host's memory.
+
+        TensorFlow would take bytes, too, but it multiplies by the reciprocal where a graph divides
+        by a constant: the last bits, and so all that is learnt, would change.
+        """
+        return images
+
+    def tensor(self, values: Any) -> Any:
+        """Return an array as a tensor where the networks are."""
+        from keras import ops
+
+        return ops.convert_to_tensor(values)
 
     def compiled(self, step: Function, jit: bool) -> Function:
         """Return `step` made fast."""
@@ -90,6 +110,24 @@ class _TensorFlow(Backend):
 
 
 class _Torch(Backend):
+    def __init__(self, group: Group):
+        from keras import ops
+
+        super().__init__(group)
+        self.device = ops.zeros(()).device
+        self.numbers = nullcontext() if self.device.type == "cpu" else _numbers_made_there()
+
+    def place(self, images: ImageRows) -> "ImageRows | PlacedImages":
+        from facebench.training.images import PlacedImages
+
+        return images if self.device.type == "cpu" else PlacedImages(images, self.device)
+
+    def tensor(self, values: Any) -> Any:
+        from facebench.training.images import send
+
+        is_here = self.device.type == "cpu" or not isinstance(values, np.ndarray)
+        return super().tensor(values) if is_here else send(values, self.device)
+
     def differentiate(self, losses: Function, *variables: Tensors) -> tuple[Any, list[Tensors]]:
         import torch
 
@@ -112,7 +150,29 @@ class _Torch(Backend):
         self.group.average(gradients)
         return gradients
 
-    def updating(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def updating(self) -> Iterator[None]:
         import torch
 
-        return torch.no_grad()
+        with torch.no_grad(), self.numbers:
+            yield
+
+
+def _numbers_made_there() -> AbstractContextManager[Any]:
+    """Return a context in which a number's tensor is made on its device.
+
+    Keras' optimizers send numbers there in every step (their betas, how many steps were taken), and
+    for each of them torch waits for all that the GPU was asked before.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Mode(TorchFunctionMode):
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            if function is torch.as_tensor and isinstance(args[0], int | float):
+                return torch.full((), *args, **(kwargs or {}))
+            return function(*args, **(kwargs or {}))
+
+    return Mode()

@@ -54,6 +54,7 @@ class GAN:
         self.average.set_weights(self.generators[-1].get_weights())
         self.trained = [_trainable(nets) for nets in (self.discriminators, self.generators)]
         self.averaged = _trainable(self.averages)
+        self.decay = self.backend.tensor(np.float32(config["ema"]))  # not sent in every step
         self.optimizers = [_adam(config, variables) for variables in self.trained]
         self._compiled: dict[int, Callable[[Batch], Losses]] = {}
 
@@ -67,9 +68,7 @@ class GAN:
 
     def losses(self, batch: Batch, stage: int = -1) -> Losses:
         """Return what the discriminator and the generator minimise."""
-        from keras import ops
-
-        batch = {name: ops.convert_to_tensor(value) for name, value in batch.items()}
+        batch = {name: self.backend.tensor(values) for name, values in batch.items()}
         name, alpha = self.config["loss"], batch.get("alpha")
         fake = _call(self.generators[stage], batch["z"], alpha)
 
@@ -92,9 +91,12 @@ class GAN:
         at 64x64, after 1,000 steps, they made images 25 grey levels brighter.
         """
         shape = (SETTLING_PASSES, 64, self.config["latent_dim"])
-        fade = None if stage in (-1, 0) else np.full((64, 1, 1, 1), alpha, np.float32)
-        for z in np.random.default_rng(0).standard_normal(shape, dtype=np.float32):
-            _call(self.averages[stage], z, fade)
+        fade = None
+        if stage not in (-1, 0):
+            fade = self.backend.tensor(np.full((64, 1, 1, 1), alpha, np.float32))
+        with self.backend.updating():
+            for z in np.random.default_rng(0).standard_normal(shape, dtype=np.float32):
+                _call(self.averages[stage], self.backend.tensor(z), fade)
         return self.averages[stage]
 
     def variables(self) -> dict[str, Any]:
@@ -125,7 +127,7 @@ class GAN:
 
         step = ops.cast(self.optimizers[1].iterations, "float32")
         # Short while the weights still run.
-        decay = ops.minimum(self.config["ema"], step / (step + 10))
+        decay = ops.minimum(self.decay, step / (step + 10))
         for mean, value in zip(self.averaged, self.trained[1], strict=True):
             mean.assign(decay * mean + (1 - decay) * value)
 

@@ -2,21 +2,25 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from facebench.files import atomic_path
 from facebench.sampler import Images, LatentSampler
-from facebench.training.learner import ImageRows, State, generator, random_batch
+from facebench.training.learner import Choice, ImageRows, State, choose, generator, take
 from facebench.training.parallel import ALONE, Group
 from facebench_dcgan.augment import NUMBERS
 from facebench_dcgan.growth import growth
 from facebench_dcgan.notebook_preset import CONTROL_SCALE, NotebookGAN, noisy_targets
 from facebench_dcgan.sampler import render
 
-Batch = dict[str, np.ndarray]
+if TYPE_CHECKING:
+    from facebench.training.images import PlacedImages
+
+Batch = dict[str, Any]
+"""Arrays, or tensors of the networks' device."""
 
 
 class DCGANLearner:
@@ -29,11 +33,13 @@ class DCGANLearner:
         from facebench_dcgan.gan import GAN
 
         keras.utils.set_random_seed(config["seed"])
-        self.config, self.images = config, images
+        self.config = config
         self.steps, self.images_per_step = config["steps"], config["batch_size"]
         notebook = config["preset"] == "notebook"
         self.control_scale = CONTROL_SCALE if notebook else 1.0
         self.gan: GAN | NotebookGAN = NotebookGAN(config) if notebook else GAN(config, group)
+        # Growing shrinks and fades images as float32, on the host.
+        self.images = images if config["progressive"] else self.gan.backend.place(images)
         self.share = group.share
         self.done = 0
         self._sampler: LatentSampler | None = None
@@ -107,10 +113,10 @@ class _GeneratorSampler(LatentSampler):
         return images.repeat(factor, 2).repeat(factor, 3)
 
 
-def batch(images: ImageRows, config: dict[str, Any], step: int) -> Batch:
+def batch(images: "ImageRows | PlacedImages", config: dict[str, Any], step: int) -> Batch:
     """Return the arrays that :class:`GAN` needs for step `step`, drawn from the seed and it."""
     rng, count = generator(config["seed"], step), config["batch_size"]
-    real = to_network(random_batch(images, count, rng))
+    real = _real(images, choose(len(images), count, rng))
     z = rng.standard_normal((count, config["latent_dim"]), dtype=np.float32)
     unsure = rng.uniform(0, config["label_noise"], (2, count, 1)).astype(np.float32)
     targets = np.stack([1 - config["smoothing"] - unsure[0], unsure[1]]).astype(np.float32)
@@ -131,17 +137,25 @@ def shared(batch: Batch, share: slice) -> Batch:
     }
 
 
-def notebook_batch(images: ImageRows, config: dict[str, Any], step: int) -> Batch:
+def notebook_batch(images: "ImageRows | PlacedImages", config: dict[str, Any], step: int) -> Batch:
     """Return the arrays that :class:`NotebookGAN` needs: images in their order, none mirrored."""
     rng, count = generator(config["seed"], step), config["batch_size"]
-    chosen = images[np.arange((step - 1) * count, step * count) % len(images)]
+    rows = np.arange((step - 1) * count, step * count) % len(images)
     shape = (count, config["latent_dim"])
     return {
-        "real": to_network(chosen),
+        "real": _real(images, Choice(rows, np.zeros((count, 1, 1, 1), bool))),
         "z": rng.standard_normal(shape, dtype=np.float32),
         "z_next": rng.standard_normal(shape, dtype=np.float32),
         "targets": noisy_targets(count, rng),
     }
+
+
+def _real(images: "ImageRows | PlacedImages", choice: Choice) -> Any:
+    """Return the images of `choice` as the networks take them, where `images` places them."""
+    if isinstance(images, ImageRows):
+        return to_network(take(images, choice))
+    pixels = images.take(choice).permute(0, 2, 3, 1).float()
+    return pixels / pixels.new_full((), 127.5) - 1  # by a number CUDA would not quite divide
 
 
 def to_network(images: Images) -> Float32[np.ndarray, "n h w 3"]:

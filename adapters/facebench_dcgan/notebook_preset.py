@@ -39,6 +39,8 @@ class NotebookGAN:
         self.backend = find_backend(keras.backend.backend())
         self.generator = _generator(config["size"], config["latent_dim"], config["width"])
         self.discriminator = _discriminator(config["size"], config["width"])
+        # Not sent in every step.
+        self.bounds = [self.backend.tensor(np.float32(x)) for x in (EPSILON, 1 - EPSILON)]
         networks = self.discriminator, self.generator
         self.trained = [network.trainable_variables for network in networks]
         self.optimizers = [_rmsprop(config["lr"], variables) for variables in self.trained]
@@ -67,9 +69,7 @@ class NotebookGAN:
         return numbered(parts)
 
     def _step(self, batch: Batch) -> Losses:
-        from keras import ops
-
-        batch = {name: ops.convert_to_tensor(value) for name, value in batch.items()}
+        batch = {name: self.backend.tensor(values) for name, values in batch.items()}
         d_loss = self._update(0, lambda: self._discriminator_loss(batch))
         return d_loss, self._update(1, lambda: self._generator_loss(batch["z_next"]))
 
@@ -96,7 +96,7 @@ class NotebookGAN:
     def _cross_entropy(self, images: Any, targets: Any) -> Any:
         from keras import ops
 
-        answers = ops.clip(self.discriminator(images, training=True), EPSILON, 1 - EPSILON)
+        answers = ops.clip(self.discriminator(images, training=True), *self.bounds)
         # PyTorch's own cross-entropy refuses labels above 1, which the noise makes.
         return -ops.mean(targets * ops.log(answers) + (1 - targets) * ops.log(1 - answers))
 

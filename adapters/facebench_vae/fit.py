@@ -3,8 +3,11 @@
 import click
 import numpy as np
 import torch
+from jaxtyping import Float32
+from torch import Tensor
 
 from facebench.sampler import Images
+from facebench.training.images import send
 from facebench.training.learner import ImageRows
 from facebench.training.run import Run
 from facebench_vae.learner import VAELearner, means
@@ -50,15 +53,15 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the mean ELBO of `images` and its terms, in nats, from one draw of z an image."""
     model.eval()
-    noise = torch.from_numpy(
-        np.random.default_rng(0).standard_normal((len(images), model.latent_dim), np.float32)
-    )
+    shape = (len(images), model.latent_dim)
+    noise = np.random.default_rng(0).standard_normal(shape, np.float32)
     parts = []
     for start in range(0, len(images), batch_size):
         part = slice(start, start + batch_size)
-        x = to_network(images[part]).to(model.device)
-        parts.append(model.elbo(x, sigma, likelihood, noise[part].to(model.device)))
-    return means(Elbo(*(torch.cat(term) for term in zip(*parts, strict=True))))
+        x, z = _placed(images[part], model), send(noise[part], model.device)
+        parts.append(model.elbo(x, sigma, likelihood, z))
+    terms = means(Elbo(*(torch.cat(term) for term in zip(*parts, strict=True))))
+    return {name: float(term) for name, term in terms.items()}
 
 
 @torch.inference_mode()
@@ -69,7 +72,7 @@ def fit_prior(model: VAE, images: ImageRows) -> None:
     """
     model.eval()
     posteriors = [
-        model.encode(to_network(images[start : start + BATCH]).to(model.device))
+        model.encode(_placed(images[start : start + BATCH], model))
         for start in range(0, len(images), BATCH)
     ]
     mean = torch.cat([each.mean for each in posteriors]).double()
@@ -82,7 +85,7 @@ def fit_prior(model: VAE, images: ImageRows) -> None:
 @torch.inference_mode()
 def reconstructions(model: VAE, images: np.ndarray, columns: int) -> Images:
     """Return rows of `images`, each followed by what their posteriors' means decode to."""
-    mean = model.eval().encode(to_network(images).to(model.device)).mean
+    mean = model.eval().encode(_placed(images, model)).mean
     decoded = model.render_codes(mean)
     rows = [
         row
@@ -90,3 +93,8 @@ def reconstructions(model: VAE, images: np.ndarray, columns: int) -> Images:
         for row in (images[start : start + columns], decoded[start : start + columns])
     ]
     return np.concatenate(rows)
+
+
+def _placed(images: Images, model: VAE) -> Float32[Tensor, "n 3 s s"]:
+    """Return `images` as `model` takes them, where it is."""
+    return to_network(send(np.ascontiguousarray(images), model.device))

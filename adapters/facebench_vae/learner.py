@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from facebench.sampler import LatentSampler
-from facebench.training.learner import ImageRows, State, generator, random_batch
+from facebench.training.images import PlacedImages, send
+from facebench.training.learner import ImageRows, State, choose, generator
 from facebench.training.parallel import Group
 from facebench.training.sampler import ModelSampler
 from facebench_vae.model import VAE, Elbo, save, to_network
@@ -23,11 +24,14 @@ class VAELearner:
 
     def __init__(self, config: dict[str, Any], images: ImageRows, device: str, group: Group):
         torch.manual_seed(config["seed"])
-        self.config, self.images, self.group = config, images, group
+        self.config, self.group = config, group
         self.steps, self.images_per_step = config["steps"], config["batch_size"]
         self.model = VAE(config["size"], config["latent_dim"], config["width"]).to(device)
+        self.images = PlacedImages(images, self.model.device)
         self.average = copy.deepcopy(self.model)
-        self.adam = torch.optim.Adam(self.model.parameters(), config["lr"])
+        # On a GPU by one kernel, from and to the same state: a run may go on elsewhere.
+        fused = self.model.device.type == "cuda" or None
+        self.adam = torch.optim.Adam(self.model.parameters(), config["lr"], fused=fused)
         objective = _Objective(self.model, config)
         if config["compile"]:
             objective.compile()
@@ -41,7 +45,7 @@ class VAELearner:
         for group in self.adam.param_groups:
             group["lr"] = rate
         self.adam.zero_grad()
-        elbo: Elbo = self.objective(images.to(self.model.device), noise.to(self.model.device))
+        elbo: Elbo = self.objective(images, noise)
         torch.autograd.backward(-(elbo.reconstruction - weight * elbo.kl).mean())
         self.adam.step()
         self._move_average(number)
@@ -75,6 +79,9 @@ class VAELearner:
             index, _, name = key.partition("/")
             moments.setdefault(int(index), {})[name] = tensor
         self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
+        for weights, kept in self.adam.state.items():  # one kernel reads them all in one order
+            for name in ("exp_avg", "exp_avg_sq"):
+                kept[name] = torch.empty_like(weights).copy_(kept[name])
 
     def save(self, path: Path) -> None:
         """Write the averaged network."""
@@ -83,10 +90,11 @@ class VAELearner:
     def _batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Return this process's share of the images and of the noise of step `number`."""
         rng, count = generator(self.config["seed"], number), self.config["batch_size"]
-        images = random_batch(self.images, count, rng)
+        choice = choose(len(self.images), count, rng)
         noise = rng.standard_normal((count, self.config["latent_dim"]), dtype=np.float32)
         mine = self.group.share
-        return to_network(images[mine]), torch.from_numpy(noise[mine])
+        images = self.images.take(choice.share(mine))
+        return to_network(images), send(noise[mine], self.model.device)
 
     @torch.no_grad()
     def _move_average(self, number: int) -> None:
@@ -95,10 +103,9 @@ class VAELearner:
         That fits, unlike for the GAN, because the weights move little in a step.
         """
         decay = min(self.config["ema"], number / (number + 10))  # short while the weights run
-        for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
-            mean.lerp_(value, 1 - decay)
-        for kept, now in zip(self.average.buffers(), self.model.buffers(), strict=True):
-            kept.copy_(now)
+        means: list[Tensor] = [*self.average.parameters()]
+        torch._foreach_lerp_(means, [*self.model.parameters()], 1 - decay)
+        torch._foreach_copy_([*self.average.buffers()], [*self.model.buffers()])
 
 
 class _Objective(torch.nn.Module):
@@ -125,10 +132,10 @@ def warm_up(step: int, steps: int) -> float:
     return min(step / steps, 1.0) if steps else 1.0
 
 
-def means(elbo: Elbo) -> dict[str, float]:
-    """Return the mean of the bound and of each of its terms."""
+def means(elbo: Elbo) -> dict[str, Tensor]:
+    """Return the mean of the bound and of each of its terms, where they are: none is waited for."""
     terms: dict[str, Tensor] = {"elbo": elbo.total, **elbo._asdict()}
-    return {name: term.mean().item() for name, term in terms.items()}
+    return {name: term.detach().mean() for name, term in terms.items()}
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

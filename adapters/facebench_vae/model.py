@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
@@ -143,10 +143,11 @@ def kl_to_prior(q: Posterior) -> Float[Tensor, " n"]:
     return (q.mean.square() + q.log_variance.exp() - 1 - q.log_variance).sum(1) / 2
 
 
-def to_network(images: Images) -> Float32[Tensor, "n 3 h w"]:
-    """Return `images` as the networks take them: 0 to 255 mapped to [-1, 1]."""
-    pixels = torch.from_numpy(images.astype(np.float32))
-    return (pixels / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+def to_network(images: Images | UInt8[Tensor, "n 3 h w"]) -> Float32[Tensor, "n 3 h w"]:
+    """Return `images`, wherever they are, as the networks take them: 0 to 255 as [-1, 1]."""
+    pixels = torch.as_tensor(images).float()
+    half = torch.full((), 127.5, device=pixels.device)  # by a number CUDA would not quite divide
+    return (pixels / half - 1).contiguous(memory_format=torch.channels_last)
 
 
 def save(model: VAE, path: Path) -> None:

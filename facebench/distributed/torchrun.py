@@ -31,14 +31,17 @@ def local_gpu() -> str:
 
 
 def own_gpu(gpus: int) -> int:
-    """Return which of this machine's `gpus` is this process's; refuse if there are too few."""
-    number = int(os.environ["LOCAL_RANK"])
-    if number >= gpus:
+    """Return which of this machine's `gpus` is this process's; refuse if there are too few.
+
+    Every process of the machine refuses, so that none waits for another.
+    """
+    processes = int(os.environ["LOCAL_WORLD_SIZE"])
+    if processes > gpus:
         raise BadInput(
-            f"There are {gpus} GPUs for more processes: give --processes {gpus}, or torchrun "
-            f"--nproc-per-node {gpus}."
+            f"This machine has fewer GPUs ({gpus}) than processes ({processes}): give "
+            f"--processes {gpus}, or torchrun --nproc-per-node {gpus}."
         )
-    return number
+    return int(os.environ["LOCAL_RANK"])
 
 
 def first_address() -> tuple[str, int]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Bool, Int64
 
 from facebench.errors import BadInput
 from facebench.sampler import Images, LatentSampler
@@ -71,7 +72,30 @@ def generator(seed: int, step: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=np.array([seed, step], np.uint64)))
 
 
+class Choice(NamedTuple):
+    """Which images a step takes, and how."""
+
+    rows: Int64[np.ndarray, " n"]
+    """Ascending, so that they are read in the order of the disk."""
+    mirrored: Bool[np.ndarray, "n 1 1 1"]
+
+    def share(self, part: slice) -> "Choice":
+        """Return what one of several processes takes of it."""
+        return Choice(self.rows[part], self.mirrored[part])
+
+
+def choose(images: int, count: int, rng: np.random.Generator) -> Choice:
+    """Choose `count` of so many images at random, each mirrored with probability one half."""
+    rows = np.sort(rng.integers(images, size=count))
+    return Choice(rows, rng.random((count, 1, 1, 1)) >= 0.5)
+
+
+def take(images: ImageRows, choice: Choice) -> Images:
+    """Return the images of `choice`, the mirrored ones mirrored."""
+    chosen = images[choice.rows]
+    return np.where(choice.mirrored, chosen[..., ::-1], chosen)
+
+
 def random_batch(images: ImageRows, count: int, rng: np.random.Generator) -> Images:
     """Return `count` random images, each mirrored with probability one half."""
-    chosen = images[np.sort(rng.integers(len(images), size=count))]  # sorted: read in disk order
-    return np.where(rng.random((count, 1, 1, 1)) < 0.5, chosen, chosen[..., ::-1])
+    return take(images, choose(len(images), count, rng))

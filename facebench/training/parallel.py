@@ -13,6 +13,9 @@ from facebench.errors import BadInput
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+BETWEEN_HOSTS = "cpu:gloo"
+"""What signals and Python's objects pass by, GPUs or not; gradients of GPUs pass by NCCL."""
+
 
 class Group(ProcessGroup):
     """This process's place among those that share each batch."""
@@ -52,8 +55,7 @@ class Group(ProcessGroup):
         import torch
         from torch import distributed
 
-        where = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-        loudest = torch.tensor([asked or 0], device=where)
+        loudest = torch.tensor([asked or 0])  # of the host's memory: no GPU is waited for
         distributed.all_reduce(loudest, distributed.ReduceOp.MAX)
         return int(loudest) or None
 
@@ -67,16 +69,22 @@ class Group(ProcessGroup):
 
 
 def choose_device(name: str = "auto") -> str:
-    """Return "cpu" or "cuda" for "auto", "cpu" or "cuda"."""
+    """Return "cpu" or this process's GPU for "auto", "cpu" or "cuda".
+
+    Raises:
+        BadInput: there is no GPU for "cuda", or there are fewer than processes.
+    """
     import torch
 
     if name == "cuda" and not torch.cuda.is_available():
         raise BadInput("torch sees no GPU for --device cuda: leave the option out.")
-    return name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cpu" or not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{own_gpu(torch.cuda.device_count())}" if world_size() > 1 else "cuda"
 
 
 def join_group(device: str, batch_size: int) -> Group:
-    """Join the processes that torchrun started, which train on "cpu" or "cuda"; or be alone."""
+    """Join the processes that torchrun started, each with its `device`; or be alone."""
     size = world_size()
     if size == 1:
         return Group()
@@ -86,11 +94,11 @@ def join_group(device: str, batch_size: int) -> Group:
             f"give a multiple of {size}."
         )
     if device == "cpu":
-        return Group(*meet("gloo"))
+        return Group(*meet(BETWEEN_HOSTS))
     import torch
 
-    torch.cuda.set_device(own_gpu(torch.cuda.device_count()))
-    return Group(*meet("nccl"))
+    torch.cuda.set_device(device)
+    return Group(*meet(f"{BETWEEN_HOSTS},cuda:nccl"))
 
 
 ALONE = Group()
