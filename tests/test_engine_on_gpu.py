@@ -21,7 +21,7 @@ from facebench.features.extractor import Extractor, ImageBatch, Record, Tensors
 from facebench.features.lpips import LPIPSFeatures
 from facebench.numerics.allocator import kept_memory
 from facebench.numerics.precision import Precision
-from facebench.numerics.transfer import download, upload
+from facebench.numerics.transfer import download, send
 from facebench.sampler import Images
 from facebench.weights import WeightSource
 
@@ -78,7 +78,7 @@ def same_on_both(make: Callable[[str], Extractor], *, count: int = 5, waits: boo
     images = faces(count)
     expected = make("cpu").extract(images, 2)
     with pretended_gpu() as gpu:
-        extractor, there = make("cuda"), upload([images], "cuda")
+        extractor, there = make("cuda"), send(images, "cuda")
         extractor.compute(there[:1], 2)  # loads the network
         before = gpu.operations
         if waits:
@@ -313,13 +313,13 @@ def test_a_planted_mistake_is_caught(
 
 
 def test_an_extractor_that_waits_is_caught(gpu: PretendedGPU) -> None:
-    images = upload([faces(3)], "cuda")
+    images = send(faces(3), "cuda")
     with gpu.never_waiting(), pytest.raises(RuntimeError, match="wait for the GPU"):
         Mistaken(lambda x: x / x.max().item()).compute(images, 3)
 
 
 def test_what_has_not_arrived_is_nonsense(gpu: PretendedGPU) -> None:
-    x = upload([np.ones((3, 2), np.float32)], "cuda")
+    x = send(np.ones((3, 2), np.float32), "cuda")
     early = x.to("cpu", non_blocking=True)
     assert early.isnan().all()
     waits = download({"x": x})

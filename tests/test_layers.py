@@ -200,6 +200,6 @@ def test_tests_use_public_names() -> None:
     for path in (ROOT / "tests").rglob("*.py"):
         names = set(_private_names(ast.parse(path.read_text(encoding="utf-8"))))
         private = {name for name in names if re.match("_[a-zA-Z]", name)} - NOT_OURS
-        if private:
+        if private and not path.name.startswith("pretended_"):  # which is made of torch's own parts
             found[path.name] = private
     assert not found

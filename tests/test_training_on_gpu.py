@@ -13,9 +13,10 @@ from pretended_gpu import CUDA, pretended_gpu
 from safetensors.numpy import load_file
 
 from facebench.errors import BadInput
+from facebench.numerics.transfer import send
 from facebench.training import images as placing
 from facebench.training import parallel
-from facebench.training.images import PlacedImages, send
+from facebench.training.images import PlacedImages
 from facebench.training.learner import ImageRows, Rows, choose, generator, take
 from facebench.training.parallel import ALONE, choose_device, join_group
 from facebench_vae import learner as vae_learner

@@ -123,7 +123,7 @@ class _Torch(Backend):
         return images if self.device.type == "cpu" else PlacedImages(images, self.device)
 
     def tensor(self, values: Any) -> Any:
-        from facebench.training.images import send
+        from facebench.numerics.transfer import send
 
         is_here = self.device.type == "cpu" or not isinstance(values, np.ndarray)
         return super().tensor(values) if is_here else send(values, self.device)

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from facebench.numerics.transfer import send
 from facebench.sampler import Images
-from facebench.training.images import send
 from facebench.training.learner import ImageRows
 from facebench.training.run import Run
 from facebench_vae.learner import VAELearner, means

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from facebench.numerics.transfer import send
 from facebench.sampler import LatentSampler
-from facebench.training.images import PlacedImages, send
+from facebench.training.images import PlacedImages
 from facebench.training.learner import ImageRows, State, choose, generator
 from facebench.training.parallel import Group
 from facebench.training.sampler import ModelSampler

@@ -26,7 +26,7 @@ from facebench.engine.phase_costs import Meter
 from facebench.engine.sources import ImageSource, Key
 from facebench.errors import BadInput, RowFailed
 from facebench.features.extractor import Extractor, Record
-from facebench.numerics.transfer import upload
+from facebench.numerics.transfer import send
 from facebench.progress import Track, silent
 from facebench.sampler import Images
 
@@ -84,7 +84,9 @@ def extract(
             for block in track(blocks, description, len(blocks)):
                 images = next(sampled)
                 with meter.phase("looking at them"):
-                    records = look_at(block, upload(images, device), found, batch_size)
+                    records = look_at(
+                        block, send(np.concatenate(images), device), found, batch_size
+                    )
                     keeper.keep(records)
     found |= ranks.collect({k: owners[i] for i in missing for k in chunks[i].keys.values()}, store)
     return _joined(chunks, found, store.folder) if ranks.leads else {}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from facebench.errors import BadInput
 from facebench.numerics.allocator import kept_memory
 from facebench.numerics.precision import Precision, arithmetic
-from facebench.numerics.transfer import download, upload
+from facebench.numerics.transfer import download, send
 from facebench.weights import WeightFile
 
 Record = dict[str, np.ndarray]
@@ -58,7 +58,7 @@ class Extractor(ABC):
 
     def extract(self, images: UInt8[np.ndarray, "n 3 h w"], batch_size: int) -> Record:
         """Return what the network makes of `images`, as arrays."""
-        return download(self.compute(upload([images], self.device), batch_size))()
+        return download(self.compute(send(np.array(images), self.device), batch_size))()
 
 
 def in_batches(

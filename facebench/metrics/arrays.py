@@ -19,7 +19,8 @@ from torch import Tensor
 
 from facebench.errors import BadInput
 from facebench.metrics.double_precision import faster_device
-from facebench.metrics.upload import HostRows, ahead, on_gpu, sent
+from facebench.metrics.upload import HostRows, ahead, on_gpu
+from facebench.numerics.transfer import send
 
 Features: TypeAlias = np.ndarray | Tensor
 """What a metric accepts: real numbers of shape (n, d), one row per image, any dtype and device."""
@@ -73,7 +74,7 @@ class Rows:
     def subset(self, order: Int64[Tensor, " r"]) -> "Rows":
         """Return the rows numbered `order`, as a view."""
         source = self.source
-        order = sent(order, source.device) if isinstance(source, Tensor) else order.cpu()
+        order = send(order, source.device) if isinstance(source, Tensor) else order.cpu()
         return replace(self, order=order if self.order is None else self.order[order])
 
 

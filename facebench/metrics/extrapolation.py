@@ -17,7 +17,7 @@ from torch import Tensor
 from facebench.metrics.arrays import Features, as_pair
 from facebench.metrics.frechet import frechet_with_influence
 from facebench.metrics.uncertainty import Estimate, from_influence
-from facebench.metrics.upload import sent
+from facebench.numerics.transfer import send
 
 _SIZES = 1 / np.linspace(1, 2, 11)
 """Parts of the sets, evenly spaced in 1/N; below a half the curve is no line any more."""
@@ -48,8 +48,8 @@ def frechet_infinity_estimate(real: Features, fake: Features, seed: int = 2020) 
         distance, of_x, of_y = frechet_with_influence(x.subset(rows_x), y.subset(rows_y))
         value += weight * distance
         curve.append((len(rows_y), distance))
-        by_x[sent(rows_x, x.device)] += weight * len(x) / len(rows_x) * (of_x - of_x.mean())
-        by_y[sent(rows_y, y.device)] += weight * len(y) / len(rows_y) * (of_y - of_y.mean())
+        by_x[send(rows_x, x.device)] += weight * len(x) / len(rows_x) * (of_x - of_x.mean())
+        by_y[send(rows_y, y.device)] += weight * len(y) / len(rows_y) * (of_y - of_y.mean())
     return replace(from_influence(value, by_x, by_y), curve=tuple(curve))
 
 

@@ -20,7 +20,7 @@ from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, Rows, as_pair
 from facebench.metrics.mmd import mmd2, whole
 from facebench.metrics.uncertainty import Estimate, from_influence
-from facebench.metrics.upload import sent
+from facebench.numerics.transfer import send
 
 _CMMD_SCALE = 1000
 _CMMD_WIDTH = 200  # twice the square of its standard deviation, 10
@@ -69,8 +69,8 @@ def kernel_estimate(
         (chosen_x, in_x), (chosen_y, in_y) = _members(rows_x, x), _members(rows_y, y)
         part = mmd2(x.subset(chosen_x), in_x, y.subset(chosen_y), in_y, _cubic)
         values.append(part.values)
-        by_x.index_add_(0, sent(chosen_x, x.device), part.influence_x)
-        by_y.index_add_(0, sent(chosen_y, y.device), part.influence_y)
+        by_x.index_add_(0, send(chosen_x, x.device), part.influence_x)
+        by_y.index_add_(0, send(chosen_y, y.device), part.influence_y)
     scale_x, scale_y = len(x) / subsets, len(y) / subsets
     return from_influence(float(torch.cat(values).mean()), scale_x * by_x, scale_y * by_y)
 
@@ -136,4 +136,4 @@ def _members(
     chosen, position = torch.unique(rows, return_inverse=True)
     members = torch.zeros(len(chosen), len(rows), dtype=torch.float64, device=rows.device)
     members.T.scatter_(1, position, 1)
-    return chosen, sent(members, features.device)
+    return chosen, send(members, features.device)

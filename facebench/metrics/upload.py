@@ -86,13 +86,6 @@ def on_gpu(array: np.ndarray, dtype: torch.dtype, device: torch.device) -> Tenso
     return rows[:] if array.size * carried.itemsize <= room else rows
 
 
-def sent(values: Tensor, device: torch.device) -> Tensor:
-    """Return `values` on `device`; no waiting for a GPU that is to use them later."""
-    if device.type != "cuda" or values.device.type != "cpu":
-        return values.to(device)
-    return values.pin_memory().to(device, non_blocking=True)  # torch keeps the copy until it left
-
-
 def ahead(items: Iterator[T]) -> Iterator[T]:
     """Yield each item once the next one is on its way."""
     held: list[T] = []

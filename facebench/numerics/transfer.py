@@ -1,25 +1,22 @@
 """Arrays to a device and back without waiting for it: on a GPU, through pinned memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
 
-def upload(parts: Sequence[np.ndarray], device: str) -> Tensor:
-    """Return `parts`, one after another, as one tensor on `device`, which nothing else shares.
+def send(values: np.ndarray | Tensor, device: torch.device | str) -> Tensor:
+    """Return `values` on `device`; the program goes on while they are on their way to a GPU.
 
-    A GPU is not waited for: the copy is on its way, before whatever is asked of it next. torch
-    keeps the pinned memory until the copy has arrived.
+    A copy from ordinary memory waits for all that the GPU was asked before; one from pinned memory
+    does not, and torch keeps that until the copy has arrived.
     """
-    if not device.startswith("cuda"):
-        return torch.from_numpy(np.concatenate(parts)).to(device)
-    shape = (sum(map(len, parts)), *parts[0].shape[1:])
-    dtype = torch.from_numpy(np.empty(0, parts[0].dtype)).dtype
-    pinned = torch.empty(shape, dtype=dtype, pin_memory=True)
-    np.concatenate(parts, out=pinned.numpy())
-    return pinned.to(device, non_blocking=True)
+    tensor = torch.from_numpy(values) if isinstance(values, np.ndarray) else values
+    if torch.device(device).type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def download(tensors: Mapping[str, Tensor]) -> Callable[[], dict[str, np.ndarray]]:

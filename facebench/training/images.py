@@ -1,7 +1,6 @@
 """The images of a step where the network is: on a GPU, without the program waiting for it.
 
-Bytes travel, a quarter of what float32 would be. A copy from ordinary memory waits for all that the
-GPU was asked before; one from pinned memory does not.
+Bytes travel, a quarter of what float32 would be.
 """
 
 import numpy as np
@@ -9,6 +8,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from facebench.numerics.transfer import send
 from facebench.training.learner import Choice, ImageRows, take
 
 SHARE = 4
@@ -42,14 +42,6 @@ class PlacedImages:
         else:
             chosen = self._resident[send(choice.rows, self._device)]
         return torch.where(mirrored, chosen.flip(-1), chosen)
-
-
-def send(array: np.ndarray, device: torch.device) -> Tensor:
-    """Return `array` on `device`; the program goes on while it is on its way."""
-    tensor = torch.from_numpy(array)
-    if device.type == "cpu":
-        return tensor
-    return tensor.pin_memory().to(device, non_blocking=True)  # torch keeps it until it is there
 
 
 def _fits(images: ImageRows, device: torch.device) -> bool:
