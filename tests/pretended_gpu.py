@@ -32,8 +32,6 @@ _WAITS = (
 )
 # Which take their indices from either device.
 _INDEXES = ("aten::index.Tensor", "aten::index_put", "aten::_index_put_impl_")
-# Which compare two tensors' kinds: modules do that when they move in inference mode.
-_OF_ANY_DEVICE = ("aten::_has_compatible_shallow_copy_type",)
 
 
 class PretendedGPU(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -169,7 +167,7 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     tensors = [t for t in tree_flatten((args, kwargs))[0] if isinstance(t, torch.Tensor)]
     there = [t for t in tensors if isinstance(t, _OnCuda)]
     is_copy, is_move = name == "aten::_to_copy", name == "aten::copy_"
-    if there and not (is_copy or is_move or name in _OF_ANY_DEVICE):
+    if there and not (is_copy or is_move):
         _refuse_what_is_elsewhere(name, args, tensors)
     is_there = _is_for_cuda(name, args, kwargs, there)
     if there and (name.partition(".")[0] in _WAITS):
