@@ -117,7 +117,7 @@ def test_float64_is_computed_where_it_is_faster(
     try:
         ours = value("fid", fresh(sets), "cuda")
         assert home.faster_device(torch.device("cuda", 0)).type == chosen
-        assert bool(home.notes()) == (chosen == "cpu")  # and said so
+        assert bool(home.notes("cuda")) == (chosen == "cpu")  # and said so
     finally:
         home.forget()
     assert ours == pytest.approx(value("fid", fresh(sets), "cpu"), rel=1e-6)

@@ -11,7 +11,6 @@ case, so that what was measured is kept whatever happens.
 import contextlib
 import datetime
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -39,21 +38,20 @@ MARGIN = 5  # seconds in which the rest is told
 
 
 class Part(NamedTuple):
-    """Cases that one process runs, within so many seconds."""
+    """Cases that one process runs, within so many seconds: a function of a module names them."""
 
     title: str
     module: str
-    cases: str
-    headings: str
     seconds: float
+    cases: str = "cases"
 
 
 PARTS = (
-    Part("Inception", "gpu_networks", "cases", "headings", 110),
-    Part("Metrics", "gpu_metrics", "cases", "headings", 90),
-    Part("End to end", "gpu_runs", "evaluation_cases", "evaluation_headings", 110),
-    Part("Training", "gpu_runs", "training_cases", "training_headings", 60),
-    Part("Inception, compiled", "gpu_networks", "compiled_cases", "headings", 150),
+    Part("Inception", "gpu_networks", 110),
+    Part("Metrics", "gpu_metrics", 90),
+    Part("End to end", "gpu_evaluation", 110),
+    Part("Training", "gpu_training", 60),
+    Part("Inception, compiled", "gpu_networks", 150, "compiled_cases"),
 )
 TEST_SECONDS = 100.0
 EVERYTHING = "all of it"
@@ -146,7 +144,7 @@ def run_part(part: Part, folder: Path, out: Path | None, pretend: bool) -> None:
 
             stack.enter_context(pretended_gpu())
         bench, module = Bench(folder, pretend), import_module(part.module)
-        append(folder, Record(part.title, headings=getattr(module, part.headings)(bench)), out)
+        append(folder, Record(part.title, headings=module.headings(bench)), out)
         cases = getattr(module, part.cases)(bench)
         for case in cases:
             append(folder, Record(part.title, case.name, left_out=PENDING), out)
@@ -193,11 +191,11 @@ def machine(pretend: bool) -> str:
 
 def driver() -> str:
     """Return the driver's version, as nvidia-smi tells it."""
-    if not (program := shutil.which("nvidia-smi")):
-        return "unknown"
-    words = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
-    said = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30).stdout
-    return said.partition("\n")[0].strip() or "unknown"
+    words = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        said = subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout
+        return said.partition("\n")[0].strip()
+    return "unknown"
 
 
 def processor() -> str:

@@ -4,11 +4,12 @@ Nothing but torch and NumPy is imported here: the machine with the GPU may lack 
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -37,6 +38,8 @@ class Sizes:
     width: int = 2048
     """Of features."""
     logits: int = 1008
+    learnt: Mapping[str, int] = field(default_factory=dict)
+    """What the trainers' own options are changed by."""
     steps: int = 50
     """Training steps between two looks at the losses, as the trainers take them."""
     reference: int = 1024
@@ -55,6 +58,7 @@ TINY = Sizes(
     few=48,
     width=8,
     logits=12,
+    learnt={"batch_size": 4, "width": 4},
     steps=2,
     reference=4,
     evaluated=4,
@@ -137,33 +141,42 @@ class Watch:
     """Sees for how long the card is idle, between `start` and `stop`; unless it is blind."""
 
     def __init__(self, is_blind: bool = False) -> None:
-        from torch.profiler import ProfilerActivity, profile
-
-        self._profiler = None if is_blind else profile(activities=[ProfilerActivity.CUDA])
+        self._is_blind = is_blind
+        self._profiler: Any = None
         self._started = 0.0
 
     def start(self) -> None:
         """Begin to look."""
-        if self._profiler:
-            self._profiler.start()
+        if not self._is_blind:
+            from torch.profiler import ProfilerActivity, profile
+
+            with suppress(RuntimeError, AssertionError):  # a machine may not allow it
+                self._profiler = profile(activities=[ProfilerActivity.CUDA])
+                self._profiler.start()
         self._started = time.perf_counter()
 
     def stop(self) -> str:
         """Return the share of time for which no kernel and no copy ran."""
         torch.cuda.synchronize()
         whole = time.perf_counter() - self._started
-        if self._profiler is None:
+        try:
+            self._profiler.stop()
+            return f"{max(0.0, 1 - busy(self._profiler.events()) / whole):.0%}"
+        except (AttributeError, RuntimeError, AssertionError, ValueError):
             return "not measured"
-        self._profiler.stop()
-        spans = [
-            (event.time_range.start, event.time_range.end)
-            for event in self._profiler.events() or ()
-            if event.device_type == torch.autograd.DeviceType.CUDA
-            and not getattr(event, "is_user_annotation", False)
-        ]
-        if not spans:
-            return "not measured: the profiler saw nothing"
-        return f"{max(0.0, 1 - covered(spans) / 1e6 / whole):.0%}"
+
+
+def busy(events: Iterable[Any]) -> float:
+    """Return for how many seconds the card computed or copied, by the profiler's events."""
+    spans = [
+        (event.time_range.start, event.time_range.end)  # in microseconds
+        for event in events
+        if event.device_type == torch.autograd.DeviceType.CUDA
+        and not getattr(event, "is_user_annotation", False)
+    ]
+    if not spans:
+        raise ValueError("the profiler saw nothing")
+    return covered(spans) / 1e6
 
 
 def covered(spans: Sequence[tuple[float, float]]) -> float:

@@ -1,104 +1,27 @@
-"""What users wait for on the card: training steps, and whole evaluations of fast samplers."""
+"""Whole evaluations of fast samplers: how near they come to the network's own rate."""
 
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from gpu_networks import inception, weights
-from gpu_timing import (
-    DEVICE,
-    SIDE,
-    Bench,
-    Case,
-    NotMeasured,
-    Row,
-    Watch,
-    in_turns,
-    noise,
-    rate,
-    rates,
-)
+from gpu_timing import DEVICE, SIDE, Bench, Case, NotMeasured, Row, Watch, in_turns, noise, rate
+from gpu_training import options
 
 from facebench.numerics.precision import Precision
 
-POOL = 2048  # images to learn, and of the fastest sampler
+POOL = 2048  # images of the fastest sampler
 NAME = "fast"  # of the model
 
 
-def training_headings(bench: Bench) -> list[str]:
-    """Return the table's."""
-    return ["model", "arithmetic", "images a step", "steps/s (slowest–fastest turn)", "card idle"]
-
-
-def training_cases(bench: Bench) -> list[Case]:
-    """Return the trainers, with weights in float32 and arithmetic in it or in bfloat16."""
-    return [
-        Case(f"{model} step in {'bf16' if mixed else 'fp32'}", partial(steps, make, mixed))
-        for model, make in (("VAE", vae), ("DCGAN", dcgan))
-        for mixed in (False, True)
-    ]
-
-
-def steps(make: Callable[[bool], Any], mixed: bool, bench: Bench) -> Iterator[Row]:
-    """Time training steps, the losses looked at once in so many."""
-    learner, taken = make(mixed), 0
-
-    def some(count: int) -> None:
-        nonlocal taken
-        for _ in range(count):
-            taken += 1
-            losses = learner.step(taken)
-        if not all(np.isfinite(float(loss)) for loss in losses.values()):
-            raise RuntimeError(f"the losses are {losses}")
-
-    count = bench.sizes.steps
-    times = in_turns({"": partial(some, count)}, bench)[""]
-    name = type(learner).__name__.removesuffix("Learner")
-    arithmetic = "bf16, weights in fp32" if mixed else "fp32"
-    cells = [name, arithmetic, str(learner.images_per_step), rates(count, times)]
-    watch = Watch(bench.is_pretended)
-    watch.start()
-    some(count)
-    yield Row([*cells, watch.stop()])
-
-
-def vae(mixed: bool) -> Any:
-    """Return the VAE's learner, with the trainer's own options."""
-    from facebench.training.parallel import ALONE
-    from facebench_vae.learner import VAELearner
-    from facebench_vae.train import command
-
-    config = options(command) | {"mixed_precision": mixed}
-    return VAELearner(config, noise(POOL), DEVICE, ALONE)
-
-
-def dcgan(mixed: bool) -> Any:
-    """Return the DCGAN's learner on torch, with the trainer's own options."""
-    from facebench_dcgan.train import LABEL_NOISE, command
-    from facebench_keras.runtime import start_keras
-
-    start_keras("torch")
-    from facebench_dcgan.learner import DCGANLearner
-
-    config = options(command) | {"mixed_precision": mixed, "label_noise": LABEL_NOISE}
-    return DCGANLearner(config, noise(POOL))
-
-
-def options(command: Any) -> dict[str, Any]:
-    """Return what a trainer's run has if nothing is asked for."""
-    import click
-
-    context = click.Context(command)
-    return {each.name: each.get_default(context) for each in command.params} | {"size": SIDE}
-
-
-def evaluation_headings(bench: Bench) -> list[str]:
+def headings(bench: Bench) -> list[str]:
     """Return the table's."""
     return [
         *("sampler", "precision", "images/s, drawn to kept", "the network's own, before and after"),
@@ -106,7 +29,7 @@ def evaluation_headings(bench: Bench) -> list[str]:
     ]
 
 
-def evaluation_cases(bench: Bench) -> list[Case]:
+def cases(bench: Bench) -> list[Case]:
     """Return the fast samplers: in this process, in one of their own, on the card in theirs."""
     kinds: list[tuple[str, Precision, bool]] = [
         ("function", "bf16", False),
@@ -128,6 +51,7 @@ def evaluated(kind: str, precision: Precision, is_compiled: bool, bench: Bench) 
     """Compare the rate of an evaluation's extraction with the network's on images in memory."""
     if bench.is_pretended and (is_compiled or kind == "vae:"):
         raise NotMeasured("only the process that pretends has a card")
+    import_module("facebench.engine")  # so that what it needs is named
     model, images = MODELS[kind](bench), noise(bench.sizes.images)
     network = inception(bench, precision, is_compiled)
     alone = partial(network.extract, images, batch_size())
