@@ -19,14 +19,14 @@ ABSENT = (
 )
 """What a machine with a GPU was seen to lack."""
 HIDE = f"""
-import sys
+from importlib.machinery import PathFinder
 
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {ABSENT}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+find = PathFinder.find_spec
 
-sys.meta_path.insert(0, Hidden())
+def find_others(name, path=None, target=None):
+    return None if name.partition(".")[0] in {ABSENT} else find(name, path, target)
+
+PathFinder.find_spec = find_others
 """
 ONLY_REAL = {
     "vae: in bf16": "only the process that pretends has a card",

@@ -170,7 +170,7 @@ def reason(error: BaseException) -> str:
     while cause:
         if isinstance(cause, ModuleNotFoundError) and cause.name:
             return f"{NEEDS}{cause.name.partition('.')[0].replace('_', '-')}"
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__
     said = str(error).strip().partition("\n")[0]
     return said if type(error).__name__ == "NotMeasured" else f"{type(error).__name__}: {said}"
 
