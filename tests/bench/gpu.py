@@ -116,17 +116,22 @@ def run_tests(
     """Run the tests marked `gpu`; return 1 if one failed."""
     words = [sys.executable, "-m", "pytest", "-q", "-rfEs", "-m", "gpu"]
     words += ["--noconftest", "-o", "addopts=", "-o", "filterwarnings=", "-p", "no:cacheprovider"]
-    with (folder / "tests.txt").open("w+", encoding="utf-8") as said:
-        words.append(str(ROOT / "tests" / "test_on_gpu.py"))
+    words.append(str(ROOT / "tests" / "test_on_gpu.py"))
+    with (folder / "tests.txt").open("w", encoding="utf-8") as said:
         try:
             code = subprocess.run(
-                words, env=environment, timeout=seconds, check=False, stdout=said, cwd=ROOT
+                words,
+                env=environment,
+                timeout=seconds,
+                check=False,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
             ).returncode
         except subprocess.TimeoutExpired:
             code = 1
-            said.write(f"\nended after {seconds:.0f} s")
-        said.seek(0)
-        lines = said.read().splitlines()
+            said.write(f"\nended after {seconds:.0f} s\n")
+    lines = (folder / "tests.txt").read_text(encoding="utf-8").splitlines() or ["no answer"]
     click.echo("\n".join(lines), err=True)
     told = [line for line in lines if line.startswith(("FAILED", "ERROR", "SKIPPED"))]
     text = "\n".join([lines[-1].strip("= "), "", *(f"- {line}" for line in told)]).rstrip()
