@@ -23,10 +23,10 @@ from importlib.machinery import PathFinder
 
 find = PathFinder.find_spec
 
-def find_others(name, path=None, target=None):
+def find_others(cls, name, path=None, target=None):
     return None if name.partition(".")[0] in {ABSENT} else find(name, path, target)
 
-PathFinder.find_spec = staticmethod(find_others)
+PathFinder.find_spec = classmethod(find_others)
 """
 ONLY_REAL = {
     "vae: in bf16": "only the process that pretends has a card",
