@@ -74,7 +74,7 @@ def sets(card: str) -> tuple[FeatureSet, ...]:
 def value(key: str, sets: tuple[FeatureSet, ...], device: str) -> float:
     """Compute a metric on `device`."""
     with torch.device(device):
-        return float(METRICS[key].compute(Comparison(*sets)).value)
+        return float(METRICS[key].compute(Comparison(sets[0], sets[1], sets[2])).value)
 
 
 def fresh(sets: tuple[FeatureSet, ...]) -> tuple[FeatureSet, ...]:
@@ -246,4 +246,4 @@ def test_the_vaes_steps_are_the_cpus(mixed: bool) -> None:
     learners = [VAELearner(config, noise(32, 32), device, ALONE) for device in ("cuda", "cpu")]
     for step in (1, 2, 3):
         ours, theirs = ({k: float(v) for k, v in x.step(step).items()} for x in learners)
-        assert ours == pytest.approx(theirs, rel=3e-2 if mixed else 1e-3)
+        assert ours == pytest.approx(theirs, rel=3e-2 if mixed else 5e-3)

@@ -121,7 +121,7 @@ def run_tests(
         try:
             code = subprocess.run(
                 words,
-                env=environment,
+                env={**environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
                 timeout=seconds,
                 check=False,
                 stdout=said,
@@ -187,9 +187,10 @@ def machine(pretend: bool) -> str:
     if pretend:
         return "On a pretended GPU: this shows that everything runs, and its figures say nothing."
     card = torch.cuda.get_device_properties(0)
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
     return (
         f"{card.name} of {card.total_memory / 2**30:.0f} GiB, driver {driver()}; torch "
-        f"{torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}, "
+        f"{torch.__version__}, CUDA {torch.version.cuda}, cuDNN {cudnn}, "
         f"Python {sys.version.partition(' ')[0]}; {processor()}; {datetime.date.today()}."
     )
 

@@ -14,6 +14,7 @@ from facebench.metrics.table import METRICS
 SHARES = ("precision", "recall", "density", "coverage", "authenticity")
 """What is told in images: rounding may carry one of them over the edge of a ball."""
 SWEEP = ("precision", "recall", "density", "coverage")
+SETS = ("real", "fake", "training")
 SHIFT = 0.02
 """Between the means of the two sets, in units of the largest standard deviation."""
 GROUP = 32  # images to a row of LPIPS' moments
@@ -65,12 +66,13 @@ def difference(key: str, ours: float, theirs: float, count: int) -> str:
 @cache
 def comparison(bench: Bench, count: int, place: str) -> Comparison:
     """Return what is compared, one for each place: sets keep what several metrics share."""
-    return Comparison(*(feature_set(bench, name, count) for name in ("real", "fake", "training")))
+    real, fake, training = (feature_set(bench, name, count) for name in SETS)
+    return Comparison(real, fake, training)
 
 
 def feature_set(bench: Bench, name: str, count: int) -> FeatureSet:
     """Return seeded features, logits and moments of LPIPS, as the engine has them."""
-    seed = ("real", "fake", "training").index(name)
+    seed = SETS.index(name)
     shift = SHIFT if name == "fake" else 0.0
     features = on_disk(bench, f"{name}.npy", count, bench.sizes.width, seed, shift)
     logits = on_disk(bench, "logits.npy", count, bench.sizes.logits, 10, 0.0)

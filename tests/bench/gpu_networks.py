@@ -5,7 +5,7 @@ Weights are seeded: a network of these shapes takes as long as the trained one.
 
 import copy
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -72,7 +72,7 @@ def beside_peer(precision: Precision, bench: Bench) -> Iterator[Row]:
     images, batches = noise(bench.sizes.images), fitting(bench.sizes)
     exact, ours = (inception(bench, each) for each in ("fp32", precision))
     theirs = seeded().to(DEVICE)
-    extractors = {
+    extractors: dict[str, Callable[[int], np.ndarray]] = {
         "facebench": lambda batch: ours.extract(images, batch)["features"],
         "torch-fidelity": lambda batch: peers_features(theirs, images, batch, precision),
     }
@@ -207,14 +207,17 @@ def forward(network: Any, x: torch.Tensor, precision: Precision) -> None:
 
 
 @torch.inference_mode()
-def peers_features(network: Any, images: np.ndarray, batch: int, precision: Precision) -> Any:
+def peers_features(
+    network: Any, images: np.ndarray, batch: int, precision: Precision
+) -> np.ndarray:
     """Return torch-fidelity's features of images from the host, in the arithmetic of `precision`.
 
     They are fetched together, as facebench's are.
     """
     with arithmetic(precision, DEVICE):
-        parts = torch.from_numpy(images).split(batch)
-        return torch.cat([network(part.to(DEVICE))[0] for part in parts]).float().cpu().numpy()
+        parts = torch.split(torch.from_numpy(images), batch)
+        found = torch.cat([network(part.to(DEVICE))[0] for part in parts])
+        return np.asarray(found.float().cpu().numpy())
 
 
 def distance(found: np.ndarray, expected: np.ndarray) -> float:

@@ -171,8 +171,7 @@ def busy(events: Iterable[Any]) -> float:
     spans = [
         (event.time_range.start, event.time_range.end)  # in microseconds
         for event in events
-        if event.device_type == torch.autograd.DeviceType.CUDA
-        and not getattr(event, "is_user_annotation", False)
+        if event.device_type.name == "CUDA" and not getattr(event, "is_user_annotation", False)
     ]
     if not spans:
         raise ValueError("the profiler saw nothing")

@@ -58,7 +58,7 @@ def vae(changed: Mapping[str, Any]) -> Any:
     from facebench_vae.learner import VAELearner
     from facebench_vae.train import command
 
-    config = options(command) | changed
+    config = {**options(command), **changed}
     return VAELearner(config, noise(POOL), DEVICE, ALONE)
 
 
@@ -70,7 +70,7 @@ def dcgan(changed: Mapping[str, Any]) -> Any:
     start_keras("torch")
     from facebench_dcgan.learner import DCGANLearner
 
-    config = options(command) | changed | {"label_noise": LABEL_NOISE}
+    config = {**options(command), **changed, "label_noise": LABEL_NOISE}
     return DCGANLearner(config, noise(POOL))
 
 
