@@ -60,7 +60,7 @@ NEEDS = "needs "
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write the page.")
-@click.option("--minutes", default=8.75, show_default=True, help="When everything ends.")
+@click.option("--minutes", default=8.5, show_default=True, help="When everything ends.")
 @click.option("--pretend", is_flag=True, help="Without a GPU: small sizes on a pretended one.")
 @click.option("--part", hidden=True, help="Run the cases of this part alone, in this process.")
 @click.option("--folder", type=click.Path(path_type=Path), hidden=True)
@@ -218,7 +218,7 @@ def python_path(folder: Path) -> str:
         distribution("facebench")
     except PackageNotFoundError:
         found.append(entry_points(folder / "declared"))
-    return os.pathsep.join([*map(str, found), os.environ.get("PYTHONPATH", "")])
+    return os.pathsep.join(filter(None, [*map(str, found), os.environ.get("PYTHONPATH")]))
 
 
 def entry_points(folder: Path) -> Path:

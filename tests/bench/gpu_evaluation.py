@@ -99,20 +99,21 @@ def extraction(model: Any, bench: Bench, num: int, watch: Watch, **given: Any) -
     """Return how many images a second `facebench eval` draws, looks at and keeps; and idle time."""
     from facebench.engine import evaluate
 
-    os.environ["FACEBENCH_CACHE"] = tempfile.mkdtemp(dir=bench.folder)  # nothing is known yet
     stopwatch = Stopwatch(watch)
-    found = evaluate(
-        {NAME: model},
-        reference(bench),
-        num=num,
-        split="all",
-        metrics="fid",
-        batch_size=batch_size(),
-        weights=weights(bench),
-        device=DEVICE,
-        track=stopwatch,
-        **given,
-    )
+    with tempfile.TemporaryDirectory(dir=bench.folder) as cache:  # nothing is known yet
+        os.environ["FACEBENCH_CACHE"] = cache
+        found = evaluate(
+            {NAME: model},
+            reference(bench),
+            num=num,
+            split="all",
+            metrics="fid",
+            batch_size=batch_size(),
+            weights=weights(bench),
+            device=DEVICE,
+            track=stopwatch,
+            **given,
+        )
     for failure in found.failures.values():
         raise failure
     return num * stopwatch.timed / stopwatch.seconds, stopwatch.idle
