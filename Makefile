@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# `make gpu PYTHON=python3` takes that Python as it is; without it, the environment's where there is one.
+GPU_PYTHON ?= $(if $(filter file,$(origin PYTHON)),$(firstword $(wildcard $(BIN)/python) $(PYTHON)),$(PYTHON))
 # Whose doctests import Keras, and so TensorFlow, when they are collected.
 NO_KERAS := --ignore adapters/facebench_dcgan --ignore adapters/facebench_keras
 
-.PHONY: demo test test-fast slow simulate bench lint types schema wheel clean
+.PHONY: demo test test-fast slow simulate bench gpu lint types schema wheel clean
 
 demo: $(INSTALLED)        ## render faces, train three models small, draw the board
 	$(BIN)/facebench demo
@@ -25,6 +27,9 @@ simulate: $(INSTALLED)    ## how far intervals and verdicts can be trusted: the 
 
 bench: $(INSTALLED)       ## how fast it is beside others, on this machine: an hour on two cores
 	$(BIN)/python tests/bench/speed.py --out reports/leaderboard/SPEED.md
+
+gpu:                      ## on a GPU: are its numbers the CPU's, and how fast; nine minutes, nothing is installed
+	$(GPU_PYTHON) tests/bench/gpu.py --out reports/leaderboard/GPU.md
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import platformdirs
-
 from facebench.errors import BadInput
 
 CACHE_ELSEWHERE = "or set FACEBENCH_CACHE to a folder elsewhere,"
@@ -15,9 +13,15 @@ def cache_folder() -> Path:
     """Return the folder ``FACEBENCH_CACHE``, else the user's cache folder for facebench."""
     given = os.environ.get("FACEBENCH_CACHE")
     try:
-        return Path(given or platformdirs.user_cache_path("facebench")).expanduser()
+        return Path(given or _user_cache()).expanduser()
     except RuntimeError as error:  # a user without a home, as containers have them
         raise BadInput(f"There is no folder to keep a cache in ({error}): {WAY_OUT}.") from error
+
+
+def _user_cache() -> Path:
+    import platformdirs  # which whoever names a folder can do without
+
+    return platformdirs.user_cache_path("facebench")
 
 
 def is_cache(path: Path) -> bool:
