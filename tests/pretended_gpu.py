@@ -11,6 +11,7 @@ waits for the device in every step. Values are the CPU's, so results compare to 
 nothing of speed, streams, TF32, cuDNN or memory.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
@@ -72,6 +73,8 @@ class _State:
     on_their_way: list[Callable[[], object]] = []  # noqa: RUF012 - it is the card's
     arrived = 0
     """How many copies were on their way once."""
+    arriving = threading.RLock()
+    """Held while they arrive: whoever waits goes on when they have."""
 
 
 @contextmanager
@@ -149,11 +152,13 @@ class _Event:
         self._asked_for = 0
 
     def record(self, stream: object = None) -> None:
-        self._asked_for = _State.arrived + len(_State.on_their_way)
+        with _State.arriving:
+            self._asked_for = _State.arrived + len(_State.on_their_way)
 
     def synchronize(self) -> None:
-        while _State.on_their_way and _State.arrived < self._asked_for:
-            _arrive_next()
+        with _State.arriving:
+            while _State.on_their_way and _State.arrived < self._asked_for:
+                _arrive_next()
 
     def query(self) -> bool:
         self.synchronize()
@@ -176,8 +181,9 @@ def _always(answer: Any) -> Callable[..., Any]:
 
 def _arrive(*_: object) -> None:
     """Let everything that is on its way be there."""
-    while _State.on_their_way:
-        _arrive_next()
+    with _State.arriving:
+        while _State.on_their_way:
+            _arrive_next()
 
 
 def _arrive_next() -> None:

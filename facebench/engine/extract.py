@@ -84,10 +84,8 @@ def extract(
             for block in track(blocks, description, len(blocks)):
                 images = next(sampled)
                 with meter.phase("looking at them"):
-                    records = look_at(
-                        block, send(np.concatenate(images), device), found, batch_size
-                    )
-                    keeper.keep(records)
+                    there = send(np.concatenate(images), device)
+                    keeper.keep(look_at(block, there, found, batch_size))
     found |= ranks.collect({k: owners[i] for i in missing for k in chunks[i].keys.values()}, store)
     return _joined(chunks, found, store.folder) if ranks.leads else {}
 
