@@ -137,7 +137,7 @@ class _Torch(Backend):
             found = torch.autograd.grad(loss, tensors, retain_graph=True, allow_unused=True)
             pairs = zip(found, tensors, strict=True)
             gradients.append([torch.zeros_like(t) if g is None else g for g, t in pairs])
-        return values, gradients
+        return [value.detach() for value in values], gradients  # a graph would hold its memory
 
     def input_gradient(self, function: Function, x: Any) -> Any:
         import torch
