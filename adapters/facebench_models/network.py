@@ -43,6 +43,7 @@ class NetworkSampler(LatentSampler):
         range: str = "tanh",
         layout: str = "NCHW",
         output: str = "",
+        device: str = "cpu",
     ):
         """Load the network at `path`, and check on a few images that it gives what is said.
 
@@ -53,7 +54,9 @@ class NetworkSampler(LatentSampler):
             range: of the output, see :mod:`facebench.samplers.pixels`.
             layout: of the output.
             output: which of several outputs the images are.
+            device: what it computes on, for subclasses that do not see to it themselves.
         """
+        self.device = device
         loaded = self.load(path)
         batch, *known = loaded.latents or [None]
         self._shape = _latent_shape(size, known, path)
