@@ -130,13 +130,13 @@ def compared(
         return "failed", f"{how}, the images have the shape {again.shape}"
     distance = np.abs(again.astype(np.int16) - images)
     largest = distance.max((1, 2, 3))
-    share = f"in {100 * (distance > 0).mean():.2g} % of pixel values"
+    share = f", in {100 * (distance > 0).mean():.2g} % of pixel values"
     differ = int((largest > tolerance).sum())
     if differ:
-        by = f"by up to {largest.max()} grey levels {share}"
+        by = f"by up to {largest.max()} grey levels{share}"
         return "failed", f"{how}, {differ} of {len(again)} images differ {by}"
     if largest.any():
-        return "note", f"{how}, images differ by at most {largest.max()} grey level {share}"
+        return "note", f"{how}, images differ by at most {largest.max()} grey level{share}"
     return "ok", f"{how}, the images are the same"
 
 

@@ -95,6 +95,8 @@ def _refusal(network: ArrayNetwork, z: np.ndarray, failure: Exception) -> str:
     turned, failures = z.reshape(-1, *other), list[Exception]()
     if any(_attempt(network, part, failures) is not None for part in (turned, turned[:1])):
         way_out = f"size={'x'.join(map(str, other))} can be"
+    elif re.search("device|cuda", str(failure), re.IGNORECASE):
+        way_out = "let it make its tensors where its latents are, or give --device cpu"
     else:  # what fails in another way on another shape, fails for the shape
         is_other = cause(failures[0]) != cause(failure)
         way_out = "size= sets another shape" if is_other else "mend the network"
