@@ -15,7 +15,7 @@ from PIL import Image
 
 from facebench.engine import evaluate
 from facebench.results.result import read_result
-from facebench.sandbox.control_groups import least_cores, least_memory
+from facebench.sandbox.control_groups import least_memory
 from facebench.text import to_ascii
 
 

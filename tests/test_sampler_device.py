@@ -112,7 +112,7 @@ def save_program(place: Path) -> str:
 def save_vae(place: Path) -> str:
     torch.manual_seed(0)
     model = VAE(16, 6, 4)
-    model.prior_mean += 0.1
+    model.prior_mean.add_(0.1)
     (place / "run").mkdir()
     (place / "run" / "config.json").write_text(
         json.dumps({"adapter": "vae", "size": 16, "latent_dim": 6, "width": 4})
@@ -272,7 +272,7 @@ def test_onnx_takes_a_gpu_where_its_runtime_can(monkeypatch: pytest.MonkeyPatch)
     cpu = "CPUExecutionProvider"
     assert onnx_model.providers("cuda") == [cpu]
     there = ["TensorrtExecutionProvider", "CUDAExecutionProvider", cpu]
-    monkeypatch.setattr(onnx_model.onnxruntime, "get_available_providers", lambda: there)
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: there)
     options = {"device_id": "1", "use_tf32": "0"}
     assert onnx_model.providers("cuda:1") == [("CUDAExecutionProvider", options), cpu]
     assert onnx_model.providers("cpu") == [cpu]
@@ -298,9 +298,10 @@ def test_an_adapter_that_takes_a_device_is_given_it_and_a_user_cannot(
 
     adapters = {"with": with_device, "without": without}
     monkeypatch.setattr(registry, "find", lambda kind, name: adapters[name])
-    assert registry.load("with", "m", {"size": "2"}, device="cuda:1") == "cuda:1"
-    assert registry.load("with", "m") == "cpu"
-    assert registry.load("without", "m", device="cuda:1") == "was not asked"
+    load: Any = registry.load
+    assert load("with", "m", {"size": "2"}, device="cuda:1") == "cuda:1"
+    assert load("with", "m") == "cpu"
+    assert load("without", "m", device="cuda:1") == "was not asked"
     with pytest.raises(BadInput, match=r"no option 'device'; there are: size\."):
         registry.load("with", "m", {"device": "cuda"})
 

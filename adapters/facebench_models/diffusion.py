@@ -67,7 +67,7 @@ class DiffusersSampler:
         for step in self._scheduler.timesteps:
             noise = self._unet(images, step).sample
             images = self._scheduler.step(noise, step, images, generator=generators).prev_sample
-        return Pixels("tanh", "NCHW").images(images.clamp(-1, 1).cpu().numpy())
+        return Pixels("tanh", "NCHW").images(images.clamp(-1, 1))
 
 
 def _scheduler(path: Path, asked: str) -> str:

@@ -14,7 +14,7 @@ from facebench.errors import BadInput
 from facebench.sampler import Images, LatentSampler
 from facebench.samplers.latents import check_distribution, draw, parse_shape
 from facebench.samplers.pixels import Pixels
-from facebench_models.feeding import Network, batched
+from facebench_models.feeding import Network, as_array, batched, plain
 
 _PROBE = tuple(range(16))
 """Seeds that are sampled once when a model is opened, to see that its range is the stated one."""
@@ -78,11 +78,16 @@ class NetworkSampler(LatentSampler):
 
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
         """Return the images of latents `z`."""
-        return self._pixels.images(self.forward(z))
+        return self._network(self._shaped(z), self._images)
 
     def forward(self, z: Float32[np.ndarray, "n d"]) -> np.ndarray:
         """Return what the network gives for latents `z`, one image a row in its own range."""
         return self._network(self._shaped(z))
+
+    def _images(self, output: Any) -> Images:
+        """Return what a network gives as images; what lies on a GPU becomes bytes there."""
+        is_on_gpu = getattr(getattr(output, "device", None), "type", "") == "cuda"
+        return self._pixels.images(plain(output) if is_on_gpu else as_array(output))
 
     def _shaped(self, z: np.ndarray) -> np.ndarray:
         return z.reshape(-1, *self._shape)

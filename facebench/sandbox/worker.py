@@ -56,12 +56,13 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
     """Open the model that the first request names, and do what others ask; failing is an answer."""
     try:
         opening = next(requests)
-        device = opening["device"]
-        sampler = registry.load(*opening["model"], device)
+        (adapter, path, options, code), device = opening["model"], opening["device"]
+        sampler = registry.load(adapter, path, options, code, device)
         answers.put("opened")
         for request in requests:
             if "check" in request:
-                check(sampler, answers, *request["check"], device)
+                num, first_seed = request["check"]
+                check(sampler, answers, num, first_seed, device)
             else:
                 sample_all(sampler, request["seeds"], answers)
             tell_dependencies(sampler, reads, answers)
