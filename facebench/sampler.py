@@ -3,6 +3,10 @@
 A sampler maps seeds to ``uint8`` RGB images of shape ``(n, 3, height, width)``. Image *i* depends
 on seed *i* alone: never on the other seeds of the call, on the process, or on earlier calls. That
 is what makes scores equal at every batch size, and a resumed run equal to an uninterrupted one.
+
+On the CPU the image of a seed that is drawn again is the same to the bit; in a batch of another
+size, and on a GPU every time, a pixel may differ by one grey level, for sums are taken in another
+order. ``facebench check`` says in how many.
 """
 
 from abc import ABC, abstractmethod
