@@ -256,6 +256,7 @@ np.save(sys.argv[2], np.stack([adapter.sample(range(5)) for adapter in adapters]
 """
 
 
+@pytest.mark.long
 def test_a_keras_generator_on_torch_takes_the_gpu(
     keras_process: Callable[..., list[str]], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
