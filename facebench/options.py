@@ -66,5 +66,11 @@ limit_options = option_group(
         POSITIVE,
         metavar="GIB",
     ),
+    number(
+        "--sampler-threads",
+        None,
+        "Threads that a model's process computes with.  [default: OMP_NUM_THREADS, or all cores "
+        "that this process may use]",
+    ),
 )
-"""``--time-limit`` and ``--memory-limit`` of a model's process."""
+"""``--time-limit``, ``--memory-limit`` and ``--sampler-threads`` of a model's process."""

@@ -3,17 +3,22 @@
 A sampler maps seeds to ``uint8`` RGB images of shape ``(n, 3, height, width)``. Image *i* depends
 on seed *i* alone: never on the other seeds of the call, on the process, or on earlier calls. That
 is what makes scores equal at every batch size, and a resumed run equal to an uninterrupted one.
+
+On the CPU the image of a seed that is drawn again is the same to the bit; in a batch of another
+size, and on a GPU every time, a pixel may differ by one grey level, for sums are taken in another
+order. ``facebench check`` says in how many.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 Images = UInt8[np.ndarray, "n 3 h w"]
+_NOT_FINITE = "the model produced NaN or infinite pixel values"
 
 
 @runtime_checkable
@@ -93,9 +98,22 @@ def to_uint8(
     [0, 128, 255, 255]
     """
     if not np.isfinite(values).all():
-        raise ValueError("the model produced NaN or infinite pixel values")
+        raise ValueError(_NOT_FINITE)
     scaled = (values.astype(np.float32) - low) * (255 / (high - low))
     return np.rint(scaled.clip(0, 255)).astype(np.uint8)
+
+
+def tensor_to_uint8(values: Any, low: int | float, high: int | float) -> np.ndarray:
+    """Map a tensor of PyTorch as :func:`to_uint8` does an array, to the bit.
+
+    On a GPU that is done there, and one byte a value is fetched instead of four.
+    """
+    if values.device.type == "cpu":
+        return to_uint8(values.float().contiguous().numpy(), low, high)
+    if not values.isfinite().all():
+        raise ValueError(_NOT_FINITE)
+    scaled = (values.float() - low) * (255 / (high - low))
+    return scaled.clip(0, 255).round().byte().contiguous().cpu().numpy()
 
 
 def checked(images: np.ndarray, count: int) -> Images:

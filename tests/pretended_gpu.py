@@ -204,6 +204,9 @@ def _is_pinned(self: torch.Tensor, *_: object) -> bool:
 
 def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     name = func.name()
+    if name.startswith("aten::to.") and _State.gpu:  # which inference mode leaves whole
+        with _State.gpu:
+            return func.decompose(*args, **kwargs)
     is_pinned = kwargs.get("pin_memory")
     kwargs = {key: value for key, value in kwargs.items() if key != "pin_memory"}
     tensors = [t for t in tree_flatten((args, kwargs))[0] if isinstance(t, torch.Tensor)]

@@ -94,7 +94,7 @@ def _options(module: str, name: str) -> set[str]:
     functions = [node for node in ast.walk(opener) if isinstance(node, ast.FunctionDef)]
     for each in functions:
         if each.name in ("__init__", name):
-            return {argument.arg for argument in each.args.kwonlyargs} - {"code"}
+            return {argument.arg for argument in each.args.kwonlyargs} - {"code", "device"}
     assert isinstance(opener, ast.ClassDef)
     (base,) = map(ast.unparse, opener.bases)  # a class that has none takes what its base does
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]

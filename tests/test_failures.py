@@ -15,7 +15,7 @@ from PIL import Image
 
 from facebench.engine import evaluate
 from facebench.results.result import read_result
-from facebench.sandbox.limits import cgroup_memory
+from facebench.sandbox.control_groups import least_memory
 from facebench.text import to_ascii
 
 
@@ -179,7 +179,7 @@ def _cgroup(root: Path, files: dict[str, str]) -> int:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    return cgroup_memory(root)
+    return least_memory(root)
 
 
 V2, V1 = "0::/slurm/job_7/step_0\n", "9:cpu:/x\n4:memory:/slurm/job_7/step_0\n"

@@ -1,7 +1,13 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
+from pretended_gpu import pretended_gpu
 
 from facebench.errors import BadInput
+from facebench.sampler import tensor_to_uint8, to_uint8
 from facebench.samplers.latents import CUT, check_distribution, draw, parse_shape
 from facebench.samplers.pixels import LAYOUTS, RANGES, Pixels
 
@@ -109,3 +115,51 @@ def test_distributions_and_sizes_that_there_are_not_are_refused() -> None:
     for text in ("", "0", "-3", "10x", "x", "1e3", "²", "9999999999"):
         with pytest.raises(BadInput, match="not a latent size"):
             parse_shape(text)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", [*RANGES, "-1..1"])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.uint8])
+def test_a_tensor_is_mapped_on_its_device_as_an_array_is(
+    name: str, layout: str, kind: torch.dtype
+) -> None:
+    low, high = RANGES.get(name, (-1, 1))
+    unit = torch.linspace(0, 1, 6 * 4 * 5 * 3) if kind.is_floating_point else torch.ones(360)
+    values = (unit * (high - low) + low).reshape(6, *((3, 4, 5) if layout == "NCHW" else (4, 5, 3)))
+    values = values.to(kind)
+    for each in (values, values[:, :1] if layout == "NCHW" else values[..., :1]):
+        images = Pixels(name, layout).images(each.float().numpy())
+        np.testing.assert_array_equal(Pixels(name, layout).images(each), images)
+        with pretended_gpu() as gpu:
+            there = each.to("cuda")
+            before = gpu.operations
+            np.testing.assert_array_equal(Pixels(name, layout).images(there), images)
+            assert gpu.operations > before + 4
+
+
+def test_halves_are_rounded_on_a_gpu_as_on_the_cpu() -> None:
+    values = np.arange(512, dtype=np.float32) / 255 - 1
+    with pretended_gpu():
+        there = tensor_to_uint8(torch.from_numpy(values).to("cuda"), -1, 1)
+    np.testing.assert_array_equal(there, to_uint8(values, -1, 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda x: x / 0, "NaN or infinite"),
+        (lambda x: x * 3, "does not fit range=tanh"),
+        (lambda x: x > 0, "of type torch.bool, where real"),
+        (lambda x: x[:, :2], r"has the shape \(6, 2, 4, 5\), not NCHW"),
+        (lambda x: x[0], r"has the shape \(3, 4, 5\), where"),
+    ],
+)
+def test_a_tensor_that_is_no_image_is_refused_as_an_array_is(
+    change: Callable[[Any], Any], says: str
+) -> None:
+    with pretended_gpu():
+        values = torch.from_numpy(FITS["tanh"]).to("cuda")
+        with pytest.raises(BadInput, match=says):
+            Pixels("tanh", "NCHW").images(change(values))
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            tensor_to_uint8(values / 0, -1, 1)

@@ -63,7 +63,8 @@ def test_there_are_sixty_of_them() -> None:
 def test_a_wrong_answer_is_a_reason(name: str) -> None:
     pipe = io.BytesIO()
     model = hostile(name)
-    opening = {"model": (model.adapter, str(model.path), model.options, model.code)}
+    named = model.adapter, str(model.path), model.options, model.code
+    opening = {"model": named, "device": "cpu"}
     worker.serve(iter([opening, {"seeds": SEEDS}]), worker.Answers(pipe), Reads())
     pipe.seek(0)
     kinds = []

@@ -25,7 +25,7 @@ class DiffusersSampler:
     files: tuple[Path, ...] = ()
     """What its images depend on besides the folder."""
 
-    def __init__(self, path: Path, *, steps: str = "", scheduler: str = ""):
+    def __init__(self, path: Path, *, steps: str = "", scheduler: str = "", device: str = "cpu"):
         """Load a pipeline: a folder with ``model_index.json``, ``unet/`` and ``scheduler/``.
 
         `steps` of denoising are as many as the scheduler was trained with by default for DDPM, 50
@@ -40,10 +40,12 @@ class DiffusersSampler:
         with reading(path, what="an unconditional pipeline"):
             self._unet = diffusers.UNet2DModel.from_pretrained(  # type: ignore[no-untyped-call]
                 path / "unet", use_safetensors=True, local_files_only=True
-            ).eval()
+            )
             self._scheduler = getattr(diffusers, kind).from_pretrained(
                 path / "scheduler", local_files_only=True
             )
+        self._unet.to(device).eval()
+        self._device = device
         config = self._unet.config
         if config.in_channels not in (1, 3):
             raise BadInput(f"{path} has {config.in_channels} channels, not RGB or grey.")
@@ -57,15 +59,15 @@ class DiffusersSampler:
 
     @torch.inference_mode()
     def sample(self, seeds: Sequence[int]) -> Images:
-        """Return one image per seed."""
+        """Return one image per seed; noise is drawn on the CPU, so it is the same on any device."""
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
         images = torch.stack([torch.randn(self._shape, generator=each) for each in generators])
         self._scheduler.set_timesteps(self._steps)
-        images = images * self._scheduler.init_noise_sigma
+        images = images.to(self._device) * self._scheduler.init_noise_sigma
         for step in self._scheduler.timesteps:
             noise = self._unet(images, step).sample
             images = self._scheduler.step(noise, step, images, generator=generators).prev_sample
-        return Pixels("tanh", "NCHW").images(images.clamp(-1, 1).numpy())
+        return Pixels("tanh", "NCHW").images(images.clamp(-1, 1))
 
 
 def _scheduler(path: Path, asked: str) -> str:

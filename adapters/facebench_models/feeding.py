@@ -7,7 +7,7 @@ dictionaries and tuples. Whatever they want, image i is made from latent i alone
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,33 @@ Network = Callable[[np.ndarray], Any]
 ArrayNetwork = Callable[[np.ndarray], np.ndarray]
 """From latents to the array of their images."""
 
+Fetch = Callable[[Any], np.ndarray]
+"""From a tensor of whatever framework and device to an array, one row for each of its rows."""
+
 _SIZES = (1, 2, 4, 8, 32, 64, 128, 256)
 _LARGEST = 1024  # latents at once that are tried
 _DEEPEST = 4  # containers in one another that are looked through
 
 
+@dataclass(frozen=True)
+class Fed:
+    """A network that is fed as it wants to be, and takes any number of latents."""
+
+    network: Network
+    output: str = ""
+    """Which of several outputs the images are, see :func:`images_of`."""
+    batch: int | None = None
+    """The one number of latents that the network takes, if it is not free."""
+
+    def __call__(self, z: np.ndarray, fetch: Fetch | None = None) -> np.ndarray:
+        """Return what it gives for latents `z`, as `fetch` makes an array of it."""
+        run = _of_images(self.network, self.output, fetch or as_array)
+        return (_in_batches(run, self.batch) if self.batch else run)(z)
+
+
 def batched(
     network: Network, z: np.ndarray, output: str = "", batch: int | None = None
-) -> tuple[ArrayNetwork, np.ndarray]:
+) -> tuple[Fed, np.ndarray]:
     """Return `network` as one that takes any number of latents, and what it gives for `z`.
 
     `batch` is the one number of latents it takes, if that is known. A network of one batch size
@@ -37,23 +56,23 @@ def batched(
     Raises:
         BadInput: it fails on every number of them.
     """
-    run = _of_images(network, output)
+    run = Fed(network, output)
     failures: list[Exception] = []
     if batch is None and (values := _attempt(run, z, failures)) is not None:
         is_free = _attempt(run, z[:1], []) is not None
-        return (run if is_free else _in_batches(run, len(z))), values
+        return Fed(network, output, None if is_free else len(z)), values
     for size in [batch] if batch else _likely_sizes(failures[0]):
-        filled = _in_batches(run, size)
+        filled = Fed(network, output, size)
         if (values := _attempt(filled, z, failures)) is not None:
             return filled, values
     raise BadInput(_refusal(run, z, failures[0]))
 
 
-def _of_images(network: Network, output: str) -> ArrayNetwork:
+def _of_images(network: Network, output: str, fetch: Fetch) -> ArrayNetwork:
     """Return `network` as one that gives the array of its images, as many as latents."""
 
     def run(z: np.ndarray) -> np.ndarray:
-        values = as_array(images_of(network(z), output))
+        values = fetch(images_of(network(z), output))
         if values.ndim == 0 or len(values) != len(z):
             raise ValueError(f"it gave the shape {values.shape} for {len(z)} latents")
         return values
@@ -95,6 +114,8 @@ def _refusal(network: ArrayNetwork, z: np.ndarray, failure: Exception) -> str:
     turned, failures = z.reshape(-1, *other), list[Exception]()
     if any(_attempt(network, part, failures) is not None for part in (turned, turned[:1])):
         way_out = f"size={'x'.join(map(str, other))} can be"
+    elif re.search("device|cuda", str(failure), re.IGNORECASE):
+        way_out = "let it make its tensors where its latents are, or give --device cpu"
     else:  # what fails in another way on another shape, fails for the shape
         is_other = cause(failures[0]) != cause(failure)
         way_out = "size= sets another shape" if is_other else "mend the network"
@@ -105,11 +126,16 @@ def _refusal(network: ArrayNetwork, z: np.ndarray, failure: Exception) -> str:
 def as_array(tensor: Any) -> np.ndarray:
     """Return a tensor of whatever framework, device and type as an array."""
     if hasattr(tensor, "detach"):  # of PyTorch
-        tensor = tensor.detach().cpu()
-        tensor = tensor.float() if tensor.is_floating_point() else tensor
+        tensor = plain(tensor).cpu()
     # TensorFlow's tensors do not know NumPy 2's way of converting, which warns.
     array = tensor.numpy() if hasattr(tensor, "numpy") else np.asarray(tensor)
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+
+
+def plain(tensor: Any) -> Any:
+    """Return a tensor of PyTorch without its history, where it is, of float32 if it is of reals."""
+    tensor = tensor.detach()
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def images_of(output: Any, wanted: str = "") -> Any:

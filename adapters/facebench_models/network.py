@@ -14,7 +14,7 @@ from facebench.errors import BadInput
 from facebench.sampler import Images, LatentSampler
 from facebench.samplers.latents import check_distribution, draw, parse_shape
 from facebench.samplers.pixels import Pixels
-from facebench_models.feeding import Network, batched
+from facebench_models.feeding import Network, as_array, batched, plain
 
 _PROBE = tuple(range(16))
 """Seeds that are sampled once when a model is opened, to see that its range is the stated one."""
@@ -43,6 +43,7 @@ class NetworkSampler(LatentSampler):
         range: str = "tanh",
         layout: str = "NCHW",
         output: str = "",
+        device: str = "cpu",
     ):
         """Load the network at `path`, and check on a few images that it gives what is said.
 
@@ -53,7 +54,9 @@ class NetworkSampler(LatentSampler):
             range: of the output, see :mod:`facebench.samplers.pixels`.
             layout: of the output.
             output: which of several outputs the images are.
+            device: what it computes on, for subclasses that do not see to it themselves.
         """
+        self.device = device
         loaded = self.load(path)
         batch, *known = loaded.latents or [None]
         self._shape = _latent_shape(size, known, path)
@@ -75,11 +78,16 @@ class NetworkSampler(LatentSampler):
 
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
         """Return the images of latents `z`."""
-        return self._pixels.images(self.forward(z))
+        return self._network(self._shaped(z), self._images)
 
     def forward(self, z: Float32[np.ndarray, "n d"]) -> np.ndarray:
         """Return what the network gives for latents `z`, one image a row in its own range."""
         return self._network(self._shaped(z))
+
+    def _images(self, output: Any) -> Images:
+        """Return what a network gives as images; what lies on a GPU becomes bytes there."""
+        is_on_gpu = getattr(getattr(output, "device", None), "type", "") == "cuda"
+        return self._pixels.images(plain(output) if is_on_gpu else as_array(output))
 
     def _shaped(self, z: np.ndarray) -> np.ndarray:
         return z.reshape(-1, *self._shape)

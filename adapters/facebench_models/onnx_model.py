@@ -1,5 +1,7 @@
-"""``onnx:``: a network in the ONNX format, run by onnxruntime on the CPU."""
+"""``onnx:``: a network in the ONNX format, run by onnxruntime, on a GPU where that can."""
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,11 @@ class OnnxSampler(NetworkSampler):
     def load(self, path: Path) -> Loaded:
         """Return its network, and the files beside it in which it keeps weights."""
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = _threads()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4
         with reading(path, ONNX):
-            session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"]
-            )
+            session = onnxruntime.InferenceSession(path, options, providers=providers(self.device))
             files = _files(path)
         inputs, names = session.get_inputs(), [each.name for each in session.get_outputs()]
         are_real = all(each.type in _TYPES and each.shape for each in inputs)
@@ -37,6 +38,20 @@ class OnnxSampler(NetworkSampler):
             return dict(zip(names, values, strict=True))
 
         return Loaded(run, latents.shape, files)
+
+
+def providers(device: str) -> list[Any]:
+    """Return what onnxruntime is to compute `device`'s part by, the first that can."""
+    kind, _, number = device.partition(":")
+    cuda = "CUDAExecutionProvider", {"device_id": number or "0", "use_tf32": "0"}
+    has_cuda = kind == "cuda" and cuda[0] in onnxruntime.get_available_providers()
+    return [*([cuda] if has_cuda else []), "CPUExecutionProvider"]
+
+
+def _threads() -> int:
+    """Return the number of threads that this process may take: one unless it was told."""
+    told = re.match(r"\d+", os.environ.get("OMP_NUM_THREADS", ""))
+    return int(told[0]) if told else 1
 
 
 def _files(path: Path) -> tuple[Path, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.export.passes import move_to_device_pass
 
 from facebench.errors import BadInput
 from facebench.plugins.user_code import call, import_function
@@ -38,6 +39,7 @@ class TorchSampler(NetworkSampler):
         output: str = "",
         key: str = "",
         unused: str = "refuse",
+        device: str = "cpu",
     ):
         """Build the module with ``code()`` and give it the weights at `path`.
 
@@ -55,14 +57,23 @@ class TorchSampler(NetworkSampler):
         if unused not in ("refuse", "allow"):
             raise BadInput(f"There is no unused={unused!r}; there are: refuse, allow.")
         self._code, self._key, self._unused = code, key, unused
-        super().__init__(path, latent=latent, size=size, range=range, layout=layout, output=output)
+        super().__init__(
+            path,
+            latent=latent,
+            size=size,
+            range=range,
+            layout=layout,
+            output=output,
+            device=device,
+        )
 
     def load(self, path: Path) -> Loaded:
         """Return the module with its weights; what its code reads is not known."""
         network = _built(self._code)
         give_weights(network, path, self._key, self._unused == "allow")
-        run = _of_arrays(network.eval(), chain(network.parameters(), network.buffers()))
-        return Loaded(run, files=None)
+        network.to(self.device).eval()
+        tensors = chain(network.parameters(), network.buffers())
+        return Loaded(_of_arrays(network, tensors, self.device), files=None)
 
 
 class TorchScriptSampler(NetworkSampler):
@@ -72,8 +83,9 @@ class TorchScriptSampler(NetworkSampler):
         """Return its network; of the shape of latents it says nothing."""
         with reading(path, TORCHSCRIPT), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that TorchScript as such is deprecated
-            network = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
-            return Loaded(_of_arrays(network, _tensors(network)))
+            network = torch.jit.load(path, map_location=self.device).eval()  # type: ignore[no-untyped-call]
+            set_device_of_constants(network, self.device)
+            return Loaded(_of_arrays(network, _tensors(network), self.device))
 
 
 class ExportSampler(NetworkSampler):
@@ -86,8 +98,9 @@ class ExportSampler(NetworkSampler):
             warnings.simplefilter("ignore")  # that guards were left out
             program = load_program(path)
             latents = latents_of(path, program)
-            network = program.module(check_guards=False)
-        return Loaded(_of_arrays(network, [latents]), latents.shape)
+            # Tensors that the program itself makes have their device written into it.
+            network = move_to_device_pass(program, self.device).module(check_guards=False)
+        return Loaded(_of_arrays(network, [latents], self.device), latents.shape)
 
 
 def _built(code: str) -> nn.Module:
@@ -102,6 +115,16 @@ def _built(code: str) -> nn.Module:
     return network
 
 
+def set_device_of_constants(network: Any, device: str) -> None:
+    """Have a script make its own tensors on `device`: tracing writes down where they were made."""
+    for module in network.modules():
+        if not hasattr(module, "forward"):  # a list of modules
+            continue
+        for node in module.graph.findAllNodes("prim::Constant"):
+            if node.output().type().kind() == "DeviceObjType":
+                node.s_("value", device)
+
+
 def _tensors(network: Any) -> Iterator[Tensor]:
     """Yield a script's weights; a frozen one has them as constants."""
     yield from network.parameters()
@@ -112,10 +135,10 @@ def _tensors(network: Any) -> Iterator[Tensor]:
             yield node.t("value")
 
 
-def _of_arrays(network: Any, tensors: Iterable[Tensor]) -> Network:
-    """Return `network` as one of arrays, fed on the device and in the type of its `tensors`."""
-    real = (x for x in tensors if x.ndim and x.is_floating_point())
-    device, dtype = next(((x.device, x.dtype) for x in real), ("cpu", torch.float32))
+def _of_arrays(network: Any, tensors: Iterable[Tensor], device: str) -> Network:
+    """Return a `network` on `device` as one of arrays, fed in the type of its `tensors`."""
+    types = (x.dtype for x in tensors if x.ndim and x.is_floating_point())
+    dtype = next(types, torch.float32)
 
     @torch.inference_mode()
     def run(z: np.ndarray) -> Any:

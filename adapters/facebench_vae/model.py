@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from facebench.errors import BadInput
 from facebench.files import atomic_path, read_json
-from facebench.sampler import Images, to_uint8
+from facebench.sampler import Images, tensor_to_uint8
 from facebench_vae.likelihood import LIKELIHOODS
 
 _BOTTOM = 4  # height and width of the smallest feature map
@@ -128,8 +128,7 @@ class VAE(nn.Module):
     @torch.inference_mode()
     def render_codes(self, codes: Float[Tensor, "n d"]) -> Images:
         """Return the images that `codes` are decoded to, BatchNorm at its moving averages."""
-        mean = self.eval().decode(codes)
-        return to_uint8(mean.contiguous().cpu().numpy(), -1.0, 1.0)
+        return tensor_to_uint8(self.eval().decode(codes), -1.0, 1.0)
 
     @torch.inference_mode()
     def invert(self, images: Images) -> Float32[np.ndarray, "n d"]:

@@ -8,10 +8,10 @@ MODEL_FILE = "model.safetensors"
 
 
 class VAESampler(ModelSampler):
-    """Decodes latents with the decoder of a run folder, on the CPU: the mean of p(x|z)."""
+    """Decodes latents with the decoder of a run folder: the mean of p(x|z)."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *, device: str = "cpu"):
         file = trained_model(folder, MODEL_FILE, "vae")
         from facebench_vae.model import load
 
-        super().__init__(load(file))
+        super().__init__(load(file).to(device))

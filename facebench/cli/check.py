@@ -16,14 +16,22 @@ from facebench.options import limit_options, seed_option
 )  # fmt: skip
 @seed_option("Seed of the first image.")
 @limit_options
+@click.option("--device", metavar="DEVICE", help="Torch device.  [default: a GPU if there is one]")
 @click.option("--strict", is_flag=True, help="Let notes fail too.")
 def check(
-    model: str, num: int, seed: int, time_limit: float, memory_limit: float | None, strict: bool
+    model: str,
+    num: int,
+    seed: int,
+    time_limit: float,
+    memory_limit: float | None,
+    sampler_threads: int | None,
+    device: str | None,
+    strict: bool,
 ) -> None:
     """Check that a model keeps the samplers' contract; one line a finding.
 
-    The model runs in a process of its own, as in an evaluation. Exit code 0: it keeps the
-    contract; 1: it does not; 2: it cannot be opened.
+    The model runs in a process of its own, as in an evaluation; on a GPU a few images are compared
+    with the CPU's. Exit code 0: it keeps the contract; 1: it does not; 2: it cannot be opened.
 
     \b
     Examples:
@@ -31,14 +39,15 @@ def check(
       facebench check mine=torchscript+latent=uniform+size=100:generator.pt
       facebench check theirs=images:their_samples.zip --num 100
     """
+    from facebench.distributed.device import find_device
     from facebench.plugins.model_spec import parse_model
     from facebench.sandbox.limits import limits_of
     from facebench.sandbox.parent import examine
 
-    limits = limits_of(time_limit, memory_limit)
+    limits = limits_of(time_limit, memory_limit, sampler_threads)
     named = parse_model(model)
     try:
-        findings = examine(named, num, seed, limits)
+        findings = examine(named, num, seed, limits, find_device(device))
     except RowFailed as error:
         click.echo(f"failed  process: {error}")
         sys.exit(1)

@@ -135,6 +135,7 @@ def evaluate(
     offline: bool,
     time_limit: float,
     memory_limit: float | None,
+    sampler_threads: int | None,
     out: Path,
     **options: Any,
 ) -> None:
@@ -165,7 +166,7 @@ def evaluate(
         out=out,
         metrics=metrics,
         weights=WeightSource(weights, trust_weights, track=bar, offline=offline),
-        limits=limits_of(time_limit, memory_limit),
+        limits=limits_of(time_limit, memory_limit, sampler_threads),
         command=shlex.join(["facebench", *sys.argv[1:]]),
         track=bar,
         announce=_announce,

@@ -25,9 +25,9 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def local_gpu() -> str:
-    """Return the GPU of this process: the first, or each its own where torchrun started several."""
-    return f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
+def local_world_size() -> int:
+    """Return how many of the processes are on this machine; 1 without torchrun."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def own_gpu(gpus: int) -> int:

@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from facebench import features
 from facebench.data.dataset import Dataset
+from facebench.distributed.device import find_device
 from facebench.distributed.ranks import ALONE, Ranks
-from facebench.distributed.torchrun import local_gpu
 from facebench.engine.batch_size import choose_batch_size
 from facebench.engine.metric_choice import check_count, choose_metrics
 from facebench.errors import BadInput
@@ -115,7 +113,7 @@ def make_context(
     num = len(dataset) if num is None else num
     check_count(rows, num, "--num")
     ranks = Ranks.join()
-    place = _device(device)
+    place = find_device(device)
     _check_precision(precision, place)
     if compiled is None:
         compiled = num >= COMPILE_FROM[precision] and name.startswith("inception")
@@ -135,16 +133,6 @@ def make_context(
         ranks=ranks,
         limits=limits,
     )
-
-
-def _device(device: str | None) -> str:
-    try:
-        chosen = torch.device(device or (local_gpu() if torch.cuda.is_available() else "cpu"))
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise BadInput(f"The device {device!r} cannot be used: {reason}") from error
-    return str(chosen)
 
 
 def _check_precision(precision: Precision, device: str) -> None:

@@ -20,7 +20,8 @@ class ObjectRow:
     """A sampler that is an object of this process."""
 
     name: str
-    open: Callable[[], Sampler]
+    open: Callable[[str], Sampler]
+    """Returns the sampler, to compute on a device if it lets itself be told."""
     path: Path
     """What it is, for it lies nowhere."""
     adapter: str = "object"
@@ -71,7 +72,7 @@ def _row(name: str, value: Any) -> Model | ObjectRow:
             return parse_named(name or Path(value).stem, str(value))
     name = name or re.sub(r"\W", "", getattr(value, "__name__", type(value).__name__))
     sampler = _sampler(check_name(name), value)
-    return ObjectRow(name, lambda: sampler, Path(_origin(value)))
+    return ObjectRow(name, lambda _: sampler, Path(_origin(value)))
 
 
 def _in_its_place(row: Model | ObjectRow) -> Model | ObjectRow:

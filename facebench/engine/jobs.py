@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,8 +44,10 @@ def row_job(entry: Entry, context: Context) -> Job:
         case SanityRow():
             return Job(entry.source(), range(len(context.seeds)), entry.name)
         case ObjectRow():
-            return Job(ObjectSource(entry.open), context.seeds, entry.name)
-    return Job(ModelSource(entry, context.limits), context.seeds, entry.name)
+            opened = partial(entry.open, context.device)
+            return Job(ObjectSource(opened), context.seeds, entry.name)
+    source = ModelSource(entry, context.limits, context.device)
+    return Job(source, context.seeds, entry.name)
 
 
 def dataset_job(dataset: Dataset, count: int, label: str) -> Job:

@@ -29,9 +29,9 @@ from facebench.sandbox.parent import Sandbox
 class ModelSource(SamplerSource):
     """The images of a model, sampled in a process of its own while it is needed."""
 
-    def __init__(self, model: Model, limits: Limits = DEFAULT):
+    def __init__(self, model: Model, limits: Limits = DEFAULT, device: str = "cpu"):
         super().__init__()
-        self.model, self._limits = model, limits
+        self.model, self._limits, self._device = model, limits, device
         self._sandbox: Sandbox | None = None
         self._known: Identity | None = None
         self._before: set[str] = set()
@@ -67,7 +67,7 @@ class ModelSource(SamplerSource):
         """Yield the images of each batch, from the process."""
         if self._sandbox is None:
             self._opened = time.time()
-            self._sandbox = Sandbox(self.model, self._limits)
+            self._sandbox = Sandbox(self.model, self._limits, self._device)
         is_whole = False
         try:
             yield from self._sandbox.sample(batches)
@@ -120,8 +120,10 @@ class ModelSource(SamplerSource):
 
     @cached_property
     def _named(self) -> str:
-        """What was named, by content, and what else decides how it is opened."""
-        return f"{registry.origin(self.model.adapter)} {self._backend} {self.model.digest()}"
+        """What was named, by content, and what else decides how it is opened and how it rounds."""
+        kind = self._device.partition(":")[0]
+        opened = f"{registry.origin(self.model.adapter)} {self._backend} {kind}"
+        return f"{opened} {self.model.digest()}"
 
     @property
     def _backend(self) -> str:

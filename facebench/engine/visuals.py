@@ -34,7 +34,6 @@ from facebench.results.result import Result
 from facebench.results.visuals import Gallery, Visuals, read_visuals, visuals_folder, write_visuals
 from facebench.sampler import Images
 from facebench.samplers.latent_visuals import COLUMNS, TOTAL, labels
-from facebench.sandbox.limits import Limits
 
 SHOWN = 8
 """Images in a gallery."""
@@ -102,7 +101,7 @@ def _latent_galleries(
     model = Model(result.model, ADAPTER, run, {"data": str(dataset.folder)})
     shown = dataset.images[:SHOWN]
     again = range(TOTAL + dataset.first, TOTAL + dataset.first + len(shown))
-    parts = _until_refused(model, [range(TOTAL), again], context.limits)
+    parts = _until_refused(model, [range(TOTAL), again], context)
     found = {}
     if parts:
         halves = zip(("interpolation", "traversal"), np.split(parts[0], 2), labels(), strict=True)
@@ -114,12 +113,12 @@ def _latent_galleries(
     return found
 
 
-def _until_refused(model: Model, parts: Sequence[range], limits: Limits) -> list[Images]:
+def _until_refused(model: Model, parts: Sequence[range], context: Context) -> list[Images]:
     """Return as many of the parts as the adapter samples."""
     found = []
     with (
         contextlib.suppress(BadInput, RowFailed),
-        contextlib.closing(ModelSource(model, limits)) as source,
+        contextlib.closing(ModelSource(model, context.limits, context.device)) as source,
     ):
         for images in source.sample(parts):
             found.append(images)

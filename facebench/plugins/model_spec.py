@@ -81,9 +81,9 @@ class Model:
         parts = (files, self.code, *sorted(self.texts.items()))
         return sha256(repr(parts).encode()).hexdigest()
 
-    def open(self) -> Sampler:
-        """Return the sampler, opened in this process."""
-        return registry.load(self.adapter, self.path, self.options, self.code)
+    def open(self, device: str = "cpu") -> Sampler:
+        """Return the sampler, opened in this process to compute on `device`."""
+        return registry.load(self.adapter, self.path, self.options, self.code, device)
 
 
 def parse_models(text: str) -> list[Model]:

@@ -21,6 +21,9 @@ from facebench.plugins.user_code import sources_digest
 if TYPE_CHECKING:
     from facebench.sampler import Sampler
 
+_OF_THE_ENGINE = {"code", "device"}
+"""Keywords of an adapter that are no options of the user's."""
+
 
 def names(kind: str) -> list[str]:
     """Return the sorted names registered for `kind`: "adapters", "metrics", "reporters", ...
@@ -51,7 +54,11 @@ def home(kind: str, name: str) -> str:
 
 
 def load(
-    adapter: str, path: str | Path, options: Mapping[str, object] | None = None, code: str = ""
+    adapter: str,
+    path: str | Path,
+    options: Mapping[str, object] | None = None,
+    code: str = "",
+    device: str = "cpu",
 ) -> "Sampler":
     """Return the sampler that `adapter` makes of the model at `path`.
 
@@ -61,6 +68,7 @@ def load(
         options: keyword arguments of the adapter, which is given them as text.
         code: the user's own ``module:function`` or ``file.py:function``, for an adapter that takes
             `code`.
+        device: the torch device to compute on, for an adapter that takes `device`.
     """
     factory: Callable[..., Sampler] = find("adapters", adapter)
     given = {name: as_text(value) for name, value in (options or {}).items()}
@@ -69,12 +77,16 @@ def load(
         if code == str(path):
             raise BadInput(f"The adapter {adapter!r} takes a path, and there is none at {path}.")
         raise BadInput(f"The adapter {adapter!r} takes no code: give {path} without {code}@.")
+    options_known = known - _OF_THE_ENGINE
     for name in given:
-        if name not in known or name == "code":
-            there = ", ".join(sorted(known - {"code"})) or "none"
+        if name not in options_known:
+            there = ", ".join(sorted(options_known)) or "none"
             raise BadInput(f"The adapter {adapter!r} has no option {name!r}; there are: {there}.")
+    ours = {"code": code} if code else {}
+    if "device" in known:
+        ours["device"] = device
     try:
-        return factory(Path(path).expanduser(), **given, **({"code": code} if code else {}))
+        return factory(Path(path).expanduser(), **given, **ours)
     except FileNotFoundError as error:
         raise BadInput(f"There is no file or folder {error.filename or path}: check it.") from error
 

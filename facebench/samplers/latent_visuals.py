@@ -29,13 +29,13 @@ TOTAL = 2 * ROWS * COLUMNS
 class LatentVisuals:
     """Interpolations and traversals of a run's latent sampler, then what it makes of images."""
 
-    def __init__(self, run: Path, *, data: str = ""):
+    def __init__(self, run: Path, *, data: str = "", device: str = "cpu"):
         """Open the model of a run folder by the adapter that its ``config.json`` names.
 
-        `data` is the folder of the prepared data set to reconstruct.
+        `data` is the folder of the prepared data set to reconstruct, `device` the model's.
         """
         config = read_json(run / "config.json")
-        model = registry.load(str(config.get("adapter")), run)
+        model = registry.load(str(config.get("adapter")), run, device=device)
         self._model = latent_sampler(model, str(run))
         self._size, self._data, self._name = config.get("size"), Path(data), str(run)
 

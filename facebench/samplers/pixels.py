@@ -6,11 +6,12 @@ one. ``tanh`` is [−1, 1], ``sigmoid`` [0, 1], ``uint8`` [0, 255], all with not
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from facebench.errors import BadInput
-from facebench.sampler import Images, to_uint8
+from facebench.sampler import Images, tensor_to_uint8, to_uint8
 
 RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "uint8": (0.0, 255.0)}
 LAYOUTS = ("NCHW", "NHWC")
@@ -44,16 +45,22 @@ class Pixels:
         except ValueError:
             raise _no_range(self.range) from None
 
-    def images(self, values: np.ndarray) -> Images:
-        """Return `values` as images, or raise BadInput naming what would fit them better."""
-        if values.dtype.kind not in "fiu":
+    def images(self, values: Any) -> Images:
+        """Return `values` as images, or raise BadInput naming what would fit them better.
+
+        They are an array, or a tensor of PyTorch, which is mapped to bytes where it is.
+        """
+        is_array = isinstance(values, np.ndarray)
+        if not _is_real(values):
             raise BadInput(f"the output is of type {values.dtype}, where real numbers are needed.")
         values = self._channels_first(values)
         low, high = self._bounds
-        if not np.isfinite(values).all():
+        if not (np.isfinite(values) if is_array else values.isfinite()).all():
             raise BadInput("the output holds NaN or infinite values: mend the model.")
         if self.range in RANGES:
             self._check_bounds(values)
+        if not is_array:
+            return tensor_to_uint8(values, low, high)
         if values.dtype == np.uint8 and self.range == "uint8":
             return np.ascontiguousarray(values)
         return to_uint8(values.astype(np.float32), low, high)
@@ -69,10 +76,11 @@ class Pixels:
         if likely_range(values) in narrower:
             raise self._misfit(values)
 
-    def _channels_first(self, values: np.ndarray) -> np.ndarray:
+    def _channels_first(self, values: Any) -> Any:
+        shape = tuple(values.shape)
         if values.ndim != 4:
             raise BadInput(
-                f"the output has the shape {values.shape}, where images of shape "
+                f"the output has the shape {shape}, where images of shape "
                 f"{'(n, 3, h, w)' if self.layout == 'NCHW' else '(n, h, w, 3)'} are needed: let "
                 "the function of torch: or python: reshape it."
             )
@@ -81,19 +89,22 @@ class Pixels:
             hint = "let the model give 3 channels, RGB, or 1, grey"
             if values.shape[other] in (1, 3):
                 hint = f"layout={LAYOUTS[self.layout == 'NCHW']} fits"
-            raise BadInput(f"the output has the shape {values.shape}, not {self.layout}: {hint}.")
+            raise BadInput(f"the output has the shape {shape}, not {self.layout}: {hint}.")
         if max(values.shape) > _LARGEST:
-            raise BadInput(f"the output has the shape {values.shape}, too large for images.")
-        first = values if self.layout == "NCHW" else values.transpose(0, 3, 1, 2)
-        return first if first.shape[1] == 3 else first.repeat(3, axis=1)
+            raise BadInput(f"the output has the shape {shape}, too large for images.")
+        first = values if self.layout == "NCHW" else values.swapaxes(1, 3).swapaxes(2, 3)
+        if first.shape[1] == 3:
+            return first
+        is_array = isinstance(first, np.ndarray)
+        return first.repeat(3, axis=1) if is_array else first.repeat(1, 3, 1, 1)
 
-    def _check_bounds(self, values: np.ndarray) -> None:
+    def _check_bounds(self, values: Any) -> None:
         low, high = self._bounds
         slack = _SLACK * (high - low)
-        if values.size and (values.min() < low - slack or values.max() > high + slack):
+        if 0 not in values.shape and (values.min() < low - slack or values.max() > high + slack):
             raise self._misfit(values)
 
-    def _misfit(self, values: np.ndarray) -> BadInput:
+    def _misfit(self, values: Any) -> BadInput:
         low, high = float(values.min()), float(values.max())
         return BadInput(
             f"the output lies in {low:.3g} to {high:.3g}, which does not fit range={self.range}: "
@@ -101,7 +112,13 @@ class Pixels:
         )
 
 
-def likely_range(values: np.ndarray) -> str:
+def _is_real(values: Any) -> bool:
+    if isinstance(values, np.ndarray):
+        return values.dtype.kind in "fiu"
+    return not values.is_complex() and str(values.dtype) != "torch.bool"
+
+
+def likely_range(values: Any) -> str:
     """Return the narrowest named range that all `values` fit, else one that would clip little.
 
     >>> likely_range(np.array([0.0, 0.9])), likely_range(np.array([-0.7, 0.9]))

@@ -5,6 +5,7 @@ what it printed. How it is started, watched and killed: :mod:`facebench.sandbox.
 """
 
 import contextlib
+import os
 import queue
 import threading
 import time
@@ -17,16 +18,19 @@ import numpy as np
 from facebench.errors import BadInput, RowFailed
 from facebench.plugins.model_spec import Model
 from facebench.sampler import Images
-from facebench.sandbox.limits import Limits
+from facebench.sandbox.environment import device_inside, environment
+from facebench.sandbox.limits import Limits, own_cores
 from facebench.sandbox.protocol import ProtocolError, read_header, read_images
 from facebench.sandbox.watchdog import WatchedProcess
-from facebench.testing import Finding
+from facebench.testing import Finding, compared
 from facebench.text import without_controls
 
 AHEAD = 4
 """Batches that are sampled ahead while the engine works on one."""
 MOST_FILES = 1_000_000
 """Names of files that a process may tell in all: one that tells on and on is ended."""
+BOTH = 4
+"""Images that :func:`examine` draws on a GPU and on the CPU."""
 _POLL = 0.1  # seconds
 _GRACE = 0.5  # seconds for the last messages to be read after the process has ended
 
@@ -36,10 +40,11 @@ class Sandbox:
 
     Args:
         model: what it opens.
-        limits: of time and memory.
+        limits: of time, memory and threads.
+        device: the engine's torch device; the process sees no other card than this one.
     """
 
-    def __init__(self, model: Model, limits: Limits):
+    def __init__(self, model: Model, limits: Limits, device: str = "cpu"):
         self.files: set[str] = set()
         """The files that the images are known to depend on, after each sampling."""
         self.knows_all_files = False
@@ -49,9 +54,11 @@ class Sandbox:
         self._messages: queue.Queue[Any] = queue.Queue(AHEAD)
         self._files_left = MOST_FILES
         self._opened = False
-        self._process = WatchedProcess(limits.memory)
+        around = environment(os.environ, device, limits.threads, own_cores())
+        self._process = WatchedProcess(limits.memory, around)
         self.tree = self._process.tree
-        self._process.send({"model": (model.adapter, str(model.path), model.texts, model.code)})
+        named = model.adapter, str(model.path), model.texts, model.code
+        self._process.send({"model": named, "device": device_inside(device)})
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -70,7 +77,9 @@ class Sandbox:
     def check(self, num: int, first_seed: int) -> Any:
         """Return what :func:`facebench.testing.check_sampler` finds; raises as `sample` does."""
         self._process.send({"check": (num, first_seed)})
-        return self._next()
+        found = self._next()
+        self._next()  # that it is done
+        return found
 
     def close(self) -> None:
         """End the process and all that it started; once is enough."""
@@ -149,16 +158,36 @@ class Sandbox:
                 self._messages.put({"kind": f"nonsense: {error}"})
 
 
-def examine(model: Model, num: int, first_seed: int, limits: Limits) -> list[Finding]:
+def examine(
+    model: Model, num: int, first_seed: int, limits: Limits, device: str = "cpu"
+) -> list[Finding]:
     """Return what :func:`facebench.testing.check_sampler` finds, in a process of the model's own.
+
+    On a GPU a few images are compared with those of another process, on the CPU.
 
     Raises:
         RowFailed: if the process does not live to tell.
         BadInput: if the model cannot be opened.
     """
-    with contextlib.closing(Sandbox(model, limits)) as sandbox:
-        found = sandbox.check(num, first_seed)
+    with contextlib.closing(Sandbox(model, limits, device)) as sandbox:
+        told = sandbox.check(num, first_seed)
         try:
-            return [Finding(*map(without_controls, each)) for each in found]  # type: ignore[arg-type]
+            found = [Finding(*map(without_controls, each)) for each in told]  # type: ignore[arg-type]
         except (TypeError, AttributeError) as error:
             raise RowFailed("its process answered nonsense") from error
+        has_images = any(each.check == "contract" and each.level == "ok" for each in found)
+        if device == "cpu" or not has_images:
+            return found
+        seeds = range(first_seed, first_seed + BOTH)
+        return [*found, _against_cpu(sandbox, Sandbox(model, limits), seeds)]
+
+
+def _against_cpu(there: Sandbox, here: Sandbox, seeds: Sequence[int]) -> Finding:
+    """Return by how much the images of `seeds` differ between two processes of a model."""
+    with contextlib.closing(here):
+        try:
+            images, again = [next(each.sample([seeds])) for each in (there, here)]
+        except (BadInput, RowFailed) as error:
+            return Finding("CPU", "note", f"its images cannot be compared with the CPU's: {error}")
+    level, text = compared(images, again, "on the CPU")
+    return Finding("CPU", "note" if level == "failed" else "ok", text)

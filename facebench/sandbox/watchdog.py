@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
@@ -17,21 +18,15 @@ from facebench.sandbox.output import Output
 from facebench.sandbox.process_tree import MARK, ProcessTree
 
 _SECONDS = 1.0  # from one look at its memory to the next
-_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",  # the engine needs the cores, and sums must not depend on their number
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # else TensorFlow takes the whole GPU
-    "PYTHONUNBUFFERED": "1",  # so that a crash loses nothing of what was printed
-}
 
 
 class WatchedProcess:
     """A process of :mod:`facebench.sandbox.worker`, killed when it takes too much memory."""
 
-    def __init__(self, memory: int):
-        """Start it; all of its processes may hold `memory` bytes."""
+    def __init__(self, memory: int, environment: Mapping[str, str]):
+        """Start it in an `environment`; all of its processes may hold `memory` bytes."""
         mark = uuid.uuid4().hex
-        self._process, self.answers = _start(mark)
+        self._process, self.answers = _start(mark, environment)
         self.tree = ProcessTree(mark, self._process.pid)
         self.output = Output(self._process)
         self._memory, self._overrun = memory, ""
@@ -102,7 +97,7 @@ class WatchedProcess:
             self._ended.wait(_SECONDS)
 
 
-def _start(mark: str) -> tuple["subprocess.Popen[bytes]", Any]:
+def _start(mark: str, environment: Mapping[str, str]) -> tuple["subprocess.Popen[bytes]", Any]:
     """Return the process, and the pipe that its answers come by."""
     reading, writing = os.pipe()
     path = [str(folder) or os.getcwd() for folder in sys.path]
@@ -113,7 +108,7 @@ def _start(mark: str) -> tuple["subprocess.Popen[bytes]", Any]:
         stderr=subprocess.STDOUT,
         pass_fds=(writing,),
         start_new_session=True,
-        env=_ENVIRONMENT | dict(os.environ) | {"PYTHONPATH": os.pathsep.join(path), MARK: mark},
+        env={**environment, "PYTHONPATH": os.pathsep.join(path), MARK: mark},
     )
     os.close(writing)
     with contextlib.suppress(OSError):  # if memory runs out, it is the sampler that must go

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from facebench.errors import BadInput
+from facebench.errors import BadInput, RowFailed, cause
 from facebench.plugins import registry
 from facebench.plugins.dependencies import Reads
 from facebench.sampler import Sampler, checked
@@ -55,17 +55,22 @@ class Answers:
 def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) -> None:
     """Open the model that the first request names, and do what others ask; failing is an answer."""
     try:
-        sampler = registry.load(*next(requests)["model"])
+        opening = next(requests)
+        (adapter, path, options, code), device = opening["model"], opening["device"]
+        sampler = registry.load(adapter, path, options, code, device)
         answers.put("opened")
         for request in requests:
             if "check" in request:
-                check(sampler, answers, *request["check"])
+                num, first_seed = request["check"]
+                check(sampler, answers, num, first_seed, device)
             else:
                 sample_all(sampler, request["seeds"], answers)
             tell_dependencies(sampler, reads, answers)
             answers.put("done")
     except BadInput as error:
         answers.put("refused", reason=str(error))
+    except RowFailed as error:
+        answers.put("failed", reason=str(error))
     except SystemExit as error:
         answers.put("failed", reason=f"it called sys.exit({error.code})")
     except Exception as error:
@@ -76,18 +81,51 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
 
 def sample_all(sampler: Sampler, batches: Sequence[Sequence[int]], answers: Answers) -> None:
     """Answer with batch after batch."""
+    most = max(map(len, batches), default=0)
     for seeds in batches:
-        images = checked(sampler.sample(seeds), len(seeds))
+        images, most = sample_within_memory(sampler, seeds, most)
         answers.put("images", images, shape=images.shape)
 
 
-def check(sampler: Sampler, answers: Answers, num: int, first_seed: int) -> None:
+def sample_within_memory(
+    sampler: Sampler, seeds: Sequence[int], most: int
+) -> tuple[np.ndarray, int]:
+    """Return the images of `seeds`, and how many at once the device has memory for.
+
+    At most `most` are tried at once, then half of them, and so on: an image depends on its seed
+    alone.
+    """
+    while True:
+        try:
+            if len(seeds) <= most:
+                return checked(sampler.sample(seeds), len(seeds)), most
+            parts = [seeds[start : start + most] for start in range(0, len(seeds), most)]
+            images = [checked(sampler.sample(part), len(part)).copy() for part in parts]
+            return np.concatenate(images), most
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                raise
+            at_once = min(most, len(seeds))
+            if at_once == 1:
+                raise RowFailed(
+                    f"the device has too little memory for a single image: {cause(error)}"
+                ) from error
+        most = at_once // 2
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether a device's memory ran out, as PyTorch and TensorFlow say it."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return not kinds.isdisjoint({"OutOfMemoryError", "ResourceExhaustedError"})
+
+
+def check(sampler: Sampler, answers: Answers, num: int, first_seed: int, device: str) -> None:
     """Answer with what the contract's checks find."""
     from facebench.testing import check_sampler
 
     if isinstance(sampler, Sized):  # pictures in files, which may be fewer
         num = min(num, max(len(sampler) - first_seed, 1))
-    findings = check_sampler(sampler, num, first_seed).findings
+    findings = check_sampler(sampler, num, first_seed, device).findings
     answers.put("findings", findings=[astuple(finding) for finding in findings])
 
 
