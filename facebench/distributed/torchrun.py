@@ -35,7 +35,7 @@ def own_gpu(gpus: int) -> int:
 
     Every process of the machine refuses, so that none waits for another.
     """
-    processes = int(os.environ["LOCAL_WORLD_SIZE"])
+    processes = local_world_size()
     if processes > gpus:
         raise BadInput(
             f"This machine has fewer GPUs ({gpus}) than processes ({processes}): give "
