@@ -518,7 +518,7 @@ def four_cards() -> Iterator[list[Any]]:
         (4, 0, "cpu", "cpu"),
         (1, 0, "cuda:2", "cuda:2"),
         (4, 1, "cuda:2", "one GPU for 4 processes: give --device cuda"),
-        (5, 4, None, "There are 4 GPUs for more processes"),
+        (5, 4, None, "fewer GPUs \\(4\\) than processes \\(5\\)"),
     ],
 )
 def test_every_rank_takes_its_own_card(
