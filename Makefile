@@ -29,7 +29,7 @@ bench: $(INSTALLED)       ## how fast it is beside others, on this machine: an h
 	$(BIN)/python tests/bench/speed.py --out reports/leaderboard/SPEED.md
 
 gpu:                      ## on a GPU: are its numbers the CPU's, and how fast; nine minutes, nothing is installed
-	$(GPU_PYTHON) tests/bench/gpu.py --out reports/leaderboard/GPU.md
+	$(GPU_PYTHON) tests/bench/gpu.py --out reports/leaderboard/GPU.md $(GPU_OPTIONS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
