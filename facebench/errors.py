@@ -1,10 +1,14 @@
 """Errors a user can mend: one sentence that names the offender and the way out."""
 
 import errno
+import re
 
 from facebench.text import shortened, without_controls
 
 _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
+_NO_ROOM = re.compile(
+    "out of memory|OOM when allocating|RESOURCE_EXHAUSTED|ALLOC_FAILED|Failed to allocate memory"
+)
 _LONGEST = 240  # characters of a line that are shown
 
 
@@ -29,9 +33,17 @@ def as_failure(error: Exception) -> BadInput | RowFailed:
     """Return why a row failed, without the traceback, which holds the images."""
     if isinstance(error, BadInput | RowFailed):
         return error.with_traceback(None)
-    if type(error).__name__ == "OutOfMemoryError":  # torch's, which need not be loaded here
+    if is_out_of_memory(error):
         return RowFailed(f"the device has no memory left: {cause(error)}")
     return RowFailed(cause(error))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether a device's memory ran out, as torch, TensorFlow, JAX and onnxruntime say it.
+
+    By words, for their classes need not be loaded here, and TorchScript's errors have one for all.
+    """
+    return type(error).__name__ == "OutOfMemoryError" or bool(_NO_ROOM.search(str(error)))
 
 
 def cause(error: BaseException) -> str:

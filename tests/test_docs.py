@@ -21,6 +21,7 @@ from pretended_gpu import pretended_gpu
 
 from facebench.metrics import double_precision, uncertainty
 from facebench.metrics.arrays import as_pair
+from facebench.metrics.device import computing_on
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.plugins.model_spec import parse_models
 
@@ -204,7 +205,7 @@ def test_the_pages_lines_about_devices_make_tensors_where_the_rows_are() -> None
     given: dict[str, Any] = {"torch": torch, "as_pair": as_pair, "comparison": comparison}
     exec(lines, given)
     here = given["directions"]
-    with pretended_gpu(), torch.device("cuda"):
+    with pretended_gpu(), computing_on("cuda"):
         exec(lines, given)
         assert torch.equal(given["directions"].cpu(), here)
         assert (given["x"][:] @ given["directions"]).device == given["total"].device
@@ -217,7 +218,7 @@ def test_the_pages_metric_computes_on_a_gpu(energy: Path, monkeypatch: pytest.Mo
     draw = np.random.default_rng(0).standard_normal
     comparison = Comparison(FeatureSet(draw((60, 4))), FeatureSet(draw((80, 4)) + 2))
     here = row.compute(comparison)
-    with pretended_gpu() as gpu, torch.device("cuda"):
+    with pretended_gpu() as gpu, computing_on("cuda"):
         there = row.compute(comparison)
     assert gpu.operations > 0
     assert (there.value, there.error) == (here.value, here.error)

@@ -84,7 +84,7 @@ def same_on_both(make: Callable[[str], Extractor], *, count: int = 5, waits: boo
         if waits:
             tensors = extractor.compute(there, 2)
         else:
-            with gpu.never_waiting():
+            with gpu.never_waiting(sending=True):
                 tensors = extractor.compute(there, 2)
         assert gpu.operations > before
         assert all(each.is_cuda for name, each in tensors.items() if name != "count")

@@ -13,7 +13,7 @@ from pretended_gpu import PretendedGPU, pretended_gpu
 from facebench import evaluate
 from facebench.data.dataset import open_dataset
 from facebench.engine.context import Context, make_context
-from facebench.engine.scores import Scores, compute_metrics, computing_on
+from facebench.engine.scores import Scores, compute_metrics
 from facebench.errors import BadInput
 from facebench.metrics import (
     arrays,
@@ -32,6 +32,7 @@ from facebench.metrics import (
     vendi,
 )
 from facebench.metrics.arrays import as_pair, as_rows
+from facebench.metrics.device import computing_on
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.metric import Metric
 from facebench.metrics.table import METRICS
@@ -236,7 +237,7 @@ def test_arrays_of_any_kind_arrive_as_on_the_cpu(
     values.flags.writeable = False
     order = torch.from_numpy(np.random.default_rng(0).permutation(70))
     here = as_rows(values, dtype=dtype)
-    with torch.device("cuda"):
+    with computing_on("cuda"):
         there = as_rows(values, dtype=dtype)
     assert here[:].device.type == "cpu"
     for slices in (slice(None), slice(3, 60), slice(3, 60, 2), slice(5, 5)):
@@ -265,7 +266,7 @@ def test_what_no_metric_could_use_is_refused_there_too(
     monkeypatch.setattr(upload, "RESIDENT", share)
     values = normal(70, 3).astype(np.float64)
     values[40, 1] = wrong
-    with torch.device("cuda"), pytest.raises(BadInput, match="NaN or infinite"):
+    with computing_on("cuda"), pytest.raises(BadInput, match="NaN or infinite"):
         as_rows(values, dtype=dtype)
 
 
@@ -344,8 +345,6 @@ def test_metrics_know_only_the_cpu_and_cuda(gpu: PretendedGPU) -> None:
         with computing_on(device):
             assert as_rows(values).device.type == place
             assert as_rows(torch.from_numpy(values)).device.type == "cpu"
-    with torch.device("meta"):
-        assert as_rows(values).device.type == "cpu"
     assert as_rows(values).device.type == "cpu"
 
 
@@ -390,7 +389,7 @@ def test_a_card_that_is_about_as_fast_computes_float64(
     seconds: float, monkeypatch: pytest.MonkeyPatch, gpu: PretendedGPU
 ) -> None:
     monkeypatch.setattr(double_precision, "product_seconds", Measured(cuda=seconds, cpu=0.01))
-    with torch.device("cuda"):
+    with computing_on("cuda"):
         assert as_rows(normal(30, 3)).device.type == "cuda"
     assert double_precision.notes("cuda") == []
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from facebench.metrics.device import computing_on
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.table import METRICS
 from facebench.numerics.precision import Precision
@@ -73,7 +74,7 @@ def sets(card: str) -> tuple[FeatureSet, ...]:
 
 def value(key: str, sets: tuple[FeatureSet, ...], device: str) -> float:
     """Compute a metric on `device`."""
-    with torch.device(device):
+    with computing_on(device):
         return float(METRICS[key].compute(Comparison(sets[0], sets[1], sets[2])).value)
 
 

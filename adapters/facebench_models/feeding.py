@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from facebench.errors import BadInput, cause
+from facebench.errors import BadInput, cause, is_out_of_memory
 
 Network = Callable[[np.ndarray], Any]
 """From float32 latents (n, *shape) to what :func:`images_of` finds pixels in, one image per row."""
@@ -103,6 +103,8 @@ def _attempt(network: ArrayNetwork, z: np.ndarray, failures: list[Exception]) ->
 
 def _likely_sizes(failure: Exception) -> list[int]:
     """Return numbers of latents to try: what complains of a number mostly says the right one."""
+    if is_out_of_memory(failure):
+        return [8, 4, 2, 1]
     said = [int(number) for number in re.findall(r"\b\d{1,4}\b", str(failure))]
     return [size for size in dict.fromkeys((1, *said[:20], *_SIZES)) if 0 < size <= _LARGEST]
 
@@ -114,6 +116,8 @@ def _refusal(network: ArrayNetwork, z: np.ndarray, failure: Exception) -> str:
     turned, failures = z.reshape(-1, *other), list[Exception]()
     if any(_attempt(network, part, failures) is not None for part in (turned, turned[:1])):
         way_out = f"size={'x'.join(map(str, other))} can be"
+    elif is_out_of_memory(failure):
+        way_out = "give it a GPU with more memory, or --device cpu"
     elif re.search("device|cuda", str(failure), re.IGNORECASE):
         way_out = "let it make its tensors where its latents are, or give --device cpu"
     else:  # what fails in another way on another shape, fails for the shape

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from facebench.errors import BadInput
 from facebench_models.kinds import ONNX, reading
 from facebench_models.network import Loaded, NetworkSampler, check_inputs
 
+CUDA = "CUDAExecutionProvider"
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
 
 
@@ -26,7 +28,9 @@ class OnnxSampler(NetworkSampler):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4
         with reading(path, ONNX):
-            session = onnxruntime.InferenceSession(path, options, providers=providers(self.device))
+            wanted = providers(self.device)
+            session = onnxruntime.InferenceSession(path, options, providers=wanted)
+            require_gpu(session.get_providers(), wanted)
             files = _files(path)
         inputs, names = session.get_inputs(), [each.name for each in session.get_outputs()]
         are_real = all(each.type in _TYPES and each.shape for each in inputs)
@@ -43,9 +47,20 @@ class OnnxSampler(NetworkSampler):
 def providers(device: str) -> list[Any]:
     """Return what onnxruntime is to compute `device`'s part by, the first that can."""
     kind, _, number = device.partition(":")
-    cuda = "CUDAExecutionProvider", {"device_id": number or "0", "use_tf32": "0"}
-    has_cuda = kind == "cuda" and cuda[0] in onnxruntime.get_available_providers()
-    return [*([cuda] if has_cuda else []), "CPUExecutionProvider"]
+    if kind != "cuda" or CUDA not in onnxruntime.get_available_providers():
+        return ["CPUExecutionProvider"]
+    if hasattr(onnxruntime, "preload_dlls"):  # finds CUDA's libraries among Python's packages
+        onnxruntime.preload_dlls()
+    return [(CUDA, {"device_id": number or "0", "use_tf32": "0"}), "CPUExecutionProvider"]
+
+
+def require_gpu(found: Sequence[str], wanted: Sequence[Any]) -> None:
+    """Refuse the CPU where a GPU was wanted: what is kept of the one is never used on the other."""
+    if len(wanted) > 1 and CUDA not in found:
+        raise BadInput(
+            "onnxruntime has CUDA's provider but cannot load CUDA's libraries: install "
+            "onnxruntime-gpu[cuda,cudnn], or give --device cpu."
+        )
 
 
 def _threads() -> int:

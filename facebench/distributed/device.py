@@ -30,8 +30,10 @@ def _own_card(asked: torch.device) -> torch.device:
             "and each takes its own."
         )
     gpus = torch.cuda.device_count()
-    if not (is_running() and gpus):  # where there is none, torch says so
+    if not gpus:  # torch says so
         return asked
-    card = torch.device("cuda", own_gpu(gpus)) if asked.index is None else asked
+    card = asked
+    if asked.index is None:
+        card = torch.device("cuda", own_gpu(gpus) if is_running() else torch.cuda.current_device())
     torch.cuda.set_device(card)
     return card

@@ -33,15 +33,17 @@ def local_world_size() -> int:
 def own_gpu(gpus: int) -> int:
     """Return which of this machine's `gpus` is this process's; refuse if there are too few.
 
-    Every process of the machine refuses, so that none waits for another.
+    Every process of the machine refuses, so that none waits for another. Who starts processes
+    without telling which of a machine's each is, gives each a machine.
     """
-    processes = local_world_size()
+    number = int(os.environ.get("LOCAL_RANK", "0"))
+    processes = max(local_world_size(), number + 1)
     if processes > gpus:
         raise BadInput(
             f"This machine has fewer GPUs ({gpus}) than processes ({processes}): give "
             f"--processes {gpus}, or torchrun --nproc-per-node {gpus}."
         )
-    return int(os.environ["LOCAL_RANK"])
+    return number
 
 
 def first_address() -> tuple[str, int]:

@@ -64,7 +64,7 @@ def extract(
         device: the device the networks are on, part of the records' keys.
         ranks: the processes that share the work.
         meter: is told what that takes.
-        track: progress display, in chunks.
+        track: progress display, in blocks.
         description: what the progress display says.
     """
     meter = meter or Meter()
@@ -86,6 +86,9 @@ def extract(
                 with meter.phase("looking at them"):
                     there = send(np.concatenate(images), device)
                     keeper.keep(look_at(block, there, found, batch_size))
+            if blocks:
+                with meter.phase("looking at them"):
+                    keeper.finish()
     found |= ranks.collect({k: owners[i] for i in missing for k in chunks[i].keys.values()}, store)
     return _joined(chunks, found, store.folder) if ranks.leads else {}
 

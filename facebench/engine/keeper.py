@@ -30,13 +30,18 @@ class Keeper:
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
         self._thread.shutdown()  # what is computed is kept, whatever went wrong since
-        while kind is None and self._pending:
-            self._pending.popleft().result()
+        if kind is None:
+            self.finish()
 
     def keep(self, records: Mapping[str, Callable[[], Record]]) -> None:
         """Keep by its key what each of the functions waits for."""
         self._pending.append(self._thread.submit(self._keep, records))
         while len(self._pending) > _ON_THEIR_WAY:
+            self._pending.popleft().result()
+
+    def finish(self) -> None:
+        """Wait until everything is kept."""
+        while self._pending:
             self._pending.popleft().result()
 
     def _keep(self, records: Mapping[str, Callable[[], Record]]) -> None:

@@ -127,7 +127,9 @@ class ModelSource(SamplerSource):
 
     @property
     def _backend(self) -> str:
-        return os.environ.get("KERAS_BACKEND", "")
+        return " ".join(
+            filter(None, map(os.environ.get, ("KERAS_BACKEND", "NVIDIA_TF32_OVERRIDE")))
+        )
 
     def _is_named(self, file: str) -> bool:
         return Path(file).is_relative_to(os.path.abspath(self.model.path))

@@ -1,13 +1,12 @@
 """The metrics of one set of images; one that fails fails alone."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
-
-import torch
 
 from facebench.engine.context import Context
 from facebench.errors import cause
+from facebench.metrics.device import compute_on
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.table import Metric, metric
 from facebench.metrics.uncertainty import Estimate
@@ -32,26 +31,13 @@ def compute_metrics(
     """Return every metric of `fake`, or those of `rows`, computed on the context's device."""
     comparison = Comparison(real, fake, training, context.mode)
     scores = Scores({}, {})
-    with computing_on(context.device):
-        for row in context.metrics if rows is None else rows:
-            key = row.named(context.network.name)
-            try:
-                scores.values[key] = row.compute(comparison)
-            except Exception as error:  # of linear algebra, of memory, of a plug-in's
-                scores.failed[key] = cause(error)
+    for row in context.metrics if rows is None else rows:
+        key = row.named(context.network.name)
+        try:
+            scores.values[key] = compute_on(context.device, partial(row.compute, comparison))
+        except Exception as error:  # of linear algebra, of memory, of a plug-in's
+            scores.failed[key] = cause(error)
     return scores
-
-
-@contextmanager
-def computing_on(device: str) -> Iterator[None]:
-    """Compute what metrics make of NumPy arrays on `device` if it is CUDA's, else on the CPU."""
-    place = torch.device(device if device.startswith("cuda") else "cpu")
-    try:
-        with place:
-            yield
-    finally:
-        if place.type == "cuda":
-            torch.cuda.empty_cache()  # a sampler's process may need what torch would keep
 
 
 def recorded(key: str, estimate: Estimate, floor: float | None) -> Value:

@@ -8,6 +8,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,11 +23,11 @@ from facebench.engine.feature_projection import POINTS, plane_of, rounded
 from facebench.engine.jobs import Extracted
 from facebench.engine.model_source import ModelSource
 from facebench.engine.reference import Reference
-from facebench.engine.scores import computing_on
 from facebench.engine.sources import ImageSource
 from facebench.engine.training_curves import training_curves
 from facebench.errors import BadInput, RowFailed
 from facebench.files import atomic_path
+from facebench.metrics.device import compute_on
 from facebench.metrics.feature_sets import FeatureSet
 from facebench.metrics.memorization import memorization, nearest_neighbours
 from facebench.plugins.model_spec import Model
@@ -83,8 +84,7 @@ def keep_visuals(
         training=training_curves(sampled.path),
     )
     try:
-        with computing_on(context.device):
-            plans = _plans(sampled, context, real)
+        plans = compute_on(context.device, partial(_plans, sampled, context, real))
         chosen = _write_galleries(plans, sampled, context, folder)
         write_visuals(replace(visuals, galleries=chosen | latent), folder)
     except (BadInput, RowFailed):  # a model that will not sample again is scored all the same

@@ -9,6 +9,7 @@ from typing import Any
 _HOMES = {
     "authenticity": "memorization",
     "cmmd": "kernel",
+    "computing_on": "device",
     "density_coverage": "manifold",
     "frechet_distance": "frechet",
     "frechet_infinity": "extrapolation",

@@ -2,10 +2,9 @@
 
 A million images' features do not fit into memory, in float64 least of all. So metrics do not hold
 them: they ask for the rows they need, which come in one dtype and on one device. That of a tensor
-is its own; NumPy arrays are computed on torch's default device where that is a GPU of CUDA's
-(``with torch.device("cuda"):``), and on the CPU elsewhere. A GPU takes float32 from the host and
-makes float64 of it itself; where it is slow in float64, the CPU computes what needs that
-(:mod:`facebench.metrics.double_precision`).
+is its own; NumPy arrays are computed where :mod:`facebench.metrics.device` says. A GPU takes float32
+from the host and makes float64 of it itself; where it is slow in float64, the CPU computes what
+needs that (:mod:`facebench.metrics.double_precision`).
 """
 
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from facebench.errors import BadInput
-from facebench.metrics.double_precision import faster_device
+from facebench.metrics.device import device_of
 from facebench.metrics.upload import HostRows, ahead, on_gpu
 from facebench.numerics.transfer import send
 
@@ -85,14 +84,14 @@ def as_rows(
     dtype: torch.dtype = torch.float64,
 ) -> Rows:
     """Return `values` as rows, or raise :class:`BadInput` where no metric could use them."""
-    return _checked(values, name, minimum, dtype, _device(values, dtype))
+    return _checked(values, name, minimum, dtype, device_of(values, dtype))
 
 
 def as_pair(
     real: Features, fake: Features, minimum: int = 1, dtype: torch.dtype = torch.float64
 ) -> tuple[Rows, Rows]:
     """Return both sets as :func:`as_rows` does, on one device and known to be equally wide."""
-    devices = [_device(values, dtype) for values in (real, fake)]
+    devices = [device_of(values, dtype) for values in (real, fake)]
     device = next((each for each in devices if each.type != "cpu"), devices[0])
     x = _checked(real, "real features", minimum, dtype, device)
     y = _checked(fake, "generated features", minimum, dtype, device)
@@ -102,15 +101,6 @@ def as_pair(
             "compute both with one extractor."
         )
     return x, y
-
-
-def _device(values: Features, dtype: torch.dtype) -> torch.device:
-    if isinstance(values, Tensor):
-        return values.device
-    default = torch.get_default_device()
-    if default.type != "cuda":
-        return torch.device("cpu")
-    return faster_device(default) if dtype == torch.float64 else default
 
 
 def _checked(

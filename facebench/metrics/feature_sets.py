@@ -24,7 +24,7 @@ class FeatureSet:
     logits: Features | None = None
     """Inception's unbiased logits, shape (n, classes)."""
     lpips: dict[str, np.ndarray] | None = None
-    """Rows of :class:`facebench.numerics.pair_moments.PairMoments`."""
+    """Rows of moments, see :mod:`facebench.numerics.pair_moments`."""
 
     def part(self, start: int, stop: int) -> "FeatureSet":
         """Return what belongs to images `start` to `stop`, of LPIPS' moments whole rows only."""

@@ -24,15 +24,16 @@ def moments_of(batches: Iterable[Iterable[Tensor]]) -> Moments:
     A batch (n, d) comes in parts (n, _), some dimensions at a time: large images' embeddings are
     best never held as a whole.
     """
-    count, totals, square = 0, list[Tensor](), torch.zeros(1, dtype=torch.float64)
+    count, totals, squares = 0, list[Tensor](), list[Tensor]()
     for parts in batches:
-        exact, sums = torch.empty(0), list[Tensor]()
+        size, sums = 0, list[Tensor]()
         for part in parts:
-            exact = part.double()
+            exact, size = part.double(), len(part)
             sums.append(exact.sum(0))
-            square = square.to(exact.device) + exact.square().sum()
-        count += len(exact)
+            squares.append(exact.square().sum())
+        count += size
         totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums
+    square = torch.stack(squares).sum()[None]
     return {"count": torch.tensor([count]), "total": torch.cat(totals)[None], "square": square}
 
 

@@ -26,9 +26,9 @@ def download(tensors: Mapping[str, Tensor]) -> Callable[[], dict[str, np.ndarray
     """
     fetched = {name: tensor.to("cpu", non_blocking=True) for name, tensor in tensors.items()}
     arrived = None
-    if any(tensor.is_cuda for tensor in tensors.values()):
+    if card := next((tensor.device for tensor in tensors.values() if tensor.is_cuda), None):
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        arrived.record()
+        arrived.record(torch.cuda.current_stream(card))  # of this card, whichever is the default
 
     def wait() -> dict[str, np.ndarray]:
         if arrived:

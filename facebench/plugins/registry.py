@@ -80,6 +80,8 @@ def load(
     options_known = known - _OF_THE_ENGINE
     for name in given:
         if name not in options_known:
+            if name == "device":
+                raise BadInput("A model computes on the evaluation's device: give --device.")
             there = ", ".join(sorted(options_known)) or "none"
             raise BadInput(f"The adapter {adapter!r} has no option {name!r}; there are: {there}.")
     ours = {"code": code} if code else {}

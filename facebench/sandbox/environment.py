@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 _DEFAULTS = {
     "OMP_WAIT_POLICY": "passive",  # threads that wait must not take the engine's cores
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it cuBLAS may not sum in one order
+    "TF_CUDNN_DETERMINISTIC": "1",
     "NVIDIA_TF32_OVERRIDE": "0",  # no library rounds products to TF32: images stay what they are
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # else TensorFlow takes the whole GPU
@@ -26,7 +28,7 @@ def environment(
         cores: that there are for it.
     """
     asked = dict.fromkeys((*_THREADS, *_ALSO_THREADS), str(threads)) if threads else {}
-    default = dict.fromkeys(_THREADS, str(cores))
+    default = dict.fromkeys(_THREADS, own.get("OMP_NUM_THREADS") or str(cores))
     cards = {"CUDA_VISIBLE_DEVICES": visible_card(device, own.get("CUDA_VISIBLE_DEVICES"))}
     return _DEFAULTS | default | dict(own) | asked | cards
 

@@ -29,7 +29,7 @@ AHEAD = 4
 """Batches that are sampled ahead while the engine works on one."""
 MOST_FILES = 1_000_000
 """Names of files that a process may tell in all: one that tells on and on is ended."""
-BOTH = 4
+ON_BOTH = 2
 """Images that :func:`examine` draws on a GPU and on the CPU."""
 _POLL = 0.1  # seconds
 _GRACE = 0.5  # seconds for the last messages to be read after the process has ended
@@ -178,7 +178,7 @@ def examine(
         has_images = any(each.check == "contract" and each.level == "ok" for each in found)
         if device == "cpu" or not has_images:
             return found
-        seeds = range(first_seed, first_seed + BOTH)
+        seeds = range(first_seed, first_seed + ON_BOTH)
         return [*found, _against_cpu(sandbox, Sandbox(model, limits), seeds)]
 
 

@@ -20,13 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from facebench.errors import BadInput, RowFailed, cause
+from facebench.errors import BadInput, RowFailed, cause, is_out_of_memory
 from facebench.plugins import registry
 from facebench.plugins.dependencies import Reads
 from facebench.sampler import Sampler, checked
 from facebench.sandbox.process_tree import MARK, ProcessTree
 from facebench.sandbox.protocol import write_message
 
+_SHARE = 3 / 4
+"""Of a GPU's memory, beyond which a batch is halved: the engine's networks are on it, too."""
 _AT_ONCE = 50
 """Paths in a message, which has its bounds."""
 
@@ -58,6 +60,7 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
         opening = next(requests)
         (adapter, path, options, code), device = opening["model"], opening["device"]
         sampler = registry.load(adapter, path, options, code, device)
+        _share_gpu(device)
         answers.put("opened")
         for request in requests:
             if "check" in request:
@@ -79,12 +82,31 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
         answers.put("failed", reason=f"{type(error).__name__}: {error}")
 
 
+def _share_gpu(device: str) -> None:
+    """Leave the engine its part of the GPU, and have torch compute alike every time."""
+    if device == "cuda" and (torch := sys.modules.get("torch")):
+        torch.cuda.set_per_process_memory_fraction(_SHARE)
+        torch.backends.cudnn.deterministic = True
+
+
 def sample_all(sampler: Sampler, batches: Sequence[Sequence[int]], answers: Answers) -> None:
     """Answer with batch after batch."""
-    most = max(map(len, batches), default=0)
+    within_memory = _WithinMemory(sampler)
     for seeds in batches:
-        images, most = sample_within_memory(sampler, seeds, most)
+        images = within_memory.sample(seeds)
         answers.put("images", images, shape=images.shape)
+
+
+class _WithinMemory:
+    """A sampler that draws as many images at once as the device has memory for."""
+
+    def __init__(self, sampler: Sampler):
+        self._sampler, self._most = sampler, sys.maxsize
+
+    def sample(self, seeds: Sequence[int]) -> np.ndarray:
+        """Return the images of `seeds`."""
+        images, self._most = sample_within_memory(self._sampler, seeds, self._most)
+        return images
 
 
 def sample_within_memory(
@@ -103,7 +125,7 @@ def sample_within_memory(
             images = [checked(sampler.sample(part), len(part)).copy() for part in parts]
             return np.concatenate(images), most
         except Exception as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             at_once = min(most, len(seeds))
             if at_once == 1:
@@ -113,19 +135,13 @@ def sample_within_memory(
         most = at_once // 2
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether a device's memory ran out, as PyTorch and TensorFlow say it."""
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    return not kinds.isdisjoint({"OutOfMemoryError", "ResourceExhaustedError"})
-
-
 def check(sampler: Sampler, answers: Answers, num: int, first_seed: int, device: str) -> None:
     """Answer with what the contract's checks find."""
     from facebench.testing import check_sampler
 
     if isinstance(sampler, Sized):  # pictures in files, which may be fewer
         num = min(num, max(len(sampler) - first_seed, 1))
-    findings = check_sampler(sampler, num, first_seed, device).findings
+    findings = check_sampler(_WithinMemory(sampler), num, first_seed, device).findings
     answers.put("findings", findings=[astuple(finding) for finding in findings])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from gpu_timing import DEVICE, Bench, Case, Row, seconds
 
+from facebench.metrics.device import computing_on
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.table import METRICS
 
@@ -42,12 +43,12 @@ def measured(key: str, bench: Bench) -> Iterator[Row]:
     values, taken = {}, {}
     for place, both in few.items():
         started = time.perf_counter()
-        with torch.device(place):
+        with computing_on(place):
             values[place] = float(row.compute(both).value)
         taken[place] = time.perf_counter() - started
     torch.cuda.reset_peak_memory_stats()
     many = comparison(bench, sizes.points, DEVICE)
-    with torch.device(DEVICE):
+    with computing_on(DEVICE):
         whole = seconds(lambda: row.compute(many))
     peak = torch.cuda.max_memory_allocated() / 2**30
     apart = difference(key, values[DEVICE], values["cpu"], sizes.few)
