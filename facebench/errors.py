@@ -41,9 +41,10 @@ def as_failure(error: Exception) -> BadInput | RowFailed:
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether a device's memory ran out, as torch, TensorFlow, JAX and onnxruntime say it.
 
-    By words, for their classes need not be loaded here, and TorchScript's errors have one for all.
+    By name and words: their classes need not be loaded here, and TorchScript has one for all.
     """
-    return type(error).__name__ == "OutOfMemoryError" or bool(_NO_ROOM.search(str(error)))
+    is_named = type(error).__name__ in ("OutOfMemoryError", "ResourceExhaustedError")
+    return is_named or bool(_NO_ROOM.search(str(error)))
 
 
 def cause(error: BaseException) -> str:

@@ -303,7 +303,7 @@ def test_an_adapter_that_takes_a_device_is_given_it_and_a_user_cannot(
     assert load("with", "m", {"size": "2"}, device="cuda:1") == "cuda:1"
     assert load("with", "m") == "cpu"
     assert load("without", "m", device="cuda:1") == "was not asked"
-    with pytest.raises(BadInput, match=r"no option 'device'; there are: size\."):
+    with pytest.raises(BadInput, match="give --device"):
         registry.load("with", "m", {"device": "cuda"})
 
 
@@ -510,7 +510,7 @@ def four_cards() -> Iterator[list[Any]]:
 @pytest.mark.parametrize(
     ("ranks", "rank", "asked", "found"),
     [
-        (0, 0, None, "cuda"),
+        (0, 0, None, "cuda:0"),
         (0, 0, "cuda:2", "cuda:2"),
         (0, 0, "cpu", "cpu"),
         (4, 3, None, "cuda:3"),
@@ -538,7 +538,7 @@ def test_every_rank_takes_its_own_card(
             find_device(asked)
     else:
         assert find_device(asked) == found
-        own = [torch.device(found)] if ranks and found != "cpu" else []
+        own = [torch.device(found)] if found != "cpu" else []
         assert four_cards == own
 
 

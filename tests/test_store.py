@@ -205,7 +205,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from facebench.engine.extract import extract
-from facebench.features.extractor import Extractor
+from facebench.features.extractor import Extractor, in_batches
 from facebench.cache.store import FeatureStore
 
 class Source:
@@ -220,7 +220,8 @@ class Wide(Extractor):
     name, layer, arithmetic, notes, weights = "wide", "", "fp32", (), {}
     def compute(self, images, batch_size):
         used.append(anonymous())
-        return {"features": torch.ones(len(images), 2048)}
+        (features,) = in_batches(lambda x: (torch.ones(len(x), 2048),), images, batch_size)
+        return {"features": features}
 
 def anonymous():
     lines = Path("/proc/self/status").read_text().splitlines()

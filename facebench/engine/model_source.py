@@ -26,6 +26,10 @@ from facebench.sandbox.limits import DEFAULT, Limits
 from facebench.sandbox.parent import Sandbox
 
 
+_DECIDE = "KERAS_BACKEND", "NVIDIA_TF32_OVERRIDE"
+"""Variables of the environment that decide what computes the images, or how it rounds."""
+
+
 class ModelSource(SamplerSource):
     """The images of a model, sampled in a process of its own while it is needed."""
 
@@ -127,9 +131,7 @@ class ModelSource(SamplerSource):
 
     @property
     def _backend(self) -> str:
-        return " ".join(
-            filter(None, map(os.environ.get, ("KERAS_BACKEND", "NVIDIA_TF32_OVERRIDE")))
-        )
+        return " ".join(filter(None, map(os.environ.get, _DECIDE)))
 
     def _is_named(self, file: str) -> bool:
         return Path(file).is_relative_to(os.path.abspath(self.model.path))

@@ -2,9 +2,9 @@
 
 A million images' features do not fit into memory, in float64 least of all. So metrics do not hold
 them: they ask for the rows they need, which come in one dtype and on one device. That of a tensor
-is its own; NumPy arrays are computed where :mod:`facebench.metrics.device` says. A GPU takes float32
-from the host and makes float64 of it itself; where it is slow in float64, the CPU computes what
-needs that (:mod:`facebench.metrics.double_precision`).
+is its own; for NumPy arrays :mod:`facebench.metrics.device` says it. A GPU takes float32 from the
+host and makes float64 of it itself; where it is slow in float64, the CPU computes what needs that
+(:mod:`facebench.metrics.double_precision`).
 """
 
 from collections.abc import Iterator

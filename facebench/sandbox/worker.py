@@ -84,7 +84,8 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
 
 def _share_gpu(device: str) -> None:
     """Leave the engine its part of the GPU, and have torch compute alike every time."""
-    if device == "cuda" and (torch := sys.modules.get("torch")):
+    torch = sys.modules.get("torch")
+    if device == "cuda" and torch and torch.cuda.is_initialized():
         torch.cuda.set_per_process_memory_fraction(_SHARE)
         torch.backends.cudnn.deterministic = True
 
