@@ -25,7 +25,6 @@ from facebench.sampler import Images
 from facebench.sandbox.limits import DEFAULT, Limits
 from facebench.sandbox.parent import Sandbox
 
-
 _DECIDE = "KERAS_BACKEND", "NVIDIA_TF32_OVERRIDE"
 """Variables of the environment that decide what computes the images, or how it rounds."""
 
