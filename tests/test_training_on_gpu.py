@@ -230,7 +230,7 @@ def test_fewer_gpus_than_processes_are_refused_by_all(
 def test_each_process_takes_its_own_gpu_and_gloo_passes_signals(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[str] = []
+    asked: list[object] = []
 
     def meet(backend: str) -> tuple[int, int]:
         asked.append(backend)
@@ -244,7 +244,7 @@ def test_each_process_takes_its_own_gpu_and_gloo_passes_signals(
         device = choose_device()
         assert device == "cuda:1"
         group = join_group(device, 8)
-    assert asked == ["cuda:1", "cpu:gloo,cuda:nccl"]
+    assert asked == [torch.device("cuda:1"), "cpu:gloo,cuda:nccl"]
     assert (group.rank, group.size) == (1, 2)
 
 

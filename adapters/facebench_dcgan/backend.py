@@ -115,7 +115,7 @@ class _Torch(Backend):
 
         super().__init__(group)
         self.device = ops.zeros(()).device
-        self.numbers = nullcontext() if self.device.type == "cpu" else _numbers_made_there()
+        self.numbers = nullcontext() if self.device.type == "cpu" else _numbers_made_on_the_gpu()
 
     def place(self, images: ImageRows) -> "ImageRows | PlacedImages":
         from facebench.training.images import PlacedImages
@@ -158,7 +158,7 @@ class _Torch(Backend):
             yield
 
 
-def _numbers_made_there() -> AbstractContextManager[Any]:
+def _numbers_made_on_the_gpu() -> AbstractContextManager[Any]:
     """Return a context in which a number's tensor is made on its device.
 
     Keras' optimizers send numbers there in every step (their betas, how many steps were taken), and

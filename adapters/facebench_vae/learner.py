@@ -104,8 +104,8 @@ class VAELearner:
         That fits, unlike for the GAN, because the weights move little in a step.
         """
         decay = min(self.config["ema"], number / (number + 10))  # short while the weights run
-        means: list[Tensor] = [*self.average.parameters()]
-        torch._foreach_lerp_(means, [*self.model.parameters()], 1 - decay)
+        averages: list[Tensor] = [*self.average.parameters()]
+        torch._foreach_lerp_(averages, [*self.model.parameters()], 1 - decay)
         torch._foreach_copy_([*self.average.buffers()], [*self.model.buffers()])
 
 

@@ -16,7 +16,8 @@ def find_device(name: str | None = None) -> str:
         chosen = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         if chosen.type == "cuda":
             chosen = _own_card(chosen)
-        return str(torch.empty(1, device=chosen).device)
+        torch.empty(1, device=chosen)
+        return str(chosen)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise BadInput(f"The device {name!r} cannot be used: {reason}") from error

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from facebench.distributed.process_group import ProcessGroup, meet
-from facebench.distributed.torchrun import own_gpu, world_size
+from facebench.distributed.torchrun import world_size
 from facebench.errors import BadInput
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-BETWEEN_HOSTS = "cpu:gloo"
+SIGNALS_BY = "cpu:gloo"
 """What signals and Python's objects pass by, GPUs or not; gradients of GPUs pass by NCCL."""
 
 
@@ -76,11 +76,11 @@ def choose_device(name: str = "auto") -> str:
     """
     import torch
 
+    from facebench.distributed.device import find_device
+
     if name == "cuda" and not torch.cuda.is_available():
         raise BadInput("torch sees no GPU for --device cuda: leave the option out.")
-    if name == "cpu" or not torch.cuda.is_available():
-        return "cpu"
-    return f"cuda:{own_gpu(torch.cuda.device_count())}" if world_size() > 1 else "cuda"
+    return find_device(None if name == "auto" else name)
 
 
 def join_group(device: str, batch_size: int) -> Group:
@@ -93,12 +93,7 @@ def join_group(device: str, batch_size: int) -> Group:
             f"--batch-size {batch_size} does not split into {size} processes of 2 or more images: "
             f"give a multiple of {size}."
         )
-    if device == "cpu":
-        return Group(*meet(BETWEEN_HOSTS))
-    import torch
-
-    torch.cuda.set_device(device)
-    return Group(*meet(f"{BETWEEN_HOSTS},cuda:nccl"))
+    return Group(*meet(SIGNALS_BY if device == "cpu" else f"{SIGNALS_BY},cuda:nccl"))
 
 
 ALONE = Group()
