@@ -6,6 +6,7 @@
 
 Everything below is loaded on first use, so that ``import facebench`` costs nothing:
 
+- :func:`facebench.score`: two sets of images and one answer
 - :func:`facebench.evaluate`: score generators against a reference data set
 - :func:`facebench.compare`: two Results, metric by metric
 - :func:`facebench.load`: a sampler from an adapter's name and a path
@@ -22,9 +23,10 @@ _LAZY = {
     "evaluate": ("facebench.engine", "evaluate"),
     "load": ("facebench.plugins.registry", "load"),
     "metrics": ("facebench.metrics", None),
+    "score": ("facebench.engine.score", "score"),
 }
 
-__all__ = ["__version__", "compare", "evaluate", "load", "metrics"]
+__all__ = ["__version__", "compare", "evaluate", "load", "metrics", "score"]
 
 
 def __getattr__(name: str) -> Any:

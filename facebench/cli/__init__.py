@@ -26,6 +26,7 @@ _COMMANDS = {
     "sample": "facebench.cli.play:sample",
     "interpolate": "facebench.cli.play:interpolate",
     "traverse": "facebench.cli.play:traverse",
+    "score": "facebench.cli.score:score",
     "eval": "facebench.cli.evaluate:evaluate",
     "report": "facebench.cli.report:report",
     "compare": "facebench.cli.compare:compare",
@@ -45,6 +46,8 @@ def cli() -> None:
     """Evaluate and benchmark face generators.
 
     \b
+    Two folders of pictures, one answer:
+      facebench score photographs samples
     From photographs to a leaderboard:
       facebench data prepare img_align_celeba.zip faces64 --crop celeba
       facebench train pca --data faces64 --out runs/pca

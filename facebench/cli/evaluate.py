@@ -3,27 +3,23 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from facebench.cli.engine_options import (
+    engine_options,
+    extractor_option,
+    metrics_option,
+    mode_option,
+    opened,
+)
 from facebench.distributed.launch import processes_option
 from facebench.errors import BadInput
-from facebench.metrics.modes import DEFAULT, MODES
-from facebench.metrics.table import METRICS
-from facebench.options import limit_options, seed_option
-from facebench.progress import bar
 from facebench.results.result import Result
 
-
-def _weight_files(
-    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
-) -> dict[str, Path]:
-    pairs = [value.partition("=") for value in values]
-    for name, equals, path in pairs:
-        if not (name and equals and path):
-            raise click.BadParameter("give NAME=FILE, e.g. inception=weights.pth")
-    return {name: Path(path) for name, _, path in pairs}
+if TYPE_CHECKING:
+    from facebench.engine import Evaluation
 
 
 @click.command("eval")
@@ -36,9 +32,9 @@ def _weight_files(
 @click.option(
     "--reference",
     required=True,
-    type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Prepared data set to compare with.",
+    help="What to compare with: a prepared data set, pictures in any form that is read, or a "
+    "model.",
 )
 @click.option(
     "--num",
@@ -54,27 +50,9 @@ def _weight_files(
     metavar="DIR",
     help="Folder for results and board; an existing one is added to.",
 )
-@click.option(
-    "--extractor",
-    default="inception",
-    show_default=True,
-    metavar="NAME[@LAYER]",
-    help="Network whose features are compared: inception, random (needs no download), "
-    "one of torch-fidelity's (vgg16, clip-vit-b-32, dinov2-vit-l-14, ...), "
-    "or your own as MODULE:FUNCTION or FILE.py:FUNCTION.",
-)
-@click.option(
-    "--metrics",
-    metavar="KEY,...",
-    help=f"Any of {', '.join(METRICS)}.  [default: all that the extractor serves]",
-)
-@click.option(
-    "--mode",
-    default=DEFAULT,
-    show_default=True,
-    type=click.Choice(list(MODES)),
-    help="Whose definitions to follow, where another tool's number must be met.",
-)
+@extractor_option
+@metrics_option("all that the extractor serves")
+@mode_option
 @click.option(
     "--sanity",
     is_flag=True,
@@ -83,71 +61,23 @@ def _weight_files(
 )
 @click.option(
     "--split",
-    default="holdout",
-    show_default=True,
     type=click.Choice(["train", "holdout", "all"]),
-    help="Images of the reference to compare with.",
+    help="Images of a prepared data set to compare with.  [default: holdout]",
 )
-@seed_option("Seed of the first image.")
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    metavar="IMAGES",
-    help="Images at a time; no score depends on it.  [default: by the memory there is]",
-)
-@click.option(
-    "--precision",
-    default="fp32",
-    show_default=True,
-    type=click.Choice(["fp32", "tf32", "bf16"]),
-    help="The network's arithmetic: fp32 is exact; tf32 (GPUs only) and bf16 are faster, and their "
-    "results are ranked apart.",
-)
-@click.option(
-    "--compile/--no-compile",
-    "compiled",
-    default=None,
-    help="Compile Inception first, which takes up to some minutes.  "
-    "[default: from 50,000 images a model, 10,000 in bf16]",
-)
-@click.option(
-    "--weights",
-    multiple=True,
-    callback=_weight_files,
-    metavar="NAME=FILE",
-    help="Take a network's weights (inception, alexnet, vgg16) from a file; may be repeated.",
-)
-@click.option(
-    "--trust-weights",
-    is_flag=True,
-    help="Accept weight files whose digest is not the known one, and torch-fidelity's own loading "
-    "of networks that facebench has no digest for (DINOv2's runs code of its repository).",
-)
-@click.option("--offline", is_flag=True, help="Download nothing: refuse where weights are missing.")
-@limit_options
-@click.option("--device", metavar="DEVICE", help="Torch device.  [default: a GPU if there is one]")
+@engine_options
 @processes_option()
-def evaluate(
-    models: str,
-    metrics: str | None,
-    weights: dict[str, Path],
-    trust_weights: bool,
-    offline: bool,
-    time_limit: float,
-    memory_limit: float | None,
-    sampler_threads: int | None,
-    out: Path,
-    **options: Any,
-) -> None:
+def evaluate(models: str, reference: str, out: Path, **options: Any) -> None:
     """Score models against a data set; draw the board.
 
     Every model runs in a process of its own. Features are kept, so a run that was stopped goes on
-    where it was, and adding a model or a metric computes only what is missing.
+    where it was, and adding a model or a metric computes only what is missing. For two folders of
+    pictures and one answer, see `facebench score`.
 
     \b
     Examples:
       facebench eval --models dcgan,vae,pca --reference faces64 --num 1000
       facebench eval --models theirs=images:their_samples.zip --reference faces64
+      facebench eval --models theirs=images:their_samples --reference photographs --num 1000
       facebench eval --models gan=torchscript+latent=uniform+size=100:gan.pt --reference faces64
       facebench eval --models mine=vae:runs/vae-large --reference faces64 --metrics fid,kid
       facebench eval --models dcgan --reference faces64 --num 1000 --sanity
@@ -158,33 +88,43 @@ def evaluate(
       facebench eval --models pca --reference faces64 --weights inception=weights.pth
     """
     from facebench.engine import evaluate
-    from facebench.sandbox.limits import limits_of
-    from facebench.weights import WeightSource
 
     evaluation = evaluate(
         models,
+        reference,
         out=out,
-        metrics=metrics,
-        weights=WeightSource(weights, trust_weights, track=bar, offline=offline),
-        limits=limits_of(time_limit, memory_limit, sampler_threads),
-        command=shlex.join(["facebench", *sys.argv[1:]]),
-        track=bar,
+        command=command_line(),
         announce=_announce,
-        **options,
+        **opened(**options),
     )
-    for name, error in evaluation.failures.items():
-        click.echo(f"Error: {name}: {error}", err=True)
-    failed = [(r.model, *failure) for r in evaluation.results for failure in r.failed.items()]
-    for name, key, why in failed:
-        click.echo(f"Error: {name}: {key} could not be computed: {why}", err=True)
+    say_failures(evaluation)
     if evaluation.results:
         from facebench.cli.report import write_reports
 
         write_reports(out)
-    if evaluation.failures:
-        bad_input = any(isinstance(e, BadInput) for e in evaluation.failures.values())
-        sys.exit(2 if bad_input else 1)
-    if failed:
+    exit_as(evaluation)
+
+
+def command_line() -> str:
+    """Return what was typed, to be recorded in Results."""
+    return shlex.join(["facebench", *sys.argv[1:]])
+
+
+def say_failures(evaluation: "Evaluation") -> None:
+    """Say which rows and which metrics failed, and why."""
+    for name, error in evaluation.failures.items():
+        click.echo(f"Error: {name}: {error}", err=True)
+    for result in evaluation.results:
+        for key, why in result.failed.items():
+            click.echo(f"Error: {result.model}: {key} could not be computed: {why}", err=True)
+
+
+def exit_as(evaluation: "Evaluation") -> None:
+    """Exit with 2 for bad input, 1 for another failure; return where there was none."""
+    failures = evaluation.failures.values()
+    if failures:
+        sys.exit(2 if any(isinstance(error, BadInput) for error in failures) else 1)
+    if any(result.failed for result in evaluation.results):
         sys.exit(1)
 
 

@@ -10,14 +10,18 @@
 import io
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from facebench.errors import BadInput
 
 _REFUSED = Image.DecompressionBombError, Warning
+_LYING = 5  # EXIF orientations from here on exchange width and height
 FORMATS = "AVIF BMP DIB GIF JPEG JPEG2000 MPO PNG PPM TGA TIFF WEBP".split()
 """Pixels all of them. Pillow knows others by their content, whatever the suffix: for EPS, a
 program, it starts Ghostscript."""
@@ -29,13 +33,37 @@ class Unreadable(BadInput):
 
 def decode(name: str, data: bytes) -> Image.Image:
     """Return the picture in `data` as 8-bit RGB, or raise :class:`Unreadable` naming `name`."""
+    with _refusing(name), Image.open(io.BytesIO(data), formats=_formats()) as image:
+        image.load()
+        return to_rgb(ImageOps.exif_transpose(image))
+
+
+class Glance(NamedTuple):
+    """What a picture's file says of itself: nothing is decoded."""
+
+    format: str
+    """By Pillow's name, e.g. "JPEG"."""
+    width: int
+    height: int
+
+
+def glance(name: str, data: bytes) -> Glance:
+    """Return format and size of the picture in `data` as :func:`decode` would give it."""
+    with _refusing(name), Image.open(io.BytesIO(data), formats=_formats()) as image:
+        width, height = image.size
+        if image.getexif().get(ExifTags.Base.Orientation, 1) >= _LYING:
+            width, height = height, width
+        return Glance(image.format or "", width, height)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """Raise :class:`Unreadable`, naming `name`, for whatever Pillow makes of a broken file."""
     try:
         with warnings.catch_warnings():
             # Pillow warns at 89 megapixels and refuses twice that: no face data set needs either.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_formats()) as image:
-                image.load()
-                return to_rgb(ImageOps.exif_transpose(image))
+            yield
     except UnidentifiedImageError as error:
         raise Unreadable(f"{name} is not a picture that Pillow can read.") from error
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, *_REFUSED) as error:

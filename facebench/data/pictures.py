@@ -36,6 +36,8 @@ class Pictures:
     """The sha256 of all of them and, of files, of their names."""
     left_out: Sequence[str] = ()
     """What else lies there, printable."""
+    read: Callable[[int], bytes] | None = None
+    """Return a picture's file as it is; None where the source is an array of pixels."""
 
 
 def open_pictures(path: Path) -> Pictures:
@@ -60,7 +62,11 @@ def _of_files(path: Path) -> Pictures:
     def load(index: int) -> Image.Image:
         return decode(shown(files.names[index]), files.read(files.names[index]))
 
-    return Pictures([plain(name) for name in files.names], load, files.digest, files.left_out)
+    def read(index: int) -> bytes:
+        return files.read(files.names[index])
+
+    names = [plain(name) for name in files.names]
+    return Pictures(names, load, files.digest, files.left_out, read=read)
 
 
 def random_order(count: int, seed: int = 0) -> Int64[np.ndarray, " n"]:

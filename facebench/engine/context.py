@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from facebench import features
 from facebench.data.dataset import Dataset
-from facebench.distributed.device import find_device
 from facebench.distributed.ranks import ALONE, Ranks
 from facebench.engine.batch_size import choose_batch_size
 from facebench.engine.metric_choice import check_count, choose_metrics
+from facebench.engine.real_images import RealImages
 from facebench.errors import BadInput
 from facebench.features.extractor import Extractor
 from facebench.metrics.modes import Mode, find_mode
@@ -28,11 +28,13 @@ COMPILE_FROM: Mapping[Precision, int] = {"fp32": 50_000, "tf32": 50_000, "bf16":
 class Context:
     """Everything but the model."""
 
-    dataset: Dataset
+    real: RealImages
     seeds: range
+    everything: bool
+    """Whether pictures are all taken, however many seeds there are for others."""
     metrics: Sequence[Metric]
-    network: Extractor
-    """The one whose features the distances are taken in."""
+    networks: Sequence[Extractor]
+    """Those whose features the distances are taken in; all other metrics are of the first."""
     lpips: Extractor | None
     mode: Mode
     precision: Precision
@@ -43,9 +45,14 @@ class Context:
     limits: Limits = DEFAULT_LIMITS
 
     @property
+    def network(self) -> Extractor:
+        """The first network."""
+        return self.networks[0]
+
+    @property
     def extractors(self) -> list[Extractor]:
         """All networks that every image passes."""
-        return [self.network, *([self.lpips] if self.lpips else [])]
+        return [*self.networks, *([self.lpips] if self.lpips else [])]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -53,30 +60,29 @@ class Context:
         networks = (note for extractor in self.extractors for note in extractor.notes)
         return *networks, *(row.note for row in self.metrics if row.note)
 
-    @property
-    def protocol(self) -> Protocol:
-        """What makes scores comparable with others."""
-        info = self.dataset.info
+    def protocol(self, num: int) -> Protocol:
+        """Return what makes scores of `num` images comparable with others."""
+        real = self.real
         return Protocol(
-            dataset=self.dataset.name,
-            dataset_digest=self.dataset.digest,
-            split=self.dataset.part,
-            crop=info["crop"],
-            size=self.dataset.size,
-            filter=info["filter"],
-            extractor=self.network.name,
-            layer=self.network.layer,
+            dataset=real.name,
+            dataset_digest=real.digest,
+            split=real.split,
+            crop=real.crop,
+            size=real.size,
+            filter=real.filter,
+            extractor=",".join(network.name for network in self.networks),
+            layer=",".join(filter(None, (network.layer for network in self.networks))),
             mode=self.mode.name,
-            weights=self.network.weights,
+            weights={name: sha for each in self.networks for name, sha in each.weights.items()},
             precision=self.precision,
-            num=len(self.seeds),
-            num_reference=len(self.dataset),
+            num=num,
+            num_reference=len(real),
         )
 
     @property
-    def training(self) -> Dataset:
-        """The images that models were trained on, as far as this data set can tell."""
-        return self.dataset.split("train")
+    def training(self) -> Dataset | None:
+        """The images that models were trained on, as far as the reference can tell."""
+        return self.real.training
 
     @property
     def asks_of_copies(self) -> bool:
@@ -85,9 +91,10 @@ class Context:
 
 
 def make_context(
-    dataset: Dataset,
+    real: RealImages,
     *,
     num: int | None,
+    everything: bool,
     seed: int,
     extractor: str,
     metrics: Sequence[str] | None,
@@ -97,7 +104,7 @@ def make_context(
     precision: Precision,
     compiled: bool | None,
     weights: WeightSource,
-    device: str | None,
+    device: str,
     track: Track,
     limits: Limits,
 ) -> Context:
@@ -107,32 +114,57 @@ def make_context(
     if seed < 0:
         raise BadInput(f"--seed {seed} is negative; seeds count from 0.")
     definitions = find_mode(mode)
-    name = extractor.removesuffix("@2048")  # inception by its full name
-    rows = choose_metrics(name, metrics, definitions, sanity)
-    check_count(rows, len(dataset), f"the {dataset.part} split")
-    num = len(dataset) if num is None else num
+    names = extractor_names(extractor)
+    rows = choose_metrics(names, metrics, definitions, real, sanity)
+    check_count(rows, len(real), f"{real.name} ({real.split})")
+    num = len(real) if num is None else num
     check_count(rows, num, "--num")
     ranks = Ranks.join()
-    place = find_device(device)
-    _check_precision(precision, place)
-    if compiled is None:
-        compiled = num >= COMPILE_FROM[precision] and name.startswith("inception")
+    _check_precision(precision, device)
+    networks = [
+        features.create(
+            name,
+            weights,
+            device,
+            definitions.resize,
+            precision,
+            compiled if compiled is not None else _pays(name, num, precision),
+            load=False,
+        )
+        for name in names
+    ]
     return Context(
-        dataset=dataset,
+        real=real,
         seeds=range(seed, seed + num),
+        everything=everything,
         metrics=rows,
-        network=features.create(
-            name, weights, place, definitions.resize, precision, compiled, load=False
-        ),
-        lpips=_lpips(rows, weights, place),
+        networks=networks,
+        lpips=_lpips(rows, weights, device),
         mode=definitions,
         precision=precision,
-        batch_size=batch_size or choose_batch_size(place),
-        device=place,
+        batch_size=batch_size or choose_batch_size(device),
+        device=device,
         track=track if ranks.leads else silent,
         ranks=ranks,
         limits=limits,
     )
+
+
+def extractor_names(extractor: str) -> list[str]:
+    """Return the networks that a text with commas names.
+
+    >>> extractor_names("inception@2048, random")
+    ['inception', 'random']
+    """
+    names = [each.strip().removesuffix("@2048") for each in extractor.split(",") if each.strip()]
+    if not names or len({*names}) < len(names):
+        raise BadInput(f"--extractor {extractor!r} names a network twice, or none: name each once.")
+    return names
+
+
+def _pays(name: str, num: int, precision: Precision) -> bool:
+    """Say whether so many images are worth compiling the network for."""
+    return num >= COMPILE_FROM[precision] and name.startswith("inception")
 
 
 def _check_precision(precision: Precision, device: str) -> None:

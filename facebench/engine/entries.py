@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,11 @@ import numpy as np
 from facebench.engine.sanity import SanityRow
 from facebench.errors import BadInput
 from facebench.plugins.model_spec import Model, check_name, parse_models, parse_named
-from facebench.sampler import Sampler
+from facebench.sampler import Sampler, checked
+from facebench.samplers.picture_set import PictureSet, of_array
+
+PICTURES = "images"
+"""The adapter of pictures that are there already."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,24 @@ class ObjectRow:
         return str(self.path)
 
 
-Entry = Model | ObjectRow | SanityRow
+@dataclass(frozen=True, eq=False)
+class PicturesRow:
+    """Pictures that somebody has: files, or an array of this process."""
+
+    name: str
+    open: Callable[[], PictureSet]
+    path: Path
+    target: str
+    """What a Result records of them."""
+    adapter: str = PICTURES
+
+    @cached_property
+    def pictures(self) -> PictureSet:
+        """The pictures, opened when they are first asked for."""
+        return self.open()
+
+
+Entry = Model | ObjectRow | PicturesRow | SanityRow
 """Whatever becomes a row of the board."""
 
 Models = Any
@@ -40,9 +62,26 @@ Models = Any
 or a mapping of names to these."""
 
 
-def parse_entries(models: Models) -> list[Model | ObjectRow]:
+Given = Model | ObjectRow | PicturesRow
+
+
+def parse_entries(models: Models) -> list[Given]:
     """Return the rows that `models` means, or raise BadInput."""
-    rows = [_in_its_place(row) for row in _rows(models)]
+    return require_names([_in_its_place(row) for row in _rows(models)])
+
+
+def parse_one(name: str, value: Any) -> Given:
+    """Return the row `name` that `value` means: a path alone is a run, or pictures."""
+    if isinstance(value, str | PathLike) and (path := Path(value).expanduser()).exists():
+        is_run = (path / "config.json").is_file()
+        value = parse_named(name, f"{value}") if is_run else Model(name, PICTURES, path)
+    elif isinstance(value, str | PathLike) and ":" not in str(value):
+        raise BadInput(f"There is no file or folder {value}: check the path.")
+    return _in_its_place(_row(name, value))
+
+
+def require_names(rows: list[Given]) -> list[Given]:
+    """Return `rows` if no two have one name, else raise BadInput."""
     names = [row.name for row in rows]
     for name in names:
         if names.count(name) > 1:
@@ -53,7 +92,7 @@ def parse_entries(models: Models) -> list[Model | ObjectRow]:
     return rows
 
 
-def _rows(models: Models) -> Iterable[Model | ObjectRow]:
+def _rows(models: Models) -> Iterable[Given]:
     match models:
         case str():
             return parse_models(models)
@@ -64,22 +103,36 @@ def _rows(models: Models) -> Iterable[Model | ObjectRow]:
     return [_row("", models)]
 
 
-def _row(name: str, value: Any) -> Model | ObjectRow:
+def _row(name: str, value: Any) -> Given:
     match value:
-        case Model():
+        case Model() | ObjectRow() | PicturesRow():
             return replace(value, name=name or value.name)
         case str() | PathLike():
             return parse_named(name or Path(value).stem, str(value))
+        case np.ndarray():
+            return _of_array(check_name(name or "array"), value)
     name = name or re.sub(r"\W", "", getattr(value, "__name__", type(value).__name__))
     sampler = _sampler(check_name(name), value)
     return ObjectRow(name, lambda _: sampler, Path(_origin(value)))
 
 
-def _in_its_place(row: Model | ObjectRow) -> Model | ObjectRow:
-    """Return a model whose code is this program's own as an object: no other process has it."""
-    if isinstance(row, Model) and row.code.startswith("__main__:"):
+def _of_array(name: str, images: np.ndarray) -> PicturesRow:
+    try:
+        pictures = of_array(checked(images, len(images)), name)
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{name} is no array of images: {error}.") from error
+    return PicturesRow(name, lambda: pictures, Path(name), f"an array {images.shape}")
+
+
+def _in_its_place(row: Given) -> Given:
+    """Return what needs no process of its own as what is opened in this one."""
+    if not isinstance(row, Model):
+        return row
+    if row.code.startswith("__main__:"):  # no other process has it
         return ObjectRow(row.name, row.open, Path(row.target))
-    return row
+    if row.adapter != PICTURES:
+        return row
+    return PicturesRow(row.name, lambda: row.open().pictures, row.path, row.target)  # type: ignore[attr-defined]
 
 
 def _sampler(name: str, value: Any) -> Sampler:

@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
-from facebench.data.dataset import Split, open_dataset
-from facebench.engine.context import make_context
+from facebench.data.dataset import Split
+from facebench.distributed.device import find_device
+from facebench.engine.context import Context, make_context
 from facebench.engine.entries import Entry, Models, parse_entries
+from facebench.engine.jobs import row_job
+from facebench.engine.real_images import open_real
 from facebench.engine.reference import extract_reference
 from facebench.engine.results_folder import earlier, require_writable
 from facebench.engine.row import evaluate_row
-from facebench.engine.sanity import sanity_rows
+from facebench.engine.sanity import SanityRow, sanity_rows
 from facebench.errors import BadInput, as_failure, concerns_all
 from facebench.metrics.modes import DEFAULT
 from facebench.numerics.precision import Precision
@@ -32,15 +35,16 @@ class Evaluation:
 
 def evaluate(
     models: Models,
-    reference: Path | str,
+    reference: Any,
     *,
     num: SupportsIndex | float | None = None,
+    everything: bool = False,
     out: Path | str | None = None,
     extractor: str = "inception",
     metrics: str | Iterable[str] | None = None,
     mode: str = DEFAULT,
     sanity: bool = False,
-    split: Split = "holdout",
+    split: Split | None = None,
     seed: SupportsIndex = 0,
     batch_size: SupportsIndex | None = None,
     precision: Precision = "fp32",
@@ -52,7 +56,7 @@ def evaluate(
     track: Track = silent,
     announce: Callable[[Result], object] = lambda _: None,
 ) -> Evaluation:
-    """Score `models` against a prepared data set. A model that fails does not stop the others.
+    """Score `models` against real images. A model that fails does not stop the others.
 
     Started by torchrun, the processes share the work, and only the first returns Results.
 
@@ -63,16 +67,19 @@ def evaluate(
     Args:
         models: as on the command line, ``"dcgan,mine=vae:path"``; or a sampler, or a function of
             seeds; or a list of such, or a mapping of names to such.
-        reference: folder of the prepared data set.
+        reference: what to compare with: the folder of a prepared data set, pictures in any form
+            that is read, a model, an array of images, or a sampler.
         num: images drawn from each model; as many as the reference has by default.
+        everything: take all pictures of those that have so many and no more.
         out: results folder, to which each Result is written as soon as it is known, with the
             model's sample grid; nothing is written without it.
-        extractor: see :func:`facebench.features.create`.
+        extractor: see :func:`facebench.features.create`; of several, with commas between them,
+            all give distances, the first one everything else.
         metrics: keys of :data:`facebench.metrics.table.METRICS`, as a list or with commas between
             them; all that fit by default.
         mode: whose definitions are followed, see :data:`facebench.metrics.modes.MODES`.
         sanity: add rows of training images in disguise, whose place is known beforehand.
-        split: which images of the reference to compare with.
+        split: which images of a prepared data set to compare with, by default the hold-out.
         seed: the first seed; image *i* is drawn from seed ``seed + i``.
         batch_size: images at a time, as many as memory allows by default; no score depends on it.
         precision: the network's arithmetic, exact float32 unless a faster one is asked for.
@@ -92,13 +99,14 @@ def evaluate(
     if out and out.exists() and not out.is_dir():
         raise BadInput(f"{out} is a file: name a folder for the results.")
     chosen = parse_entries(models)
-    dataset = open_dataset(Path(reference).expanduser()).by_content()
     if not isinstance(weights, WeightSource):
         files = {name: Path(file).expanduser() for name, file in dict(weights or {}).items()}
         weights = WeightSource(files, track=track)
+    count, place, limits = _whole("num", num), find_device(device), limits or Limits()
     context = make_context(
-        dataset.split(split),
-        num=_whole("num", num),
+        open_real(reference, split, count, limits, place),
+        num=count,
+        everything=everything,
         seed=_whole("seed", seed) or 0,
         extractor=extractor,
         metrics=split_keys(metrics),
@@ -108,17 +116,18 @@ def evaluate(
         precision=precision,
         compiled=compiled,
         weights=weights,
-        device=device,
+        device=place,
         track=track,
-        limits=limits or Limits(),
+        limits=limits,
     )
-    entries: list[Entry] = [*chosen, *(sanity_rows(context) if sanity else [])]
+    entries: list[Entry] = [*chosen, *(_sanity(context) if sanity else [])]
     if not entries:
         raise BadInput('There is no model to evaluate: give "NAME", {"NAME": sampler} or a list.')
     if out:
         require_writable(out)
         for entry in entries:
-            earlier(entry.name, context, out)  # refused now rather than after an hour
+            protocol = context.protocol(len(row_job(entry, context).seeds))
+            earlier(entry.name, protocol, out)  # refused now rather than after an hour
     real = extract_reference(context)
     results: list[Result] = []
     failures: dict[str, Exception] = {}
@@ -134,6 +143,12 @@ def evaluate(
             results.append(result)
             announce(result)
     return Evaluation(results, failures if context.ranks.leads else {})
+
+
+def _sanity(context: Context) -> list[SanityRow]:
+    real = context.real
+    others = real.training if real.is_apart else None
+    return sanity_rows(others, len(context.seeds), f"{real.name} ({real.split})")
 
 
 def split_keys(metrics: str | Iterable[str] | None) -> Sequence[str] | None:

@@ -19,16 +19,14 @@ import numpy as np
 
 from facebench.cache.store import FeatureStore
 from facebench.distributed.ranks import ALONE, Ranks
-from facebench.engine.block import Block, Chunk, Preview, look_at
+from facebench.engine.block import Block, Chunk, Preview, arrange, look_at
 from facebench.engine.environment import versions
 from facebench.engine.keeper import Keeper
 from facebench.engine.phase_costs import Meter
-from facebench.engine.sources import ImageSource, Key
-from facebench.errors import BadInput, RowFailed
+from facebench.engine.sources import ImageSource, Key, runs
+from facebench.errors import RowFailed
 from facebench.features.extractor import Extractor, Record
-from facebench.numerics.transfer import send
 from facebench.progress import Track, silent
-from facebench.sampler import Images
 
 CHUNK = 256
 """Images a record: 9 s of Inception on two cores."""
@@ -42,7 +40,6 @@ def extract(
     extractors: Sequence[Extractor],
     store: FeatureStore,
     *,
-    size: int,
     batch_size: int = 64,
     device: str = "cpu",
     ranks: Ranks = ALONE,
@@ -59,7 +56,6 @@ def extract(
         seeds: which images.
         extractors: the networks.
         store: what is there already is taken from it, and what is computed is kept in it.
-        size: the height and width in pixels that the images must have.
         batch_size: images per call of the sampler and of a network; no result depends on it.
         device: the device the networks are on, part of the records' keys.
         ranks: the processes that share the work.
@@ -80,11 +76,11 @@ def extract(
         mine = [chunks[i] for i, owner in owners.items() if owner == ranks.rank]
         blocks = _split(mine, math.ceil(batch_size / CHUNK))
         with ranks.together(), Keeper(store, found) as keeper:
-            sampled = _sampled(source, blocks, size, batch_size, meter)
+            sampled = _sampled(source, blocks, batch_size, meter)
             for block in track(blocks, description, len(blocks)):
                 images = next(sampled)
                 with meter.phase("looking at them"):
-                    there = send(np.concatenate(images), device)
+                    there = arrange(block, images, device)
                     keeper.keep(look_at(block, there, found, batch_size))
             if blocks:
                 with meter.phase("looking at them"):
@@ -94,15 +90,17 @@ def extract(
 
 
 def _sampled(
-    source: ImageSource, blocks: Sequence[Block], size: int, batch_size: int, meter: Meter
+    source: ImageSource, blocks: Sequence[Block], batch_size: int, meter: Meter
 ) -> Generator[list[np.ndarray]]:
-    """Yield the images of each block, sampled batch by batch."""
+    """Yield the images of each block, sampled batch by batch, in runs of one size."""
     seeds = [list(itertools.chain(*(chunk.seeds for chunk in block))) for block in blocks]
     batches = [_split(each, batch_size) for each in seeds]
     with contextlib.closing(source.batches(list(itertools.chain(*batches)))) as images:
         for wanted, split in zip(seeds, batches, strict=True):
             with meter.phase("waiting for images"):
-                sampled = [_sized(each, size) for each in itertools.islice(images, len(split))]
+                sampled = [
+                    run for each in itertools.islice(images, len(split)) for run in runs(each)
+                ]
             meter.images += len(wanted)
             _require_all(sampled, len(wanted))
             yield sampled
@@ -126,7 +124,7 @@ def _chunks(
     chunks = []
     for key, part in zip(ranks.told(found), parts, strict=True):
         first = part.start - seeds.start
-        shown = [*extractors, Preview()] if first == 0 else extractors
+        shown = [*extractors, Preview(source.preview_side)] if first == 0 else extractors
         keys = {each: _key(key, part, first, each, device) for each in shown}
         chunks.append(Chunk(part, first, keys))
     return chunks
@@ -149,24 +147,6 @@ def _key(source: Key, seeds: range, first: int, extractor: Extractor, device: st
 
 def _split(items: Sequence[T], length: int) -> list[Sequence[T]]:
     return [items[start : start + length] for start in range(0, len(items), length)]
-
-
-def _sized(images: Images, size: int) -> Images:
-    """Return `images` if they are of the size wanted: the first batch tells."""
-    height, width = images.shape[2:]
-    if (height, width) == (size, size):
-        return images
-    reference = f"its images are {width}×{height} and the reference is {size}×{size}"
-    if height == width and 8 <= width <= 1024:
-        raise BadInput(
-            f"{reference}: give a reference of that size, made with facebench data prepare --size "
-            f"{width}, or bring pictures to its size by facebench data prepare PICTURES OUT --size "
-            f"{size} and name images:OUT/images.npy."
-        )
-    raise BadInput(  # which no reference can be
-        f"{reference}: save them as pictures, if they are none yet, run facebench data prepare "
-        f"PICTURES OUT --size {size}, with the reference's --crop, and name images:OUT/images.npy."
-    )
 
 
 def _require_all(sampled: Sequence[np.ndarray], count: int) -> None:

@@ -1,7 +1,7 @@
 """What has to be extracted: every process runs the same jobs, each its own share of them."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,15 @@ from facebench.cache.paths import cache_folder
 from facebench.cache.store import TEMPORARY, FeatureStore
 from facebench.data.dataset import Dataset
 from facebench.engine.block import Preview
+from facebench.engine.comparability import Side, Size
 from facebench.engine.context import Context
-from facebench.engine.entries import Entry, ObjectRow
+from facebench.engine.entries import Entry, ObjectRow, PicturesRow
 from facebench.engine.extract import extract
 from facebench.engine.model_source import ModelSource
 from facebench.engine.phase_costs import Meter
+from facebench.engine.real_images import RealImages
 from facebench.engine.sanity import SanityRow
-from facebench.engine.sources import DatasetSource, ObjectSource, SamplerSource
+from facebench.engine.sources import DatasetSource, ImageSource, ObjectSource, PictureSource
 from facebench.metrics.feature_sets import FeatureSet
 from facebench.sampler import Images
 
@@ -25,7 +27,7 @@ from facebench.sampler import Images
 class Job(NamedTuple):
     """Some images of one source, and what progress shows of them."""
 
-    source: DatasetSource | SamplerSource
+    source: ImageSource
     seeds: range
     label: str
 
@@ -33,21 +35,38 @@ class Job(NamedTuple):
 class Extracted(NamedTuple):
     """What the networks make of the images of a job."""
 
-    features: FeatureSet
+    sets: Mapping[str, FeatureSet]
+    """By the network's name; LPIPS' moments and logits are with the first."""
     preview: Images
-    """The first images themselves."""
+    """The first images themselves, to be looked at."""
+    sizes: frozenset[Size]
+    """Heights and widths of the first images."""
+
+    @property
+    def features(self) -> FeatureSet:
+        """What the first network makes of them."""
+        return next(iter(self.sets.values()))
 
 
 def row_job(entry: Entry, context: Context) -> Job:
     """Return what has to be extracted of one row."""
+    seeds = context.seeds
     match entry:
         case SanityRow():
-            return Job(entry.source(), range(len(context.seeds)), entry.name)
+            return Job(entry.source(), range(len(seeds)), entry.name)
+        case PicturesRow():
+            count = len(entry.pictures)
+            seeds = range(context.seeds.start, count) if context.everything else seeds
+            return Job(PictureSource(entry.pictures), seeds, entry.name)
         case ObjectRow():
             opened = partial(entry.open, context.device)
-            return Job(ObjectSource(opened), context.seeds, entry.name)
-    source = ModelSource(entry, context.limits, context.device)
-    return Job(source, context.seeds, entry.name)
+            return Job(ObjectSource(opened), seeds, entry.name)
+    return Job(ModelSource(entry, context.limits, context.device), seeds, entry.name)
+
+
+def real_job(real: RealImages) -> Job:
+    """Return what has to be extracted of the reference."""
+    return Job(real.source(), real.seeds, "Reference")
 
 
 def dataset_job(dataset: Dataset, count: int, label: str) -> Job:
@@ -57,13 +76,13 @@ def dataset_job(dataset: Dataset, count: int, label: str) -> Job:
 
 def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | None:
     """Extract what is not kept yet; of several processes the leading one returns everything."""
+    lpips = context.lpips if _has_pairs(job.source) else None
     with _store(job.source) as store:
         records = extract(
             job.source,
             job.seeds,
-            context.extractors,
+            [*context.networks, *([lpips] if lpips else [])],
             store,
-            size=context.dataset.size,
             batch_size=context.batch_size,
             device=context.device,
             ranks=context.ranks,
@@ -73,10 +92,31 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
         )
     if not context.ranks.leads:
         return None
-    main = records[context.network.name]
-    pairs = records[context.lpips.name] if context.lpips else None
-    found = FeatureSet(main["features"], main.get("logits"), pairs)
-    return Extracted(found, records[Preview.name]["images"])
+    pairs = records[lpips.name] if lpips else None
+    sets = {
+        network.name: FeatureSet(
+            records[network.name]["features"],
+            records[network.name].get("logits"),
+            None if place else pairs,
+        )
+        for place, network in enumerate(context.networks)
+    }
+    shown = records[Preview.name]
+    return Extracted(sets, shown["images"], frozenset(map(tuple, shown["sizes"].tolist())))
+
+
+def side_of(job: Job, extracted: Extracted) -> Side:
+    """Return what must be known of the images of a job when they are compared with others."""
+    source, count = job.source, len(job.seeds)
+    if isinstance(source, PictureSource):
+        looks = source.pictures.looks
+        return Side(count, frozenset(looks.sizes), frozenset(looks.formats))
+    return Side(count, extracted.sizes, is_prepared=isinstance(source, DatasetSource))
+
+
+def _has_pairs(source: ImageSource) -> bool:
+    """Say whether images are of one size, as LPIPS wants them."""
+    return not isinstance(source, PictureSource) or len(source.pictures.looks.sizes) == 1
 
 
 @contextmanager

@@ -2,29 +2,54 @@
 
 from collections.abc import Sequence
 
+from facebench.engine.real_images import RealImages
 from facebench.errors import BadInput
 from facebench.metrics.modes import Mode
 from facebench.metrics.table import METRICS, Metric
 
 
 def choose_metrics(
-    extractor: str, keys: Sequence[str] | None, mode: Mode, sanity: bool = False
+    extractors: Sequence[str],
+    keys: Sequence[str] | None,
+    mode: Mode,
+    real: RealImages,
+    sanity: bool = False,
 ) -> list[Metric]:
-    """Return the rows that `keys` name; by default all that `extractor` and `mode` can serve.
+    """Return the rows that `keys` name; by default all that everything else can serve.
 
     Random features are for doing without downloads, so LPIPS' network is not asked for by default;
     nor is what needs every training image extracted, unless there are sanity rows to show it on.
-
-    >>> from facebench.metrics.modes import find_mode
-    >>> [row.key for row in choose_metrics("random", None, find_mode("prdc"))]
-    ['precision', 'recall', 'density', 'coverage']
     """
-    rows = _default(extractor, mode, sanity) if keys is None else _named(keys)
-    mode.check(extractor, [row.key for row in rows])
+    missing = _missing(extractors, real)
+    if keys is None:
+        skipped = {*missing} | ({"lpips"} if extractors[0] == "random" else set())
+        rows = [row for row in _default(mode, sanity) if row.needs not in skipped]
+    else:
+        rows = _named(keys)
+    for name in extractors:
+        mode.check(name, [row.key for row in rows])
     for row in rows:
-        if row.needs == "logits" and extractor != "inception":
-            raise BadInput(f"{row.key} needs the extractor inception, not {extractor}.")
+        if row.needs in missing:
+            raise BadInput(f"{row.key} needs {missing[row.needs]}.")
     return rows
+
+
+def _missing(extractors: Sequence[str], real: RealImages) -> dict[str, str]:
+    """Return what metrics need and there is not, and what to do."""
+    missing = {}
+    if extractors[0] != "inception":
+        missing["logits"] = f"the extractor inception, not {extractors[0]}"
+    if real.training is None:
+        missing["training"] = (
+            f"training images, and {real.name} does not say which they are: give a prepared data "
+            "set (facebench data prepare)"
+        )
+    if not real.has_pairs:
+        missing["lpips"] = (
+            f"images of one size, and {real.name} has several: leave it out, or bring them to one "
+            "(facebench data prepare)"
+        )
+    return missing
 
 
 def check_count(rows: Sequence[Metric], count: int, what: str) -> None:
@@ -37,14 +62,11 @@ def check_count(rows: Sequence[Metric], count: int, what: str) -> None:
             )
 
 
-def _default(extractor: str, mode: Mode, sanity: bool) -> list[Metric]:
-    skipped = set() if extractor == "inception" else {"logits"}
-    skipped |= {"lpips"} if extractor == "random" else set()
+def _default(mode: Mode, sanity: bool) -> list[Metric]:
     return [
         row
         for row in METRICS.usable
-        if row.needs not in skipped
-        and (row.default or (sanity and row.needs == "training"))
+        if (row.default or (sanity and row.needs == "training"))
         and (mode.metrics is None or row.key in mode.metrics)
     ]
 

@@ -10,7 +10,7 @@ from facebench.engine.reference import Reference
 from facebench.engine.visuals import Sampled, keep_visuals
 from facebench.errors import BadInput
 from facebench.files import atomic_path
-from facebench.results.result import Result, keep_earlier, read_result, write_result
+from facebench.results.result import Protocol, Result, keep_earlier, read_result, write_result
 from facebench.sampler import Images
 
 
@@ -20,13 +20,14 @@ def keep(result: Result, sampled: Sampled, context: Context, real: Reference, ou
     Return it as written. What is not scored anew goes with it where that was of the same images,
     else into the history.
     """
-    before = earlier(result.model, context, out)
+    before = earlier(result.model, result.protocol, out)
     if before and same_images(before, result):
         result = with_metrics_of(before, result)
     elif before:
         keep_earlier(before, out)
-    data = context.dataset
-    _save_preview(out, f"reference-{data.digest[:12]}-{data.part}", real.extracted.preview)
+    shown = context.real
+    reference = f"reference-{shown.digest[:12]}-{shown.split}"
+    _save_preview(out, reference, real.extracted.preview)
     _save_preview(out, result.model, sampled.extracted.preview)
     write_result(result, out)
     keep_visuals(result, sampled, context, real, out)
@@ -40,22 +41,22 @@ def require_writable(out: Path) -> None:
         pass
 
 
-def earlier(name: str, context: Context, out: Path) -> Result | None:
+def earlier(name: str, protocol: Protocol, out: Path) -> Result | None:
     """Return what `out` already holds of a model; under another protocol it must not be lost."""
     path = out / f"{name}.json"
     if not path.exists():
         return None
     result = read_result(path)
-    if result.protocol != context.protocol:
+    if result.protocol != protocol:
         raise BadInput(
-            f"{path} was made under another protocol ({_difference(result, context)}): "
+            f"{path} was made under another protocol ({_difference(result.protocol, protocol)}): "
             "give another --out, or another name to the model."
         )
     return result
 
 
-def _difference(result: Result, context: Context) -> str:
-    then, now = vars(result.protocol), vars(context.protocol)
+def _difference(before: Protocol, protocol: Protocol) -> str:
+    then, now = vars(before), vars(protocol)
     return ", ".join(f"{key} {then[key]}, not {now[key]}" for key in now if then[key] != now[key])
 
 

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from facebench.engine.comparability import remarks, without_sizes
 from facebench.engine.context import Context
 from facebench.engine.entries import Entry
 from facebench.engine.environment import describe_environment
-from facebench.engine.jobs import row_job, run
+from facebench.engine.jobs import row_job, run, side_of
 from facebench.engine.phase_costs import Meter
 from facebench.engine.reference import Reference
 from facebench.engine.results_folder import keep
@@ -28,8 +29,12 @@ def evaluate_row(
     fake = run(job, context, meter)
     if fake is None or real is None:
         return None
+    side = side_of(job, fake)
+    rows, left_out = without_sizes(context.metrics, side, real.side)
+    said = remarks(side, real.side, counts=context.everything)
+    floor, on_floor = real.floor(len(job.seeds))
     with meter.phase("metrics"):
-        scores = compute_metrics(context, real.extracted.features, fake.features, real.training)
+        scores = compute_metrics(context, real.extracted.sets, fake.sets, rows, real.training)
     if scores.failed and not scores.values:
         raise RowFailed("no metric could be computed: " + "; ".join(scores.failed.values()))
     result = Result(
@@ -38,10 +43,10 @@ def evaluate_row(
         path=entry.target,
         model_digest=job.source.digest,
         first_seed=job.seeds.start,
-        protocol=context.protocol,
-        metrics={key: recorded(key, e, real.floor.get(key)) for key, e in scores.values.items()},
+        protocol=context.protocol(len(job.seeds)),
+        metrics={key: recorded(key, e, floor.get(key)) for key, e in scores.values.items()},
         failed=scores.failed,
-        notes=_notes(job.source.note, context, real),
+        notes=_notes(context, job.source.note, *said, left_out, *context.notes, *on_floor),
         seconds=meter.seconds,
         memory=meter.memory,
         images=meter.images,
@@ -51,12 +56,12 @@ def evaluate_row(
     )
     if out is None:
         return result
-    return keep(result, Sampled(job.source, job.seeds, fake, entry.path), context, real, out)
+    sampled = Sampled(job.source, job.seeds, fake, entry.path, side.sizes)
+    return keep(result, sampled, context, real, out)
 
 
-def _notes(of_source: str, context: Context, real: Reference) -> tuple[str, ...]:
-    first = [of_source] if of_source else []
-    return (*first, *context.notes, *real.notes, *double_precision.notes(context.device))
+def _notes(context: Context, *said: str) -> tuple[str, ...]:
+    return (*filter(None, said), *double_precision.notes(context.device))
 
 
 def _code(entry: Entry) -> dict[str, str]:

@@ -17,7 +17,6 @@ from jaxtyping import UInt8
 from PIL import Image, ImageFilter
 
 from facebench.data.dataset import Dataset
-from facebench.engine.context import Context
 from facebench.engine.sources import DatasetSource, Key, Seeds
 from facebench.errors import BadInput
 from facebench.results.result import SANITY
@@ -60,15 +59,21 @@ class SanityRow:
         return SanitySource(self.training, self.kind)
 
 
-def sanity_rows(context: Context) -> list[SanityRow]:
-    """Return a row of each kind, or raise BadInput where there are no images to make them of."""
-    have, need = len(context.training), len(context.seeds)
-    if context.dataset.part != "holdout" or have < need:
+def sanity_rows(training: Dataset | None, need: int, reference: str) -> list[SanityRow]:
+    """Return a row of each kind, or raise BadInput where there are no images to make them of.
+
+    Args:
+        training: images that the reference does not hold, of the same data set.
+        need: how many of them.
+        reference: what they are compared with, for the message.
+    """
+    have = 0 if training is None else len(training)
+    if training is None or have < need:
         raise BadInput(
-            f"--sanity takes {need} training images and compares them with the holdout split; "
-            f"this is the {context.dataset.part} split, and there are {have} training images."
+            f"--sanity takes {need} training images and compares them with the holdout split of a "
+            f"prepared data set; this is {reference}, and there are {have} training images."
         )
-    return [SanityRow(kind, context.training) for kind in ("copycat", *_DISGUISES)]
+    return [SanityRow(kind, training) for kind in ("copycat", *_DISGUISES)]
 
 
 @dataclass(frozen=True)

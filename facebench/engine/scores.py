@@ -1,6 +1,6 @@
 """The metrics of one set of images; one that fails fails alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -21,22 +21,34 @@ class Scores(NamedTuple):
     """Why a metric gave nothing."""
 
 
+Sets = Mapping[str, FeatureSet]
+"""What each network makes of some images, by the network's name."""
+
+
 def compute_metrics(
     context: Context,
-    real: FeatureSet,
-    fake: FeatureSet,
+    real: Sets,
+    fake: Sets,
+    rows: Sequence[Metric],
     training: FeatureSet | None = None,
-    rows: Sequence[Metric] | None = None,
 ) -> Scores:
-    """Return every metric of `fake`, or those of `rows`, computed on the context's device."""
-    comparison = Comparison(real, fake, training, context.mode)
+    """Return the metrics `rows` of `fake`, computed on the context's device.
+
+    Of networks but the first only distances are taken.
+    """
     scores = Scores({}, {})
-    for row in context.metrics if rows is None else rows:
-        key = row.named(context.network.name)
-        try:
-            scores.values[key] = compute_on(context.device, partial(row.compute, comparison))
-        except Exception as error:  # of linear algebra, of memory, of a plug-in's
-            scores.failed[key] = cause(error)
+    for network in context.networks:
+        is_first = network is context.network
+        sets = real[network.name], fake[network.name]
+        comparison = Comparison(*sets, training if is_first else None, context.mode)
+        for row in rows:
+            if not (is_first or (row.distance and row.needs == "features")):
+                continue
+            key = row.named(network.name)
+            try:
+                scores.values[key] = compute_on(context.device, partial(row.compute, comparison))
+            except Exception as error:  # of linear algebra, of memory, of a plug-in's
+                scores.failed[key] = cause(error)
     return scores
 
 

@@ -1,31 +1,62 @@
-"""Where images come from: a data set, a sampler of this process, or a model (`model_source`)."""
+"""Where images come from: a data set, files, a sampler here, or a model (`model_source`)."""
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import groupby
 from typing import Protocol, runtime_checkable
+
+import numpy as np
 
 from facebench.data.dataset import Dataset
 from facebench.engine.batch_independence import Witnesses, apart
+from facebench.engine.thumbnails import LARGEST, shown_side
 from facebench.errors import RowFailed, as_failure
 from facebench.sampler import Images, Sampler, checked
+from facebench.samplers.image_files import check_seeds
+from facebench.samplers.picture_set import PictureSet
+from facebench.sandbox.limits import own_cores
 
 Seeds = Sequence[int]
 Key = dict[str, str]
 """What images depend on besides their seeds, for the feature store."""
+Batch = Images | list[Images]
+"""Images of one size, or, of pictures of several, in runs of one size."""
+
+
+def runs(batch: Batch) -> list[Images]:
+    """Return the runs of one size in a batch."""
+    return batch if isinstance(batch, list) else [batch]
 
 
 @runtime_checkable
 class ImageSource(Protocol):
     """Images by seed."""
 
+    @property
+    def preview_side(self) -> int:
+        """That of the squares the first images are shown in; 0 where one suits each of them."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of what the images depend on, whatever code makes them."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What must be said of the images beside their scores, if anything."""
+        ...
+
     def keys(self, parts: Sequence[range]) -> list[Key]:
         """Return the key of the images of each part."""
         ...
 
-    def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
+    def batches(self, seeds: Sequence[Seeds]) -> Generator[Batch]:
         """Yield one batch of images for each sequence of seeds."""
         ...
 
@@ -40,6 +71,7 @@ class DatasetSource:
 
     dataset: Dataset
     note = ""
+    preview_side = 0
 
     @property
     def digest(self) -> str:
@@ -58,8 +90,59 @@ class DatasetSource:
         """Do nothing."""
 
 
+_DECODERS = 8
+"""Threads that decode pictures, at most."""
+_AHEAD = 2
+"""Batches that are decoded while one is looked at."""
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """Pictures that somebody has, at their own sizes."""
+
+    pictures: PictureSet
+    note = ""
+
+    @property
+    def preview_side(self) -> int:
+        """That of the least square for all, unless they all are one that can be shown."""
+        looks = self.pictures.looks
+        return 0 if 0 < looks.side <= LARGEST else shown_side(looks.sizes)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of what the images depend on."""
+        return sha256(self.pictures.content.encode()).hexdigest()
+
+    def keys(self, parts: Sequence[range]) -> list[Key]:
+        """Return which pictures the seeds count in."""
+        return [{"source": f"pictures {self.pictures.content}"}] * len(parts)
+
+    def batches(self, seeds: Sequence[Seeds]) -> Generator[Batch]:
+        """Yield the pictures of each sequence of seeds, decoded by threads of their own."""
+        for each in seeds:
+            check_seeds(self.pictures.path, len(self.pictures), each)
+        with ThreadPoolExecutor(min(_DECODERS, own_cores()), "facebench-decoder") as threads:
+            pending: deque[list[Future[np.ndarray]]] = deque()
+            for each in seeds:
+                pending.append([threads.submit(self.pictures.picture, seed) for seed in each])
+                if len(pending) > _AHEAD:
+                    yield _in_runs([future.result() for future in pending.popleft()])
+            while pending:
+                yield _in_runs([future.result() for future in pending.popleft()])
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _in_runs(pictures: Sequence[np.ndarray]) -> list[Images]:
+    return [np.stack(list(run)) for _, run in groupby(pictures, lambda image: image.shape)]
+
+
 class SamplerSource(ABC):
     """The images of a sampler; a few are sampled twice, to see that none depends on its batch."""
+
+    preview_side = 0
 
     def __init__(self) -> None:
         self._witnesses = Witnesses()

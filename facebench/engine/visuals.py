@@ -18,12 +18,14 @@ from msgspec.structs import replace
 
 from facebench.data.dataset import Dataset
 from facebench.data.grid import grid
+from facebench.engine.comparability import Size
 from facebench.engine.context import Context
 from facebench.engine.feature_projection import POINTS, plane_of, rounded
 from facebench.engine.jobs import Extracted
 from facebench.engine.model_source import ModelSource
 from facebench.engine.reference import Reference
-from facebench.engine.sources import ImageSource
+from facebench.engine.sources import ImageSource, runs
+from facebench.engine.thumbnails import alike
 from facebench.engine.training_curves import training_curves
 from facebench.errors import BadInput, RowFailed
 from facebench.files import atomic_path
@@ -56,6 +58,8 @@ class Sampled:
     extracted: Extracted
     path: Path
     """Where the model lies, and perhaps what its training logged."""
+    sizes: frozenset[Size]
+    """Heights and widths of the images."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def keep_visuals(
     )
     try:
         plans = compute_on(context.device, partial(_plans, sampled, context, real))
-        chosen = _write_galleries(plans, sampled, context, folder)
+        chosen = _write_galleries(plans, sampled, context, real, folder)
         write_visuals(replace(visuals, galleries=chosen | latent), folder)
     except (BadInput, RowFailed):  # a model that will not sample again is scored all the same
         write_visuals(replace(visuals, identity="", galleries=latent), folder)
@@ -95,8 +99,9 @@ def _latent_galleries(
     result: Result, sampled: Sampled, context: Context, folder: Path
 ) -> dict[str, Gallery]:
     """Write the interpolations, traversals and reconstructions of a run, as far as it has any."""
-    run, dataset = sampled.path, context.dataset
-    if not isinstance(sampled.source, ModelSource) or not (run / "config.json").is_file():
+    run, dataset = sampled.path, context.real.dataset
+    is_run = isinstance(sampled.source, ModelSource) and (run / "config.json").is_file()
+    if dataset is None or not is_run:
         return {}
     model = Model(result.model, ADAPTER, run, {"data": str(dataset.folder)})
     shown = dataset.images[:SHOWN]
@@ -143,7 +148,7 @@ def _plans(sampled: Sampled, context: Context, real: Reference) -> dict[str, _Pl
     plans = {
         "nearest": _row("model", order[:SHOWN], to_real, sampled.seeds.start, "seed"),
         "farthest": _row("model", order[::-1][:SHOWN], to_real, sampled.seeds.start, "seed"),
-        "uncovered": _row("real", worst, to_fake, context.dataset.first, "image"),
+        "uncovered": _row("real", worst, to_fake, context.real.first, "image"),
     }
     if real.training is not None:
         plans["copies"] = _copies(_array(real.training), fake, sampled.seeds.start)
@@ -182,16 +187,20 @@ def _copies(
 
 
 def _write_galleries(
-    plans: Mapping[str, _Plan], sampled: Sampled, context: Context, folder: Path
+    plans: Mapping[str, _Plan], sampled: Sampled, context: Context, real: Reference, folder: Path
 ) -> dict[str, Gallery]:
+    reference = Sampled(
+        context.real.source(), context.real.seeds, real.extracted, folder, real.side.sizes
+    )
     sets = {
-        "model": _sampled_again(plans, sampled),
-        "real": _reader(context.dataset),
-        "training": _reader(context.training),
+        "model": _sampled_again("model", plans, sampled),
+        "real": _sampled_again("real", plans, reference),
     }
+    if context.training is not None:
+        sets["training"] = _reader(context.training)
     found = {}
     for name, plan in plans.items():
-        images = np.stack([sets[of](index) for of, index in plan.cells])
+        images = alike([sets[of](index) for of, index in plan.cells])
         found[name] = _write_gallery(
             folder, name, images, plan.columns, plan.labels, plan.distances
         )
@@ -199,23 +208,25 @@ def _write_galleries(
 
 
 Reader = Callable[[int], np.ndarray]
-"""From an image's index to the image, ``uint8`` (3, s, s)."""
+"""From an image's index to the image, ``uint8`` (3, h, w)."""
 
 
 def _reader(dataset: Dataset) -> Reader:
     return lambda index: dataset.sample([index])[0]
 
 
-def _sampled_again(plans: Mapping[str, _Plan], sampled: Sampled) -> Reader:
-    """Sample the model's chosen images again, all at once, but for the first, which were kept."""
+def _sampled_again(of: str, plans: Mapping[str, _Plan], sampled: Sampled) -> Reader:
+    """Sample a set's chosen images again, all at once, but for the first, which were kept."""
     kept = dict(enumerate(sampled.extracted.preview))
-    chosen = {i for plan in plans.values() for of, i in plan.cells if of == "model"}
+    chosen = {i for plan in plans.values() for each, i in plan.cells if each == of}
     missing = sorted(chosen - kept.keys())
     if not missing:
         return kept.__getitem__
     with contextlib.closing(sampled.source) as source:
-        images = next(source.batches([[sampled.seeds[i] for i in missing]]), None)
-    if images is None or images.shape != (len(missing), *sampled.extracted.preview.shape[1:]):
+        batch = next(source.batches([[sampled.seeds[i] for i in missing]]), [])
+    images = [image for run in runs(batch) for image in run]
+    sizes = {image.shape[1:] for image in images}
+    if len(images) != len(missing) or not sizes <= sampled.sizes:
         raise RowFailed("the sampler did not sample the chosen images again")
     return (kept | dict(zip(missing, images, strict=True))).__getitem__
 

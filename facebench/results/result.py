@@ -54,7 +54,8 @@ class Protocol:
     dataset_digest: str
     split: str
     crop: str
-    size: Positive
+    size: Natural
+    """Height and width in pixels; 0 where the real images are of several sizes, or not square."""
     filter: str
     extractor: str
     weights: dict[str, str]

@@ -141,7 +141,7 @@ def _words(board: Board) -> Iterator[str]:
     else:
         yield (
             f"{p.num:,} images each against {p.num_reference:,} of {p.dataset} ({p.split} split), "
-            f"crop {p.crop}, {p.size} px, {p.filter}, {p.extractor}, {p.precision}; "
+            f"crop {p.crop}, {protocol_text.size(p)}, {p.filter}, {p.extractor}, {p.precision}; "
             f"protocol {board.id}."
         )
     yield protocol_text.caption(board)

@@ -30,7 +30,7 @@ def items(protocol: Protocol) -> list[Item]:
         Item("num", "generated images", f"{p.num:,}"),
         Item("num_reference", "real images", f"{p.num_reference:,}"),
         Item("crop", "crop", p.crop),
-        Item("size", "size", f"{p.size} px"),
+        Item("size", "size", size(p)),
         Item("filter", "resize filter", p.filter),
         Item("extractor", "extractor", p.extractor),
         Item("layer", "layer", p.layer),
@@ -39,6 +39,11 @@ def items(protocol: Protocol) -> list[Item]:
         Item("dataset_digest", "data set digest", p.dataset_digest),
         Item("weights", "weights", ", ".join(f"{k} {v}" for k, v in sorted(p.weights.items()))),
     ]
+
+
+def size(protocol: Protocol) -> str:
+    """Return height and width of the real images as text."""
+    return f"{protocol.size} px" if protocol.size else "sizes as they are"
 
 
 def brief(protocol: Protocol, differing: Collection[str] = ()) -> list[Item]:

@@ -1,0 +1,122 @@
+"""What ``eval``, ``score`` and whatever else looks at images let people choose."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facebench.metrics.modes import DEFAULT, MODES
+from facebench.metrics.table import METRICS
+from facebench.options import Decorator, limit_options, option_group, seed_option
+
+
+def metrics_option(default: str) -> Decorator:
+    """Return the option ``--metrics``; `default` says which are computed unasked."""
+    return click.option(
+        "--metrics",
+        metavar="KEY,...",
+        help=f"Any of {', '.join(METRICS)}.  [default: {default}]",
+    )
+
+
+extractor_option = click.option(
+    "--extractor",
+    default="inception",
+    show_default=True,
+    metavar="NAME[@LAYER],...",
+    help="Network whose features are compared: inception, random (needs no download), "
+    "one of torch-fidelity's (vgg16, clip-vit-b-32, dinov2-vit-l-14, ...), "
+    "or your own as MODULE:FUNCTION or FILE.py:FUNCTION. Of several, all give distances, the first "
+    "one everything else.",
+)
+
+mode_option = click.option(
+    "--mode",
+    default=DEFAULT,
+    show_default=True,
+    type=click.Choice(list(MODES)),
+    help="Whose definitions to follow, where another tool's number must be met.",
+)
+
+
+def _weight_files(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Path]:
+    pairs = [value.partition("=") for value in values]
+    for name, equals, path in pairs:
+        if not (name and equals and path):
+            raise click.BadParameter("give NAME=FILE, e.g. inception=weights.pth")
+    return {name: Path(path) for name, _, path in pairs}
+
+
+weights_options = option_group(
+    click.option(
+        "--weights",
+        multiple=True,
+        callback=_weight_files,
+        metavar="NAME=FILE",
+        help="Take a network's weights (inception, alexnet, ...) from a file; may be repeated.",
+    ),
+    click.option(
+        "--trust-weights",
+        is_flag=True,
+        help="Accept weight files whose digest is not the known one, and torch-fidelity's own "
+        "loading of networks that facebench has no digest for (DINOv2's runs code of its "
+        "repository).",
+    ),
+    click.option(
+        "--offline", is_flag=True, help="Download nothing: refuse where weights are missing."
+    ),
+)
+
+engine_options = option_group(
+    seed_option("Seed of the first image."),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1),
+        metavar="IMAGES",
+        help="Images at a time; no score depends on it.  [default: by the memory there is]",
+    ),
+    click.option(
+        "--precision",
+        default="fp32",
+        show_default=True,
+        type=click.Choice(["fp32", "tf32", "bf16"]),
+        help="The network's arithmetic: fp32 is exact; tf32 (GPUs only) and bf16 are faster, and "
+        "their results are ranked apart.",
+    ),
+    click.option(
+        "--compile/--no-compile",
+        "compiled",
+        default=None,
+        help="Compile Inception first, which takes up to some minutes.  "
+        "[default: from 50,000 images a model, 10,000 in bf16]",
+    ),
+    weights_options,
+    limit_options,
+    click.option(
+        "--device", metavar="DEVICE", help="Torch device.  [default: a GPU if there is one]"
+    ),
+)
+
+
+def opened(
+    *,
+    weights: dict[str, Path],
+    trust_weights: bool,
+    offline: bool,
+    time_limit: float,
+    memory_limit: float | None,
+    sampler_threads: int | None,
+    **others: Any,
+) -> dict[str, Any]:
+    """Return options as :func:`facebench.evaluate` takes them."""
+    from facebench.progress import bar
+    from facebench.sandbox.limits import limits_of
+    from facebench.weights import WeightSource
+
+    return others | {
+        "weights": WeightSource(weights, trust_weights, track=bar, offline=offline),
+        "limits": limits_of(time_limit, memory_limit, sampler_threads),
+        "track": bar,
+    }

@@ -1,0 +1,80 @@
+"""``facebench score``: two folders, one command."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facebench.cli.engine_options import (
+    engine_options,
+    extractor_option,
+    metrics_option,
+    mode_option,
+    opened,
+)
+from facebench.cli.evaluate import command_line, exit_as, say_failures
+from facebench.distributed.launch import processes_option
+
+
+@click.command()
+@click.argument("real", metavar="REAL")
+@click.argument("fakes", metavar="FAKE...", nargs=-1, required=True)
+@click.option(
+    "--num",
+    type=click.IntRange(2),
+    metavar="IMAGES",
+    help="Images of each FAKE, a random sample.  [default: all; of a model, as many as REAL]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Draw the board, too, into this folder.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@extractor_option
+@metrics_option("fid, kid, precision, recall, density, coverage")
+@mode_option
+@engine_options
+@processes_option()
+def score(
+    real: str,
+    fakes: tuple[str, ...],
+    num: int | None,
+    out: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Score one set of images, or several, against real ones, all as they are.
+
+    REAL and FAKE are whatever can be opened: a folder, a zip or a tar of pictures, an array, a
+    prepared data set, a run, a model as ADAPTER:PATH. Nothing is prepared, nothing is held out,
+    and pictures keep their sizes: the network resizes them. NAME=FAKE gives a row its name.
+
+    \b
+    Examples:
+      facebench score photographs samples
+      facebench score photographs samples --mode clean-fid
+      facebench score photographs ours=samples theirs=their_samples.npz --metrics fid,kid
+      facebench score faces64 runs/vae --num 1000 --out results
+      facebench score photographs samples --json > scores.json
+    """
+    from facebench.engine.score import as_scores, evaluate_sets
+
+    evaluation = evaluate_sets(
+        real, list(fakes), num=num, out=out, command=command_line(), **opened(**options)
+    )
+    say_failures(evaluation)
+    if evaluation.results:
+        if as_json:
+            click.echo(json.dumps(as_scores(evaluation.results), indent=2, ensure_ascii=False))
+        else:
+            from facebench.cli.score_table import show
+
+            show(evaluation.results)
+        if out:
+            from facebench.cli.report import write_reports
+
+            write_reports(out)
+    exit_as(evaluation)

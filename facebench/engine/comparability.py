@@ -1,0 +1,85 @@
+"""What of two sets of images cannot be compared: one line each, beside the numbers."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from facebench.metrics.table import Metric
+
+FEW = 500
+"""Images a side: of fewer, what a distance says is mostly how few there are."""
+_LOSSY = {"JPEG", "MPO", "WEBP", "AVIF", "JPEG2000"}
+_NO_FILE = "pixels that were never compressed"
+_SHOWN = 2  # sizes in a line
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two sets that are compared."""
+
+    count: int
+    sizes: frozenset[Size]
+    formats: frozenset[str] = frozenset()
+    """Of picture files; none of arrays and of what models give."""
+    is_prepared: bool = False
+    """Whether its pictures were brought to one size by facebench, whatever files they were."""
+
+
+def remarks(fake: Side, real: Side, counts: bool) -> Iterator[str]:
+    """Yield what must be said of a comparison; of numbers of images only where `counts`."""
+    if counts:
+        yield from _on_counts(fake, real)
+    if fake.sizes != real.sizes:
+        yield (
+            f"its images are {_listed(fake.sizes)} pixels and the real ones {_listed(real.sizes)}: "
+            "the network resizes both, and the smaller ones are blurred by it"
+        )
+    one, other = ({*each.formats} & _LOSSY for each in (fake, real))
+    if one != other and not (fake.is_prepared or real.is_prepared):
+        yield (
+            f"its images are {_files(fake.formats)} and the real ones {_files(real.formats)}: "
+            "compression alone moves every distance, so save both alike"
+        )
+
+
+def without_sizes(rows: Collection[Metric], fake: Side, real: Side) -> tuple[list[Metric], str]:
+    """Return the metrics that images of these sizes have, and what to say of those left out."""
+    if fake.sizes == real.sizes and len(fake.sizes) == 1:
+        return list(rows), ""
+    left = [row for row in rows if row.needs != "lpips"]
+    out = ", ".join(row.key for row in rows if row.needs == "lpips")
+    note = f"no {out}, which is of images of one size, the same as the real ones'" if out else ""
+    return left, note
+
+
+def _on_counts(fake: Side, real: Side) -> Iterator[str]:
+    if min(fake.count, real.count) < FEW:
+        yield (
+            f"{fake.count:,} generated and {real.count:,} real images: of fewer than {FEW} a "
+            "distance tells little, and it is far too large"
+        )
+    if fake.count != real.count:
+        yield (
+            f"{fake.count:,} generated images against {real.count:,} real ones: compare the number "
+            "only with others of as many"
+        )
+
+
+def _listed(sizes: Collection[Size]) -> str:
+    """Return sizes as people write them: width first.
+
+    >>> _listed({(218, 178)}), _listed({(8, 8), (9, 9), (10, 10)})
+    ('178×218', 'of 3 sizes (8×8, 9×9, …)')
+    """
+    ordered = sorted(sizes)
+    texts = [f"{width}×{height}" for height, width in ordered[:_SHOWN]]
+    if len(ordered) == 1:
+        return texts[0]
+    more = ", …" if len(ordered) > _SHOWN else ""
+    return f"of {len(ordered)} sizes ({', '.join(texts)}{more})"
+
+
+def _files(formats: Collection[str]) -> str:
+    return " and ".join(sorted(formats)) + " files" if formats else _NO_FILE

@@ -1,0 +1,135 @@
+"""What models are compared with: a prepared data set, pictures as they are, or another model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from facebench.data.dataset import Dataset, Split, open_dataset
+from facebench.engine.entries import ObjectRow, PicturesRow, parse_one
+from facebench.engine.model_source import ModelSource
+from facebench.engine.sources import DatasetSource, ImageSource, ObjectSource, PictureSource
+from facebench.errors import BadInput
+from facebench.files import read_json
+from facebench.sandbox.limits import Limits
+from facebench.text import printable
+
+UNCROPPED = "uncropped"
+"""The crop of pictures that nobody has prepared."""
+
+
+@dataclass(frozen=True, eq=False)
+class RealImages:
+    """The reference of an evaluation, and what its protocol says of it."""
+
+    name: str
+    digest: str
+    split: str
+    crop: str
+    filter: str
+    size: int
+    """Height and width in pixels; 0 where images are of several sizes, not square or unknown."""
+    seeds: range
+    source: Callable[[], ImageSource]
+    dataset: Dataset | None = None
+    """The split that it is, of a prepared data set."""
+    has_pairs: bool = True
+    """Whether its images are of one size, as far as is known: only such have an LPIPS."""
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def training(self) -> Dataset | None:
+        """The images that models were trained on, as far as the reference can tell."""
+        return self.dataset.split("train") if self.dataset else None
+
+    @property
+    def first(self) -> int:
+        """Where the images begin among those of all splits."""
+        return self.dataset.first if self.dataset else self.seeds.start
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether these are images that models were not trained on, and there are others."""
+        return self.split == "holdout"
+
+
+def open_real(
+    reference: Any, split: Split | None, num: int | None, limits: Limits, device: str
+) -> RealImages:
+    """Open a reference, of whatever kind, or raise BadInput.
+
+    Args:
+        reference: a prepared data set; pictures in any form that is read; a model, as in
+            ``--models``; in Python also an array of images, or a sampler.
+        split: which images of a prepared data set, by default the hold-out.
+        num: how many images to take of a model, which has any number.
+        limits: of a model's process.
+        device: where a model computes.
+    """
+    if isinstance(reference, str | PathLike) and is_prepared(path := _path(reference)):
+        return _prepared(open_dataset(path).by_content().split(split or "holdout"))
+    row = parse_one("reference", reference)
+    if split not in (None, "all"):
+        raise BadInput(
+            f"{row.target} has no split {split!r}, for it is not a prepared data set: leave "
+            "--split out, or make one with facebench data prepare."
+        )
+    if isinstance(row, PicturesRow):
+        return _pictures(row)
+    if num is None:
+        raise BadInput(f"{row.target} gives any number of images: say how many with --num.")
+    name, seeds = printable(row.target), range(num)
+    if isinstance(row, ObjectRow):
+        source = ObjectSource(lambda: row.open(device))
+        return RealImages(name, name, "sampled", "", "", 0, seeds, lambda: source)
+    make = ModelSource(row, limits, device)
+    return RealImages(name, row.digest(), "sampled", "", "", 0, seeds, lambda: make)
+
+
+def is_prepared(path: Path) -> bool:
+    """Say whether `path` is a prepared data set, or its array; others have a dataset.json, too."""
+    info = (path if path.is_dir() else path.parent) / "dataset.json"
+    if not info.is_file() or (path.is_file() and path.name != "images.npy"):
+        return False
+    try:
+        record = read_json(info)
+    except BadInput:
+        record = None
+    is_ours = isinstance(record, dict) and "facebench" in str(record.get("format"))
+    return is_ours or (info.parent / "images.npy").exists()
+
+
+def _path(reference: "str | PathLike[str]") -> Path:
+    return Path(reference).expanduser()
+
+
+def _prepared(dataset: Dataset) -> RealImages:
+    return RealImages(
+        name=dataset.name,
+        digest=dataset.digest,
+        split=dataset.part,
+        crop=dataset.info["crop"],
+        filter=dataset.info["filter"],
+        size=dataset.size,
+        seeds=range(len(dataset)),
+        source=lambda: DatasetSource(dataset),
+        dataset=dataset,
+    )
+
+
+def _pictures(row: PicturesRow) -> RealImages:
+    pictures = row.pictures
+    return RealImages(
+        name=printable(row.path.resolve().name),
+        digest=pictures.content,
+        split="all",
+        crop=UNCROPPED,
+        filter="none",
+        size=pictures.looks.side,
+        seeds=range(len(pictures)),
+        source=lambda: PictureSource(pictures),
+        has_pairs=len(pictures.looks.sizes) == 1,
+    )

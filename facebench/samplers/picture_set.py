@@ -1,0 +1,166 @@
+"""Somebody's pictures, each at its own size, in a random order that stays.
+
+Seed *i* is a picture. Which one depends on nothing but how many there are: the first seeds are a
+random sample of all, whatever order their names are in.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from facebench.data.arrays import is_array, load_array, open_array
+from facebench.data.decode import Unreadable, decode, glance, to_array
+from facebench.data.pictures import Pictures, check_kind, open_pictures, random_order
+from facebench.errors import BadInput
+from facebench.files import file_digest
+from facebench.samplers.pixels import Pixels
+from facebench.text import shown
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What a set of pictures is like before any is decoded."""
+
+    sizes: Mapping[Size, int]
+    """How many pictures there are of each size."""
+    formats: Mapping[str, int]
+    """And of each file format, by Pillow's name; none where the source is an array."""
+
+    @property
+    def side(self) -> int:
+        """Height and width of all pictures; 0 where they are of several sizes or not square."""
+        [(height, width), *others] = self.sizes
+        return height if height == width and not others else 0
+
+
+@dataclass(frozen=True, eq=False)
+class PictureSet:
+    """Pictures by their place in the source; ``len()`` tells how many there are."""
+
+    path: Path
+    count: int
+    load: Callable[[int], np.ndarray]
+    """Returns a picture, ``uint8`` (3, h, w); any thread may ask."""
+    look: Callable[[], Looks]
+    """Looks at all pictures, without decoding any."""
+    digest: Callable[[], str]
+    """Returns the sha256 of all that the pictures are made of."""
+    left_out: tuple[str, ...] = ()
+    """What else lies there."""
+
+    def __len__(self) -> int:
+        return self.count
+
+    def picture(self, seed: int) -> np.ndarray:
+        """Return picture number `seed`, ``uint8`` (3, h, w)."""
+        return self.load(int(self._order[seed]))
+
+    @cached_property
+    def looks(self) -> Looks:
+        """Their sizes and formats."""
+        return self.look()
+
+    @cached_property
+    def content(self) -> str:
+        """The sha256 of what they are made of, read once."""
+        return self.digest()
+
+    @cached_property
+    def _order(self) -> Int64[np.ndarray, " n"]:
+        return random_order(self.count)
+
+
+def open_picture_set(path: Path, range: str = "uint8", layout: str = "") -> PictureSet:
+    """Open whatever :func:`facebench.data.pictures.open_pictures` does.
+
+    Args:
+        path: the pictures.
+        range: of an array's numbers, see :mod:`facebench.samplers.pixels`.
+        layout: of an array, NCHW or NHWC; whichever of them has 3 channels by default.
+    """
+    check_kind(path)
+    if is_array(path):
+        return _of_array_file(path, range, layout)
+    if (range, layout) == ("uint8", ""):
+        return _of_pictures(path, open_pictures(path))
+    raise BadInput(f"range and layout are for arrays, which {path} is not: leave them out.")
+
+
+def of_array(images: np.ndarray, name: str) -> PictureSet:
+    """Return a set of the images of an array, ``uint8`` (n, 3, h, w)."""
+    return _of_images(Path(name), images, lambda: sha256(images.tobytes()).hexdigest())
+
+
+def _of_array_file(path: Path, range: str, layout: str) -> PictureSet:
+    if range == "uint8":
+        return _of_images(path, open_array(path, layout), partial(file_digest, path))
+    return _of_numbers(path, load_array(path), range, layout)
+
+
+def _of_images(path: Path, array: np.ndarray, digest: Callable[[], str]) -> PictureSet:
+    looks = Looks({array.shape[2:]: len(array)}, {})
+    return PictureSet(path, len(array), lambda i: np.asarray(array[i]), lambda: looks, digest)
+
+
+_PROBE = 16
+"""Images whose range is checked when an array is opened."""
+
+
+def _of_numbers(path: Path, array: np.ndarray, range: str, layout: str) -> PictureSet:
+    """Open an array of other numbers than grey levels, by its stated range."""
+    if array.ndim != 4:
+        raise BadInput(
+            f"{path} holds an array of shape {array.shape}, where images are (n, 3, h, w) or "
+            "(n, h, w, 3): save it so."
+        )
+    pixels = Pixels(range, layout or ("NCHW" if array.shape[1] == 3 else "NHWC"))
+    pixels.check(np.asarray(array[random_order(len(array))[:_PROBE]]))
+
+    def load(index: int) -> np.ndarray:
+        return pixels.images(np.asarray(array[index : index + 1]))[0]
+
+    looks = Looks({load(0).shape[1:]: len(array)}, {})
+    named = f"{range} {pixels.layout}"
+    return PictureSet(path, len(array), load, lambda: looks, lambda: f"{file_digest(path)} {named}")
+
+
+def _of_pictures(path: Path, pictures: Pictures) -> PictureSet:
+    read, reading = pictures.read, threading.Lock()  # a tar is read by one thread at a time
+
+    def content(index: int) -> bytes:
+        assert read is not None, "only files are asked for their content"
+        with reading:
+            return read(index)
+
+    def load(index: int) -> np.ndarray:
+        try:
+            if read is None:
+                with reading:
+                    return to_array(pictures.load(index))
+            return to_array(decode(shown(pictures.names[index]), content(index)))
+        except Unreadable as error:
+            what = str(error).rstrip(".")
+            raise Unreadable(f"{path}: {what}: mend it, or take it out.") from error
+
+    def look() -> Looks:
+        if read is None:
+            return Looks({load(0).shape[1:]: len(pictures.names)}, {})
+        sizes, formats = Counter[Size](), Counter[str]()
+        for index, name in enumerate(pictures.names):
+            seen = glance(f"{path}: {shown(name)}", content(index))
+            sizes[seen.height, seen.width] += 1
+            formats[seen.format] += 1
+        return Looks(sizes, formats)
+
+    count, left_out = len(pictures.names), tuple(pictures.left_out)
+    return PictureSet(path, count, load, look, pictures.digest, left_out)
