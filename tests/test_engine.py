@@ -17,6 +17,7 @@ from facebench.engine import evaluate
 from facebench.engine.block import PREVIEW
 from facebench.engine.extract import CHUNK, extract
 from facebench.engine.metric_choice import choose_metrics
+from facebench.engine.real_images import RealImages, open_real
 from facebench.engine.results_folder import same_images, with_metrics_of
 from facebench.engine.sources import DatasetSource
 from facebench.errors import BadInput, RowFailed
@@ -25,6 +26,7 @@ from facebench.metrics.modes import find_mode
 from facebench.metrics.table import METRICS
 from facebench.plugins.model_spec import Model
 from facebench.results.result import Value, read_result
+from facebench.sandbox.limits import Limits
 from facebench_pca.train import command as train_pca
 
 HOSTILE = """
@@ -251,19 +253,25 @@ def test_what_concerns_all_rows_is_refused_before_anything_is_computed(
     assert not (tmp_path / "r").exists()
 
 
-def test_every_metric_is_chosen_for_inception() -> None:
-    chosen = {row.key for row in choose_metrics("inception", None, find_mode("facebench"))}
-    assert chosen == METRICS.keys() - {"authenticity"}  # which needs every training image seen
-    assert METRICS.keys() == {
-        row.key for row in choose_metrics("inception", None, find_mode("facebench"), sanity=True)
-    }
+@pytest.fixture
+def real(tiny_folder: Path) -> RealImages:
+    return open_real(tiny_folder, None, None, Limits(), "cpu")
 
 
-def test_a_mode_has_its_own_metrics() -> None:
-    pytorch_fid = find_mode("pytorch-fid")
-    assert [row.key for row in choose_metrics("inception", None, pytorch_fid)] == ["fid"]
+def chosen(real: RealImages, mode: str = "facebench", *keys: str, sanity: bool = False) -> set[str]:
+    rows = choose_metrics(["inception"], keys or None, find_mode(mode), real, sanity)
+    return {row.key for row in rows}
+
+
+def test_every_metric_is_chosen_for_inception(real: RealImages) -> None:
+    assert chosen(real) == METRICS.keys() - {"authenticity"}  # needs every training image seen
+    assert chosen(real, sanity=True) == METRICS.keys()
+
+
+def test_a_mode_has_its_own_metrics(real: RealImages) -> None:
+    assert chosen(real, "pytorch-fid") == {"fid"}
     with pytest.raises(BadInput, match="pytorch-fid does not define recall"):
-        choose_metrics("inception", ["recall"], pytorch_fid)
+        chosen(real, "pytorch-fid", "recall")
 
 
 def test_the_same_split_of_other_images_is_not_taken_from_the_store(tiny_folder: Path) -> None:
@@ -306,6 +314,8 @@ def test_pictures_whose_size_changes_on_the_way_fail_their_row_only(
 class _Counting:
     """An image source in this process that counts what is drawn from it."""
 
+    preview_side = 0
+
     def __init__(self) -> None:
         self.drawn: list[int] = []
 
@@ -344,9 +354,9 @@ class _Means(Extractor):
 def test_an_interrupted_extraction_repeats_at_most_one_chunk() -> None:
     store, seeds = FeatureStore(cache_folder()), range(3 * CHUNK + 5)
     with pytest.raises(KeyboardInterrupt):
-        extract(_Counting(), seeds, [_Means(breaks_at=2)], store, size=4)
+        extract(_Counting(), seeds, [_Means(breaks_at=2)], store)
     source = _Counting()
-    records = extract(source, seeds, [_Means()], store, size=4)
+    records = extract(source, seeds, [_Means()], store)
     assert source.drawn == list(range(2 * CHUNK, len(seeds)))
     expected = np.array([seed % 251 for seed in seeds], np.float32)
     np.testing.assert_array_equal(records["means"]["features"][:, 0], expected)
@@ -355,12 +365,12 @@ def test_an_interrupted_extraction_repeats_at_most_one_chunk() -> None:
 
 def test_a_damaged_record_is_computed_again() -> None:
     store = FeatureStore(cache_folder())
-    extract(_Counting(), range(10), [_Means()], store, size=4)
+    extract(_Counting(), range(10), [_Means()], store)
     for path in store.folder.rglob("*.safetensors"):
         path.write_bytes(path.read_bytes()[:-3])
     source = _Counting()
     with pytest.warns(DamagedRecord, match="computed again"):
-        records = extract(source, range(10), [_Means()], store, size=4)
+        records = extract(source, range(10), [_Means()], store)
     assert source.drawn == list(range(10))
     assert records["means"]["features"].shape == (10, 1)
 
@@ -368,7 +378,7 @@ def test_a_damaged_record_is_computed_again() -> None:
 def test_other_weights_are_another_record(tmp_path: Path) -> None:
     store, changed = FeatureStore(tmp_path), _Means()
     changed.weights = {"means": "0123"}
-    extract(_Counting(), range(10), [_Means()], store, size=4)
+    extract(_Counting(), range(10), [_Means()], store)
     source = _Counting()
-    extract(source, range(10), [changed], store, size=4)
+    extract(source, range(10), [changed], store)
     assert source.drawn == list(range(10))

@@ -162,9 +162,7 @@ def extracted(
 ) -> Record:
     sampler, store = sampler or Faces(), FeatureStore(cache_folder())
     source, place = ObjectSource(lambda: sampler), extractor.device
-    records = extract(
-        source, range(count), [extractor], store, size=40, batch_size=batch_size, device=place
-    )
+    records = extract(source, range(count), [extractor], store, batch_size=batch_size, device=place)
     return records[extractor.name]
 
 
@@ -244,7 +242,7 @@ class Means(Extractor):
 def test_the_next_block_is_computed_while_the_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "CHUNK", 8)
     source, store = ObjectSource(Faces), Slow(cache_folder())
-    extract(source, range(24), [Means()], store, size=40, batch_size=8)
+    extract(source, range(24), [Means()], store, batch_size=8)
 
 
 class Full(FeatureStore):
@@ -265,7 +263,6 @@ def test_a_disk_that_is_full_ends_the_extraction(
             range(count),
             [Means()],
             Full(cache_folder()),
-            size=40,
             batch_size=8,
         )
 

@@ -11,8 +11,8 @@ import torch
 from pretended_gpu import PretendedGPU, pretended_gpu
 
 from facebench import evaluate
-from facebench.data.dataset import open_dataset
 from facebench.engine.context import Context, make_context
+from facebench.engine.real_images import open_real
 from facebench.engine.scores import Scores, compute_metrics
 from facebench.errors import BadInput
 from facebench.metrics import (
@@ -66,8 +66,9 @@ def gpu() -> Iterator[PretendedGPU]:
 @pytest.fixture
 def context(tiny_folder: Path) -> Context:
     made = make_context(
-        open_dataset(tiny_folder).split("holdout"),
+        open_real(tiny_folder, None, None, Limits(), "cpu"),
         num=8,
+        everything=False,
         seed=0,
         extractor="random",
         metrics=None,
@@ -126,7 +127,8 @@ def same(a: Estimate, b: Estimate) -> bool:
 def score(context: Context, device: str, sets: list[FeatureSet], *rows: Metric) -> Scores:
     again = [FeatureSet(each.features, each.logits, each.lpips) for each in sets]  # nothing kept
     real, fake, training = again
-    return compute_metrics(replace(context, device=device), real, fake, training, rows)
+    name, there = context.network.name, replace(context, device=device)
+    return compute_metrics(there, {name: real}, {name: fake}, rows, training)
 
 
 @pytest.mark.parametrize("share", [1 / 8, 0.0], ids=["resident", "streamed"])

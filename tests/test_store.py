@@ -171,6 +171,8 @@ def test_two_processes_that_write_the_same_key_do_no_harm(store: FeatureStore) -
 class _Source:
     """Images that are nothing but their seed, drawn in this process."""
 
+    preview_side = 0
+
     def keys(self, parts):  # type: ignore[no-untyped-def]
         return [{"source": "source", "shown": str(part)} for part in parts]
 
@@ -209,6 +211,7 @@ from facebench.features.extractor import Extractor, in_batches
 from facebench.cache.store import FeatureStore
 
 class Source:
+    preview_side = 0
     def keys(self, parts):
         return [{"source": "source"}] * len(parts)
     def close(self):
@@ -228,10 +231,10 @@ def anonymous():
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024
 
 used = []
-extract(Source(), range(512), [Wide()], FeatureStore(Path(sys.argv[1])), size=4)  # starts all
+extract(Source(), range(512), [Wide()], FeatureStore(Path(sys.argv[1])))  # starts all
 used[:] = [anonymous()]
 for _ in ("computed", "loaded"):
-    records = extract(Source(), range(16384), [Wide()], FeatureStore(Path(sys.argv[1])), size=4)
+    records = extract(Source(), range(16384), [Wide()], FeatureStore(Path(sys.argv[1])))
     size = records["wide"]["features"].nbytes
     used.append(anonymous())
 assert max(used) - used[0] < size / 4, f"{max(used) - used[0]} for {size}"
@@ -245,14 +248,14 @@ def test_features_lie_in_a_file_and_not_in_memory(store: FeatureStore) -> None:
 
 def test_only_the_damaged_chunk_is_computed_again(store: FeatureStore) -> None:
     seeds, extractors = range(3 * CHUNK), [_Wide()]
-    before = extract(_Source(), seeds, extractors, store, size=4)
+    before = extract(_Source(), seeds, extractors, store)
     paths = [file.path for file in store.records() if set(load_file(file.path)) == {"features"}]
     assert len(paths) == 3
     data = bytearray(paths[1].read_bytes())
     data[-1] ^= 1
     paths[1].write_bytes(data)
     with pytest.warns(DamagedRecord, match=paths[1].name) as said:
-        after = extract(_Source(), seeds, extractors, store, size=4)
+        after = extract(_Source(), seeds, extractors, store)
     assert len(said) == 1
     assert extractors[0].seen == len(seeds) + CHUNK
     np.testing.assert_array_equal(after["wide"]["features"], before["wide"]["features"])
@@ -261,10 +264,10 @@ def test_only_the_damaged_chunk_is_computed_again(store: FeatureStore) -> None:
 def test_another_network_or_more_images_compute_only_what_is_missing(store: FeatureStore) -> None:
     first, second = _Wide(), _Wide()
     second.name = "second"
-    extract(_Source(), range(CHUNK), [first], store, size=4)
-    extract(_Source(), range(CHUNK), [first, second], store, size=4)
+    extract(_Source(), range(CHUNK), [first], store)
+    extract(_Source(), range(CHUNK), [first, second], store)
     assert (first.seen, second.seen) == (CHUNK, CHUNK)
-    extract(_Source(), range(2 * CHUNK), [first, second], store, size=4)
+    extract(_Source(), range(2 * CHUNK), [first, second], store)
     assert (first.seen, second.seen) == (2 * CHUNK, 2 * CHUNK)
 
 
@@ -304,7 +307,7 @@ def _run(*words: str) -> Result:
 def kept() -> FeatureStore:
     """Give the user's store with five records of 300 images, and one that is no engine's."""
     store = FeatureStore(cache_folder() / "features")
-    extract(_Source(), range(300), [_Wide()], store, size=4)
+    extract(_Source(), range(300), [_Wide()], store)
     digest = "0123456789abcdef" * 4
     key = {"source": f"mine:Sampler {digest} {digest[::-1]}", "seeds": [0, 5], "network": "deep"}
     store.save(json.dumps(key), {"features": np.ones((5, 2))})

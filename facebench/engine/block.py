@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from facebench.cache.store import Record
 from facebench.engine.thumbnails import shown_side, thumbnails
@@ -65,12 +66,12 @@ class Preview(Extractor):
 class BlockImages:
     """A block's images where the networks are, in runs of one size."""
 
-    parts: Sequence[Sequence[ImageBatch]]
-    """The runs of each chunk."""
+    parts: Sequence[Sequence[Tensor]]
+    """The runs of each chunk, ``uint8`` (n, 3, h, w) each."""
     whole: ImageBatch | None
     """All of them, where they are of one size."""
 
-    def runs(self, places: Sequence[int]) -> list[ImageBatch]:
+    def runs(self, places: Sequence[int]) -> list[Tensor]:
         """Return the images of some of the chunks."""
         if self.whole is not None and len(places) == len(self.parts):
             return [self.whole]
@@ -106,7 +107,7 @@ def look_at(
     return asked
 
 
-def _rows(extractor: Extractor, runs: Sequence[ImageBatch], batch_size: int) -> Tensors:
+def _rows(extractor: Extractor, runs: Sequence[Tensor], batch_size: int) -> Tensors:
     """Return what `extractor` makes of all runs, of those of one size at a time."""
     alike: dict[torch.Size, list[int]] = defaultdict(list)
     for i, run in enumerate(runs):
@@ -121,7 +122,7 @@ def _rows(extractor: Extractor, runs: Sequence[ImageBatch], batch_size: int) -> 
     return {name: torch.cat([parts[i][name] for i in range(len(runs))]) for name in parts[0]}
 
 
-def _joined(runs: Sequence[ImageBatch]) -> ImageBatch:
+def _joined(runs: Sequence[Tensor]) -> ImageBatch:
     return runs[0] if len(runs) == 1 else torch.cat(list(runs))
 
 

@@ -19,7 +19,13 @@ from facebench.engine.model_source import ModelSource
 from facebench.engine.phase_costs import Meter
 from facebench.engine.real_images import RealImages
 from facebench.engine.sanity import SanityRow
-from facebench.engine.sources import DatasetSource, ImageSource, ObjectSource, PictureSource
+from facebench.engine.sources import (
+    DatasetSource,
+    Described,
+    ImageSource,
+    ObjectSource,
+    PictureSource,
+)
 from facebench.metrics.feature_sets import FeatureSet
 from facebench.sampler import Images
 
@@ -27,7 +33,7 @@ from facebench.sampler import Images
 class Job(NamedTuple):
     """Some images of one source, and what progress shows of them."""
 
-    source: ImageSource
+    source: Described
     seeds: range
     label: str
 

@@ -9,7 +9,7 @@ from typing import Any
 from facebench.data.dataset import Dataset, Split, open_dataset
 from facebench.engine.entries import ObjectRow, PicturesRow, parse_one
 from facebench.engine.model_source import ModelSource
-from facebench.engine.sources import DatasetSource, ImageSource, ObjectSource, PictureSource
+from facebench.engine.sources import DatasetSource, Described, ObjectSource, PictureSource
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.sandbox.limits import Limits
@@ -31,7 +31,7 @@ class RealImages:
     size: int
     """Height and width in pixels; 0 where images are of several sizes, not square or unknown."""
     seeds: range
-    source: Callable[[], ImageSource]
+    source: Callable[[], Described]
     dataset: Dataset | None = None
     """The split that it is, of a prepared data set."""
     has_pairs: bool = True

@@ -8,6 +8,7 @@ from facebench.engine.context import Context
 from facebench.engine.entries import Entry
 from facebench.engine.environment import describe_environment
 from facebench.engine.jobs import row_job, run, side_of
+from facebench.engine.metric_choice import check_count
 from facebench.engine.phase_costs import Meter
 from facebench.engine.reference import Reference
 from facebench.engine.results_folder import keep
@@ -26,6 +27,7 @@ def evaluate_row(
     """Extract, score and keep one row; of several processes the leading one returns its Result."""
     meter = Meter(context.device)
     job = row_job(entry, context)
+    check_count(context.metrics, len(job.seeds), entry.name)
     fake = run(job, context, meter)
     if fake is None or real is None:
         return None

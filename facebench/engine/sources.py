@@ -24,11 +24,11 @@ from facebench.sandbox.limits import own_cores
 Seeds = Sequence[int]
 Key = dict[str, str]
 """What images depend on besides their seeds, for the feature store."""
-Batch = Images | list[Images]
-"""Images of one size, or, of pictures of several, in runs of one size."""
+Batch = Images | list[np.ndarray]
+"""Images of one size; or, of pictures of several, runs of one size, each ``uint8`` (n, 3, h, w)."""
 
 
-def runs(batch: Batch) -> list[Images]:
+def runs(batch: Batch) -> list[np.ndarray]:
     """Return the runs of one size in a batch."""
     return batch if isinstance(batch, list) else [batch]
 
@@ -40,16 +40,6 @@ class ImageSource(Protocol):
     @property
     def preview_side(self) -> int:
         """That of the squares the first images are shown in; 0 where one suits each of them."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """The sha256 of what the images depend on, whatever code makes them."""
-        ...
-
-    @property
-    def note(self) -> str:
-        """What must be said of the images beside their scores, if anything."""
         ...
 
     def keys(self, parts: Sequence[range]) -> list[Key]:
@@ -135,7 +125,7 @@ class PictureSource:
         """Do nothing."""
 
 
-def _in_runs(pictures: Sequence[np.ndarray]) -> list[Images]:
+def _in_runs(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.stack(list(run)) for _, run in groupby(pictures, lambda image: image.shape)]
 
 
@@ -227,3 +217,7 @@ class ObjectSource(SamplerSource):
     @cached_property
     def _sampler(self) -> Sampler:
         return self._open()
+
+
+Described = DatasetSource | PictureSource | SamplerSource
+"""A source that also has a `digest` of its images, and a `note` on them."""

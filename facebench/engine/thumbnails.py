@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import UInt8
+from torch import Tensor
 
 from facebench.features.extractor import ImageBatch
 from facebench.sampler import Images
@@ -29,7 +31,7 @@ def shown_side(sizes: Iterable[tuple[int, int]]) -> int:
     return min(side, SIDE)
 
 
-def thumbnails(images: ImageBatch, side: int) -> ImageBatch:
+def thumbnails(images: ImageBatch, side: int) -> UInt8[Tensor, "n 3 side side"]:
     """Return images of one size as squares of `side`, whole, with white where they are narrower."""
     height, width = images.shape[2:]
     if (height, width) == (side, side):
