@@ -85,7 +85,10 @@ BAD_INPUT = [
     (["data", "stats", "empty"], "not a prepared data set"),
     (["eval", "--models", "dcgan", "--reference", "empty"], "facebench train dcgan"),
     (["eval", "--models", "a=odd:empty", "--reference", "empty"], "no adapter 'odd'"),
-    (["eval", "--models", "a=images:pictures", "--reference", "empty"], "facebench data prepare"),
+    (["eval", "--models", "a=images:pictures", "--reference", "empty"], "empty holds no pictures"),
+    (["score", "empty", "two"], "empty holds no pictures"),
+    (["score", "two", "nowhere"], "There is no file or folder nowhere"),
+    (["score", "two", "pictures", "--extractor", "random"], "bad.jpg cannot be decoded"),
     (["check", "a=images:empty"], "empty holds no pictures"),
     (["check", "a=images+size=3:pictures"], "no option 'size'; there are: layout, range"),
     (["check", "a=images:two,b=images:two"], "names 2 models"),
@@ -93,10 +96,7 @@ BAD_INPUT = [
     (["weights", "where", "resnet"], "no weights 'resnet'"),
     (["eval", "--models", "a=pictures", "--reference", "tiny"], "say which adapter opens it"),
     (["eval", "--models", ",", "--reference", "tiny"], "names no model"),
-    (
-        ["eval", "--models", "a=images:two", "--reference", "tiny", "--extractor", "random"],
-        "pictures of different sizes",
-    ),
+    (["sample", "a=images:two", "--out", "faces.png"], "pictures of different sizes"),
     (
         ["eval", "--models", "a=images:two", "--reference", "tiny", "--weights", "inception=no"],
         "There is no weight file no.",

@@ -122,7 +122,7 @@ def test_a_buffer_that_is_used_again_is_no_fault(options: dict[str, Any]) -> Non
         ({"num": 8.5}, r"num=8\.5 is not a whole number"),
         ({"batch_size": 0}, "less than one image"),
         ({"weights": {"inception": "nowhere.pth"}}, "There is no weight file"),
-        ({"reference": __file__}, "is not a prepared data set"),
+        ({"reference": __file__}, "is not a folder, a zip or a tar of pictures"),
         ({"out": __file__}, "is a file: name a folder for the results"),
     ],
 )

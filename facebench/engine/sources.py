@@ -153,6 +153,7 @@ class SamplerSource(ABC):
         for images, each in zip(self.sample(seeds), seeds, strict=False):
             self._witnesses.compare(each, images)
             if before is not None:
+                _require_one_size(before, images)
                 yield before
             before = images
         self.remember_files()
@@ -180,6 +181,12 @@ class SamplerSource(ABC):
 
     def close(self) -> None:  # noqa: B027 - most hold nothing
         """Let go of what the source holds; it takes it up again when it is needed."""
+
+
+def _require_one_size(before: np.ndarray, images: np.ndarray) -> None:
+    if before.shape[1:] != images.shape[1:]:
+        first, then = (f"{width}×{height}" for _, _, height, width in (before.shape, images.shape))
+        raise RowFailed(f"the sampler gave images of {first} pixels, then of {then}")
 
 
 class ObjectSource(SamplerSource):
