@@ -75,6 +75,8 @@ def score(
             show(evaluation.results)
         if out:
             from facebench.cli.report import write_reports
+            from facebench.plugins import registry
 
-            write_reports(out)
+            names = [name for name in registry.names("reporters") if name != "terminal"]
+            write_reports(out, names=names)  # the terminal has its table
     exit_as(evaluation)
