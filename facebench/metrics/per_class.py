@@ -20,7 +20,7 @@ from facebench.metrics.uncertainty import Estimate, from_influence
 from facebench.text import shown
 
 _NAMED = 5  # classes in a sentence
-RowsOf = Mapping[str, Int64[np.ndarray, " rows"]]
+RowsOf = Mapping[str, Int64[np.ndarray, " _"]]
 """The numbers of the images of each class."""
 
 
