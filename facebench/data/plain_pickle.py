@@ -22,10 +22,10 @@ _MOST_STEPS = 50_000
 """Instructions of a pickle; one of statistics has some hundreds."""
 _NUMBERS = re.compile(r"f[248]|[iu][1248]|b1")
 _ELSEWHERE = {
-    "torch": "tensors of PyTorch: save them with .cpu().numpy()",
-    "cupy": "arrays of CuPy: save them with cupy.asnumpy",
-    "jax": "arrays of JAX: save them with numpy.asarray",
-    "jaxlib": "arrays of JAX: save them with numpy.asarray",
+    "torch": "tensors of PyTorch, which .cpu().numpy() makes NumPy's",
+    "cupy": "arrays of CuPy, which cupy.asnumpy makes NumPy's",
+    "jax": "arrays of JAX, which numpy.asarray makes NumPy's",
+    "jaxlib": "arrays of JAX, which numpy.asarray makes NumPy's",
 }
 
 

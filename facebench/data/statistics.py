@@ -6,6 +6,7 @@ and `sigma`), and the ``.pkl`` of EDM2, without executing anything
 Inception's features the width tells the layer, EDM2's are named, and ours say it.
 """
 
+import io
 import re
 import zipfile
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+_LONGEST_HEADER = 1 << 14  # bytes
 _MOST_MEMBERS = 32  # of an npz, in which pictures are looked for
 _LONGEST_NAME = 200
 
@@ -92,6 +94,8 @@ def open_statistics(path: Path) -> Statistics:
     Raises:
         BadInput: if it holds none, or none that can be used.
     """
+    if not path.is_file():
+        raise BadInput(f"{path} is not a file of statistics: give a .npz with mu and sigma.")
     try:
         with path.open("rb") as stream:
             is_pickle = _PICKLE.match(stream.read(2))
@@ -191,15 +195,16 @@ def _holds_pictures(archive: zipfile.ZipFile) -> bool:
 
 
 def _header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.dtype]:
-    with archive.open(member) as stream:
-        shape, _, dtype = _HEADERS[np.lib.format.read_magic(stream)](stream)
+    with archive.open(member) as packed:
+        stream = io.BytesIO(packed.read(_LONGEST_HEADER))  # one of 4 GiB may be a bomb
+    shape, _, dtype = _HEADERS[np.lib.format.read_magic(stream)](stream)
     return shape, dtype
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str, ndim: int) -> np.ndarray:
     """Read an array, before which no memory is taken for what its header only claims."""
     shape, _ = _header(archive, f"{name}.npy")
-    if len(shape) != ndim or max(shape, default=0) > WIDEST:
+    if len(shape) != ndim or not 0 < max(shape) <= WIDEST:
         raise _misshapen(path, name, shape)
     return _read(archive, name)
 
