@@ -19,15 +19,14 @@ def _fid(c: "Comparison") -> "Estimate":
     from facebench.metrics import frechet
     from facebench.metrics.uncertainty import Estimate
 
-    match c.real.moments, c.fake.moments:
-        case None, None:
-            return frechet.frechet_estimate(c.real.features, c.fake.features)
-        case real, None:
-            return frechet.frechet_to_moments(c.fake.features, real)
-        case None, fake:
-            return frechet.frechet_to_moments(c.real.features, fake)
-        case real, fake:
-            return Estimate(frechet.frechet_from_moments(real, fake))
+    real, fake = c.real.moments, c.fake.moments
+    if real is not None and fake is not None:
+        return Estimate(frechet.frechet_from_moments(real, fake))
+    if real is not None:
+        return frechet.frechet_to_moments(c.fake.features, real)
+    if fake is not None:
+        return frechet.frechet_to_moments(c.real.features, fake)
+    return frechet.frechet_estimate(c.real.features, c.fake.features)
 
 
 def _fid_class(c: "Comparison") -> "Estimate":
