@@ -507,17 +507,17 @@ def opcodes(*parts: bytes) -> bytes:
     return b"\x80\x04" + b"".join(parts) + b"."
 
 
-def text(value: str) -> bytes:
+def op_text(value: str) -> bytes:
     return b"\x8c" + bytes([len(value)]) + value.encode()
 
 
 def named(module: str, name: str) -> bytes:
-    return text(module) + text(name) + b"\x93"
+    return op_text(module) + op_text(name) + b"\x93"
 
 
 SCALE = np.eye(64)
 EDM2 = {"num_images": 9, "fid": {"mu": np.zeros(64), "sigma": SCALE}}
-F8 = named("numpy", "dtype") + text("f8") + b"\x89\x88\x87R"
+F8 = named("numpy", "dtype") + op_text("f8") + b"\x89\x88\x87R"
 BUFFER = named("numpy._core.numeric", "_frombuffer")
 PICKLES: dict[str, bytes] = {
     "that runs a program": PICKLE,
@@ -551,10 +551,10 @@ PICKLES: dict[str, bytes] = {
     "that recalls what is not there": opcodes(b"h\x07"),
     "that memoizes nothing": opcodes(b"\x94"),
     "that memoizes at 4 GiB": opcodes(b"Nr\xff\xff\xff\xff", b"h\x00"),
-    "that calls a text": opcodes(text("a"), b")R"),
+    "that calls a text": opcodes(op_text("a"), b")R"),
     "that calls by a number": opcodes(b"K\x01K\x02\x93"),
     "that calls nothing": opcodes(named("numpy", "ndarray"), b")R"),
-    "that builds a text": opcodes(text("a"), b"}b"),
+    "that builds a text": opcodes(op_text("a"), b"}b"),
     "that makes an object": opcodes(named("numpy", "ndarray"), b")\x81"),
     "of an extension": opcodes(b"\x82\x01"),
     "of a persistent name": opcodes(b"NQ"),
@@ -570,19 +570,20 @@ PICKLES: dict[str, bytes] = {
     "of endless steps": opcodes(b"N0" * 100_000),
     "of many steps": opcodes(b"(" + b"N" * 100_000, b"t"),
     "of the same text over and over": opcodes(
-        b"X", struct.pack("<I", 1 << 20), b"a" * (1 << 20), b"\x94", text("latin1"), b"\x94",
+        b"X", struct.pack("<I", 1 << 20), b"a" * (1 << 20), b"\x94", op_text("latin1"), b"\x94",
         (named("_codecs", "encode") + b"h\x00h\x01\x86R") * 4000),
     "of text in another code": opcodes(
-        named("_codecs", "encode"), text("a"), text("zip"), b"\x86R"),
+        named("_codecs", "encode"), op_text("a"), op_text("zip"), b"\x86R"),
     "of an array of a huge shape": opcodes(
-        BUFFER, b"(C\x08" + bytes(8), F8, b"\x8a\x06" + bytes(5) + b"\x01\x85", text("C"), b"tR"),
+        BUFFER, b"(C\x08" + bytes(8), F8, b"\x8a\x06" + bytes(5) + b"\x01\x85", op_text("C"),
+        b"tR"),
     "of an array of a negative shape": opcodes(
-        BUFFER, b"(C\x08" + bytes(8), F8, b"\x8a\x01\xff\x85", text("C"), b"tR"),
+        BUFFER, b"(C\x08" + bytes(8), F8, b"\x8a\x01\xff\x85", op_text("C"), b"tR"),
     "of an array of a shape of texts": opcodes(
-        BUFFER, b"(C\x08" + bytes(8), F8, text("a") + b"\x85", text("C"), b"tR"),
+        BUFFER, b"(C\x08" + bytes(8), F8, op_text("a") + b"\x85", op_text("C"), b"tR"),
     "of an array that was never filled": opcodes(
-        b"}", text("fid"), b"}(", text("mu"), named("numpy._core.multiarray", "_reconstruct"),
-        named("numpy", "ndarray"), b"K\x00\x85C\x01b\x87R", text("sigma"), b"Nus"),
+        b"}", op_text("fid"), b"}(", op_text("mu"), named("numpy._core.multiarray", "_reconstruct"),
+        named("numpy", "ndarray"), b"K\x00\x85C\x01b\x87R", op_text("sigma"), b"Nus"),
     "of tensors": opcodes(named("torch._utils", "_rebuild_tensor_v2"), b")R"),
     "of CuPy's arrays": opcodes(named("cupy", "array"), b")R"),
 }  # fmt: skip

@@ -173,9 +173,9 @@ def served(
 ) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
     """Return what a sampler's process answers, and the images among it."""
     pipe = io.BytesIO()
-    opening = {"model": ("a", "a", {}, ""), "device": "cpu"}
+    opening: dict[str, Any] = {"model": ("a", "a", {}, ""), "device": "cpu"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker.registry, "load", lambda *_: sampler)
+        patch.setattr("facebench.sandbox.worker.registry.load", lambda *_: sampler)
         worker.serve(iter([opening, *requests]), worker.Answers(pipe), Reads())
     pipe.seek(0)
     headers, images = [], []

@@ -27,7 +27,7 @@ from facebench.metrics.moments import Moments
 PROTOCOLS = [2, 3, 4, 5]
 
 
-def moments(d: int, seed: int = 0) -> dict[str, np.ndarray]:
+def moments(d: int, seed: int = 0) -> dict[str, Any]:
     """Return the statistics of some features, of low rank where d is large."""
     x = np.random.default_rng(seed).standard_normal((100, d))
     return {"mu": x.mean(0), "sigma": np.cov(x, rowvar=False)}
@@ -55,7 +55,9 @@ def test_the_width_tells_the_layer(save: Callable[..., None], width: int, tmp_pa
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", ["<f4", ">f8", "<f8"])
 def test_any_type_and_order_of_numbers_is_read(dtype: str, order: Any, tmp_path: Path) -> None:
-    given = {name: np.asarray(a, dtype, order=order) for name, a in moments(64).items()}
+    given: dict[str, Any] = {
+        name: np.asarray(a, dtype, order=order) for name, a in moments(64).items()
+    }
     np.savez(tmp_path / "a.npz", **given)
     (tmp_path / "a.pkl").write_bytes(pickle.dumps({"fid": given}))
     for name in ("a.npz", "a.pkl"):

@@ -103,7 +103,7 @@ def sample_all(
     if labels is not None:
         check_labels(sorted({name for each in labels for name in each}), known_classes(sampler))
     for number, seeds in enumerate(batches):
-        images = within_memory.sample(seeds, labels and labels[number])
+        images = within_memory.sample(seeds, None if labels is None else labels[number])
         answers.put("images", images, shape=images.shape)
 
 
