@@ -11,13 +11,20 @@ order. ``facebench check`` says in how many.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from facebench.errors import BadInput
+from facebench.text import shown
+
 Images = UInt8[np.ndarray, "n 3 h w"]
+MOST_CLASSES = 10_000
+LONGEST_NAMES = 80_000
+"""Letters of all names together: they are told in one message."""
 _NOT_FINITE = "the model produced NaN or infinite pixel values"
 
 
@@ -27,6 +34,22 @@ class Sampler(Protocol):
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return one ``uint8`` RGB image per seed, shape ``(len(seeds), 3, height, width)``."""
+        ...
+
+
+@runtime_checkable
+class ConditionalSampler(Protocol):
+    """What a sampler may offer besides: images of a class that it is asked for.
+
+    Image *i* depends on seed *i* and label *i* alone. Without labels the sampler chooses, by the
+    seed. A label that it does not know is refused, by any exception.
+    """
+
+    classes: Sequence[str]
+    """The names of the classes that it knows: "0", "1", … where it only counts them."""
+
+    def sample(self, seeds: Sequence[int], labels: Sequence[str] | None = None) -> Images:
+        """Return one image per seed, of the class that its label names, as `Sampler` does."""
         ...
 
 
@@ -71,6 +94,52 @@ class Encoder(Protocol):
     def encode(self, images: Images) -> Float32[np.ndarray, "n d"]:
         """Return the latents from which `decode` makes what is nearest to `images`."""
         ...
+
+
+def known_classes(sampler: Sampler) -> tuple[str, ...] | None:
+    """Return the classes that a sampler can be asked for; None where it takes no labels.
+
+    A sampler takes them by a parameter of this name: what else is called `classes` is its own.
+
+    Raises:
+        BadInput: for classes that are no names, or too many.
+    """
+    if not hasattr(sampler, "classes") or "labels" not in signature(sampler.sample).parameters:
+        return None
+    given = sampler.classes
+    names = [] if isinstance(given, str) else [*given]
+    are_names = all(isinstance(name, str) and name.isprintable() and name for name in names)
+    if not are_names or not 0 < len({*names}) == len(names) <= MOST_CLASSES:
+        raise BadInput(
+            "The sampler's classes must be different names, of printable letters and at most "
+            f"{MOST_CLASSES:,} of them: name each class, by its number where it has no name."
+        )
+    if sum(map(len, names)) > LONGEST_NAMES:
+        raise BadInput(
+            f"The names of the sampler's classes are longer than {LONGEST_NAMES:,} letters "
+            "together: shorten them."
+        )
+    return tuple(names)
+
+
+def drawn(sampler: Any, seeds: Sequence[int], labels: Sequence[str] | None = None) -> np.ndarray:
+    """Return what a sampler answers, asked with labels only where there are any."""
+    images: np.ndarray = sampler.sample(seeds) if labels is None else sampler.sample(seeds, labels)
+    return images
+
+
+def check_labels(labels: Sequence[str], classes: Sequence[str] | None) -> None:
+    """Refuse labels of a sampler that takes none, or does not know one of them."""
+    if classes is None:
+        raise BadInput(
+            "This model cannot be asked for a class: its sampler has no classes, or its sample no "
+            "parameter labels; leave the labels out."
+        )
+    for label in labels:
+        if label not in classes:
+            there = ", ".join(map(shown, classes[:10]))
+            more = f" and {len(classes) - 10} more" if len(classes) > 10 else ""
+            raise BadInput(f"This model knows no class {shown(label)!r}; it knows {there}{more}.")
 
 
 def latents(seeds: Sequence[int], dim: int) -> Float32[np.ndarray, "n d"]:

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from facebench.errors import cause
-from facebench.sampler import Images, Sampler, checked
+from facebench.sampler import Images, Sampler, checked, drawn, known_classes
 
 Level = Literal["ok", "note", "failed"]
 
@@ -56,9 +56,11 @@ class _First:
     seeds: Sequence[int]
     images: Images
     device: str
+    classes: Sequence[str] = ()
+    """What it can be asked for, if anything."""
 
-    def again(self, seeds: Sequence[int]) -> Images:
-        return checked(self.sampler.sample(seeds), len(seeds))
+    def again(self, seeds: Sequence[int], labels: Sequence[str] | None = None) -> Images:
+        return checked(drawn(self.sampler, seeds, labels), len(seeds))
 
 
 def check_sampler(
@@ -79,6 +81,7 @@ def check_sampler(
 def _findings(sampler: Sampler, seeds: Sequence[int], device: str) -> Iterator[Finding]:
     before, started = _memory(), time.perf_counter()
     try:
+        classes = known_classes(sampler) or ()
         images = checked(sampler.sample(seeds), len(seeds))
     except Exception as error:
         yield Finding("contract", "failed", cause(error))
@@ -86,8 +89,8 @@ def _findings(sampler: Sampler, seeds: Sequence[int], device: str) -> Iterator[F
     seconds = time.perf_counter() - started
     height, width = images.shape[2:]
     yield Finding("contract", "ok", f"uint8 (n, 3, {height}, {width}), RGB")
-    first = _First(sampler, seeds, images, device)
-    for name, check in _CHECKS.items():
+    first = _First(sampler, seeds, images, device, classes)
+    for name, check in (_CHECKS | (_OF_CLASSES if classes else {})).items():
         try:
             yield Finding(name, *check(first))
         except Exception as error:
@@ -166,6 +169,42 @@ def _untouched(first: _First) -> tuple[Level, str]:
     return "ok", "later calls leave earlier images alone"
 
 
+def _classes(first: _First) -> tuple[Level, str]:
+    """Say whether an image depends on its own seed and label alone."""
+    labels = [first.classes[i % len(first.classes)] for i in range(len(first.seeds))]
+    images = first.again(first.seeds, labels).copy()
+    backwards = first.again(first.seeds[::-1], labels[::-1])[::-1]
+    level, text = compared(images, backwards, "asked for classes, and drawn backwards")
+    if level == "failed":
+        return level, text
+    cut = len(labels) // 3
+    parts = [first.again(first.seeds[part], labels[part]).copy() for part in _parts(cut)]
+    return compared(images, np.concatenate(parts), f"asked for {len({*labels})} classes, in parts")
+
+
+def _parts(cut: int) -> tuple[slice, ...]:
+    return slice(0, 1), slice(1, 1 + cut), slice(1 + cut, None)
+
+
+def _labels_matter(first: _First) -> tuple[Level, str]:
+    if len(first.classes) == 1:
+        return "note", "there is one class only"
+    count = len(first.seeds)
+    one, other = (first.again(first.seeds, [name] * count).copy() for name in first.classes[:2])
+    if (one == other).all():
+        return "failed", "the same seeds give the same images, whichever class is asked for"
+    return "ok", f"{len(first.classes)} classes, and another label gives another image"
+
+
+def _unknown_label(first: _First) -> tuple[Level, str]:
+    unknown = "no class of this name"
+    try:
+        first.again(first.seeds[:1], [unknown])
+    except Exception as error:
+        return "ok", f"a class that there is not is refused ({cause(error)})"
+    return "failed", f"asked for {unknown!r}, it gives an image: raise an error"
+
+
 _CHECKS: dict[str, Callable[[_First], tuple[Level, str]]] = {
     "range": _range,
     "determinism": _determinism,
@@ -174,6 +213,11 @@ _CHECKS: dict[str, Callable[[_First], tuple[Level, str]]] = {
     "seeds": _seeds_matter,
     "pictures": _pictures,
     "memory kept": _untouched,
+}
+_OF_CLASSES: dict[str, Callable[[_First], tuple[Level, str]]] = {
+    "classes": _classes,
+    "labels": _labels_matter,
+    "unknown label": _unknown_label,
 }
 
 

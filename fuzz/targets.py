@@ -27,6 +27,7 @@ with _watched:  # so that atheris sees which branches an input takes
     from facebench.data.dataset import open_dataset
     from facebench.data.decode import decode
     from facebench.data.pictures import open_images
+    from facebench.data.statistics import open_statistics
     from facebench.errors import BadInput
     from facebench.plugins.model_spec import parse_models
     from facebench.plugins.registry import load
@@ -75,6 +76,7 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "npy": _array("a.npy"),
     "npz": _array("a.npz"),
     "dataset": _dataset,
+    "statistics": lambda data: open_statistics(_file("s.npz", data)),
     "result": lambda data: read_result(_file("r.json", data)),
     "models": lambda data: parse_models(data.decode(errors="replace")),
     "message": _message,

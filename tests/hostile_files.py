@@ -440,6 +440,167 @@ add("npz that is no zip", "array", "a.npz", GOOD_NPY)
 add("npz without its end", "array", "a.npz", zipped({"a.npy": GOOD_NPY})[:200])
 
 
+# --- statistics of features -----------------------------------------------------------------------
+
+
+def floats(*shape: int, value: float = 0.0) -> bytes:
+    """Return an array of float64, its diagonal more than the rest where it is a matrix."""
+    array = np.full(shape, value) + (np.eye(*shape) if len(shape) == 2 else 0)
+    return npy(shape, "<f8", array.tobytes())
+
+
+MU, SIGMA = floats(64), floats(64, 64)
+STATISTICS: dict[str, dict[str, bytes]] = {
+    "without sigma": {"mu": MU},
+    "without mu": {"sigma": SIGMA},
+    "that are pictures": {"arr_0": GOOD_NPY},
+    "of other widths": {"mu": floats(192), "sigma": SIGMA},
+    "of a width of no network": {"mu": floats(65), "sigma": floats(65, 65)},
+    "of no features": {"mu": floats(0), "sigma": floats(0, 0)},
+    "of a matrix for mu": {"mu": SIGMA, "sigma": SIGMA},
+    "of a sigma that is no square": {"mu": MU, "sigma": floats(64, 63)},
+    "of a sigma of one axis": {"mu": MU, "sigma": floats(64)},
+    "of NaN": {"mu": floats(64, value=np.nan), "sigma": SIGMA},
+    "of infinity": {"mu": MU, "sigma": floats(64, 64, value=np.inf)},
+    "of numbers beyond float32": {"mu": floats(64, value=1e200), "sigma": SIGMA},
+    "of negative eigenvalues": {"mu": MU, "sigma": floats(64, 64, value=5.0).replace(
+        struct.pack("<d", 6.0), struct.pack("<d", 1.0))},
+    "of negative variances": {"mu": MU, "sigma": floats(64, 64, value=-3.0)},
+    "without symmetry": {"mu": MU, "sigma": SIGMA[:-16] + struct.pack("<d", 0.5) + SIGMA[-8:]},
+    "of objects": {"mu": npy((64,), "|O", PICKLE), "sigma": SIGMA},
+    "of complex numbers": {"mu": npy((64,), "<c16", bytes(1024)), "sigma": SIGMA},
+    "of texts": {"mu": npy((64,), "<U2", bytes(512)), "sigma": SIGMA},
+    "of a huge mu": {"mu": npy((1 << 40,), "<f8"), "sigma": SIGMA},
+    "of a huge sigma": {"mu": MU, "sigma": npy((1 << 20, 1 << 20), "<f8")},
+    "of a sigma that claims more": {"mu": MU, "sigma": npy((64, 64), "<f8", bytes(99))},
+    "of a sigma that claims 128 MiB": {"mu": floats(4096), "sigma": npy((4096, 4096), "<f8")},
+    "with a header of 1 GiB": {
+        "mu": b"\x93NUMPY\x02\x00" + struct.pack("<I", 1 << 30) + b" " * (1 << 26), "sigma": SIGMA,
+    },
+    "of one image": {"mu": MU, "sigma": SIGMA, "count": npy((), "<i8", struct.pack("<q", 1))},
+    "of another's extractor": {
+        "mu": MU, "sigma": SIGMA, "extractor": npy((), "<U6", "dinov2".encode("utf-32-le")),
+    },
+}  # fmt: skip
+for name, members in STATISTICS.items():
+    add(f"npz of statistics {name}", "statistics", "a.npz",
+        zipped({f"{each}.npy": data for each, data in members.items()}))  # fmt: skip
+WHOLE = zipped({"mu.npy": MU, "sigma.npy": SIGMA})
+add("npz of statistics cut off", "statistics", "a.npz", WHOLE[: len(WHOLE) // 2])
+add("npz of statistics of no bytes", "statistics", "a.npz", b"")
+add("npz of statistics that is a pipe", "statistics", "a.npz", fifo)
+add("npz of statistics that is a device", "statistics", "a.npz", symlink("/dev/zero"))
+
+
+class Called:
+    """Is a call of whatever it is given, once it is unpickled."""
+
+    def __init__(self, *call: Any):
+        self.call = call
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.call[0], self.call[1:]
+
+
+def opcodes(*parts: bytes) -> bytes:
+    """Return a pickle of protocol 4 that is made by hand."""
+    return b"\x80\x04" + b"".join(parts) + b"."
+
+
+def op_text(value: str) -> bytes:
+    return b"\x8c" + bytes([len(value)]) + value.encode()
+
+
+def named(module: str, name: str) -> bytes:
+    return op_text(module) + op_text(name) + b"\x93"
+
+
+SCALE = np.eye(64)
+EDM2 = {"num_images": 9, "fid": {"mu": np.zeros(64), "sigma": SCALE}}
+F8 = named("numpy", "dtype") + op_text("f8") + b"\x89\x88\x87R"
+BUFFER = named("numpy._core.numeric", "_frombuffer")
+PICKLES: dict[str, bytes] = {
+    "that runs a program": PICKLE,
+    "with a program beside": pickle.dumps(EDM2 | {"x": Bomb()}),
+    "with a program for mu": pickle.dumps({"fid": {"mu": Bomb(), "sigma": SCALE}}),
+    "with a program for a key": pickle.dumps({Called(str, "fid"): EDM2["fid"]}),
+    "that builds a class": pickle.dumps(EDM2 | {"x": Path("a")}),
+    "that looks an attribute up": pickle.dumps(EDM2 | {"x": Called(getattr, EDM2, "get")}),
+    "of NumPy's own loader": pickle.dumps(EDM2 | {"x": Called(np.load, "a.npy")}),
+    "of arrays of objects": pickle.dumps({"fid": {"mu": np.array([Bomb()]), "sigma": SCALE}}),
+    "of arrays of records": pickle.dumps({"fid": {"mu": np.zeros(64, "f8,f8"), "sigma": SCALE}}),
+    "of arrays of dates": pickle.dumps({"fid": {"mu": np.zeros(64, "M8[s]"), "sigma": SCALE}}),
+    "of complex arrays": pickle.dumps({"fid": {"mu": np.zeros(64, "c16"), "sigma": SCALE}}),
+    "of lists of numbers": pickle.dumps({"fid": {"mu": [0.0] * 64, "sigma": SCALE}}),
+    "of texts": pickle.dumps({"fid": "mu"}),
+    "that is a list": pickle.dumps([EDM2]),
+    "of no known metric": pickle.dumps({"other": EDM2["fid"]}),
+    "of dinov2 of another width": pickle.dumps({"fd_dinov2": EDM2["fid"]}),
+    "of no images": pickle.dumps(EDM2 | {"num_images": 0}),
+    "of numbers for keys": pickle.dumps(EDM2 | {1: 2}),
+    "of protocol 0": pickle.dumps(EDM2, 0),
+    "of protocol 1": pickle.dumps(EDM2, 1),
+    "of protocol 9": b"\x80\x09" + pickle.dumps(EDM2)[2:],
+    "cut off": pickle.dumps(EDM2)[:-400],
+    "without its end": pickle.dumps(EDM2)[:-1],
+    "of nothing but its head": b"\x80\x04",
+    "of nothing": opcodes(),
+    "of two things": opcodes(b"NN"),
+    "that pops from nothing": opcodes(b"\x86"),
+    "with no mark": opcodes(b"t"),
+    "that recalls what is not there": opcodes(b"h\x07"),
+    "that memoizes nothing": opcodes(b"\x94"),
+    "that memoizes at 4 GiB": opcodes(b"Nr\xff\xff\xff\xff", b"h\x00"),
+    "that calls a text": opcodes(op_text("a"), b")R"),
+    "that calls by a number": opcodes(b"K\x01K\x02\x93"),
+    "that calls nothing": opcodes(named("numpy", "ndarray"), b")R"),
+    "that builds a text": opcodes(op_text("a"), b"}b"),
+    "that makes an object": opcodes(named("numpy", "ndarray"), b")\x81"),
+    "of an extension": opcodes(b"\x82\x01"),
+    "of a persistent name": opcodes(b"NQ"),
+    "of a buffer elsewhere": b"\x80\x05\x97.",
+    "of bytes that claim much": opcodes(b"\x8e", struct.pack("<Q", 1 << 62)),
+    "of text that claims much": opcodes(b"\x8d", struct.pack("<Q", 1 << 62)),
+    "of a frame that claims much": opcodes(b"\x95", struct.pack("<Q", 1 << 62), b"N"),
+    "of a long number that claims much": opcodes(b"\x8b", struct.pack("<i", 2**31 - 1)),
+    "of a set": pickle.dumps({1, 2}),
+    "of deep lists": opcodes(b"]" * 20_000, b"a" * 19_999),
+    "of a list in itself": opcodes(b"]\x94h\x00a"),
+    "of doubled tuples": opcodes(b")", *[b"\x94h" + bytes([i]) + b"\x86" for i in range(60)]),
+    "of endless steps": opcodes(b"N0" * 100_000),
+    "of many steps": opcodes(b"(" + b"N" * 100_000, b"t"),
+    "of the same text over and over": opcodes(
+        b"X", struct.pack("<I", 1 << 20), b"a" * (1 << 20), b"\x94", op_text("latin1"), b"\x94",
+        (named("_codecs", "encode") + b"h\x00h\x01\x86R") * 4000),
+    "of text in another code": opcodes(
+        named("_codecs", "encode"), op_text("a"), op_text("zip"), b"\x86R"),
+    "of an array of a huge shape": opcodes(
+        BUFFER, b"(C\x08" + bytes(8), F8, b"\x8a\x06" + bytes(5) + b"\x01\x85", op_text("C"),
+        b"tR"),
+    "of an array of a negative shape": opcodes(
+        BUFFER, b"(C\x08" + bytes(8), F8, b"\x8a\x01\xff\x85", op_text("C"), b"tR"),
+    "of an array of a shape of texts": opcodes(
+        BUFFER, b"(C\x08" + bytes(8), F8, op_text("a") + b"\x85", op_text("C"), b"tR"),
+    "of an array that was never filled": opcodes(
+        b"}", op_text("fid"), b"}(", op_text("mu"), named("numpy._core.multiarray", "_reconstruct"),
+        named("numpy", "ndarray"), b"K\x00\x85C\x01b\x87R", op_text("sigma"), b"Nus"),
+    "of tensors": opcodes(named("torch._utils", "_rebuild_tensor_v2"), b")R"),
+    "of CuPy's arrays": opcodes(named("cupy", "array"), b")R"),
+}  # fmt: skip
+for name, data in PICKLES.items():
+    add(f"pkl of statistics {name}", "statistics", "a.pkl", data)
+
+
+def large_pickle(path: Path) -> None:
+    """Write a file that is larger than any of statistics; the disk has no more than its ends."""
+    with path.open("wb") as stream:
+        stream.write(b"\x80\x04")
+        stream.truncate(1 << 40)
+
+
+add("pkl of statistics of a terabyte", "statistics", "a.pkl", large_pickle)
+
+
 # --- dataset.json and Results ---------------------------------------------------------------------
 
 INFO = {

@@ -68,7 +68,7 @@ def without_numbers(text: str) -> list[str]:
 @pytest.mark.processes
 def test_the_pages_own_test_passes(site: Path) -> None:
     page = [each.text for each in blocks(DOCS / "adapters.md", "python")]
-    assert len(page) == 2
+    assert len(page) == 3
     answer = run(site, "-c", "\n".join([*page, "test_the_contract_is_kept()"]))
     assert answer.returncode == 0, answer.stderr
 

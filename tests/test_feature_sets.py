@@ -14,6 +14,7 @@ from facebench.metrics import (
 )
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.modes import MODES
+from facebench.metrics.moments import Moments
 from facebench.metrics.table import METRICS
 from facebench.metrics.uncertainty import Estimate
 
@@ -29,6 +30,7 @@ def feature_set(n: int, seed: int, scale: float = 1.0) -> FeatureSet:
             "total": rows.sum(1),
             "square": np.square(rows).sum((1, 2)),
         },
+        labels=np.arange(n) % 3,
     )
 
 
@@ -103,6 +105,8 @@ def test_a_part_of_a_set_has_what_belongs_to_its_images() -> None:
     assert part.logits is not None
     assert len(part.logits) == 20
     assert part.lpips is not None
+    assert part.labels is not None
+    np.testing.assert_array_equal(part.labels, np.arange(16, 36) % 3)
     assert part.lpips["count"].sum() == 16  # rows 16-24 and 24-32: 32-40 is not whole
 
 
@@ -116,3 +120,29 @@ def test_what_was_not_extracted_is_named() -> None:
         value("lpips_diversity", bare)
     with pytest.raises(BadInput, match="training images' features"):
         value("authenticity", bare)
+    with pytest.raises(BadInput, match="a class for each image"):
+        value("fid_class", bare)
+
+
+def test_a_reference_of_moments_alone_has_the_distances_that_need_no_more() -> None:
+    c = compare()
+    statistics = FeatureSet.of_moments(Moments.of(c.real.features))
+    against = Comparison(statistics, c.fake)
+    assert value("fid", against).value == pytest.approx(value("fid", c).value)
+    for row in METRICS.values():
+        if row.from_moments:
+            assert row.compute(against).groups is not None
+        elif row.needs == "features":
+            with pytest.raises(BadInput, match="0 samples"):
+                row.compute(against)
+
+
+def test_of_two_sets_of_moments_there_is_a_distance_and_no_interval() -> None:
+    c = compare()
+    real, fake = (FeatureSet.of_moments(Moments.of(each.features)) for each in (c.real, c.fake))
+    found = value("fid", Comparison(real, fake))
+    assert found.value == pytest.approx(value("fid", c).value)
+    assert found.groups is None
+    of_real_alone = value("fid", Comparison(c.real, fake))
+    assert of_real_alone.value == pytest.approx(found.value)
+    assert of_real_alone.groups is not None

@@ -14,6 +14,7 @@ from PIL import Image
 
 from facebench.data.dataset import open_dataset
 from facebench.data.prepare import prepare
+from facebench.data.statistics import open_statistics
 from facebench.errors import BadInput
 from facebench.plugins.model_spec import parse_model
 from facebench.results.result import read_result
@@ -52,6 +53,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "archive": lambda path: prepare(path, Path("out"), size=8, holdout=0),
     "array": lambda path: ImageFilesSampler(path).sample([0]),
     "dataset": _dataset,
+    "statistics": open_statistics,
     "result": read_result,
     "torch": _model("torch+size=2:nets:net@{}"),
     "torchscript": _model("torchscript+size=2:{}"),

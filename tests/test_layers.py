@@ -173,8 +173,8 @@ def test_every_array_is_loaded_without_pickles() -> None:
                     assert "allow_pickle=False" in ast.unparse(node), path
 
 
-NOT_OURS = {"_exit", "_fields", "_orig_mod", "_kernel"}
-"""What os, named tuples, torch.compile and Keras' layers have."""
+NOT_OURS = {"_exit", "_fields", "_orig_mod", "_kernel", "_core", "_utils"}
+"""What os, named tuples, torch.compile, Keras' layers and the pickles of arrays have."""
 
 
 def _private_names(tree: ast.AST) -> Iterator[str]:

@@ -109,6 +109,7 @@ def feature_sets(folder: Path, make: Callable[..., np.ndarray], n: int, d: int) 
                 mapped(folder, name, make(count, d, seed)),
                 mapped(folder, f"{name}-logits", normal(count, 12, seed)),
                 {"count": np.full(8, 4), "total": moments, "square": 9 + moments[:, 0] ** 2},
+                np.arange(count) % 3,
             )
         )
     return sets
@@ -125,7 +126,9 @@ def same(a: Estimate, b: Estimate) -> bool:
 
 
 def score(context: Context, device: str, sets: list[FeatureSet], *rows: Metric) -> Scores:
-    again = [FeatureSet(each.features, each.logits, each.lpips) for each in sets]  # nothing kept
+    again = [
+        FeatureSet(each.features, each.logits, each.lpips, each.labels) for each in sets
+    ]  # nothing kept
     real, fake, training = again
     name, there = context.network.name, replace(context, device=device)
     return compute_metrics(there, {name: real}, {name: fake}, rows, training)

@@ -67,6 +67,7 @@ def sets(card: str) -> tuple[FeatureSet, ...]:
                 "total": correlated(count // 10, width, seed),
                 "square": np.full(count // 10, float(width)),
             },
+            np.arange(count) % 3,
         )
         for seed, shift in ((1, 0.0), (2, 0.05), (3, 0.0))
     )
@@ -80,7 +81,7 @@ def value(key: str, sets: tuple[FeatureSet, ...], device: str) -> float:
 
 def fresh(sets: tuple[FeatureSet, ...]) -> tuple[FeatureSet, ...]:
     """The same sets, of which nothing is known yet."""
-    return tuple(FeatureSet(each.features, each.logits, each.lpips) for each in sets)
+    return tuple(FeatureSet(each.features, each.logits, each.lpips, each.labels) for each in sets)
 
 
 @pytest.mark.parametrize("key", list(METRICS))

@@ -394,10 +394,9 @@ def test_json_groups_hold_protocol_ordering_and_rows(results: list[Result], tmp_
     assert large["protocol"]["crop"] == "140" and small["protocol"]["crop"] == "108"
     assert large["ordering"] == {"metric": "fid", "title": "FID", "better": "lower"}
     assert [row["rank"] for row in large["rows"]] == [1, 1, 3, 4]
-    assert large["rows"][0]["metrics"]["fid"] == asdict(Value(34.6149, 0.4)) | {
-        "groups": [],
-        "curve": [],
-    }
+    expected = asdict(Value(34.6149, 0.4)) | {"groups": [], "curve": []}
+    del expected["classes"]  # of which there are none
+    assert large["rows"][0]["metrics"]["fid"] == expected
 
 
 def test_page_says_what_orders_it_and_what_differs(results: list[Result], tmp_path: Path) -> None:
@@ -444,6 +443,20 @@ def test_page_makes_up_no_interval(tmp_path: Path) -> None:
     assert "3.00 Below" not in page and "95 % interval." not in page
     assert "Real images noise floor" not in page
     assert "how far noise reaches is not known" in page
+
+
+def test_a_mean_over_classes_is_shown_with_the_classes(tmp_path: Path) -> None:
+    classes = {HOSTILE: 3.0, "smiling": 5.25} | {f"class {i}": 1 + i / 100 for i in range(60)}
+    row = result("a", fid=Value(2.0), fid_class=Value(4.0, classes=classes))
+    html = to_html([row], tmp_path).read_text("utf-8")
+    page = text_of(html)
+    assert "Per-class FID, the worst first" in page and "and 12 others in the JSON" in page
+    assert page.index("smiling 5.25") < page.index("3.00") < page.index("class 59 1.59")
+    assert "class 5 " not in page and "<script>alert" not in html
+    told = read_csv(to_csv([row], tmp_path))[0]["fid_class_classes"]
+    assert told.startswith(f"{HOSTILE}:3.0; smiling:5.25; class 0:1.0")
+    [found] = json.loads(to_json([row], tmp_path).read_text("utf-8"))["groups"][0]["rows"]
+    assert found["metrics"]["fid_class"]["classes"] == classes
 
 
 def test_page_says_how_fast_images_were_looked_at(results: list[Result], tmp_path: Path) -> None:

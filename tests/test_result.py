@@ -51,6 +51,16 @@ def test_a_result_survives_its_file(tmp_path: Path) -> None:
     assert read_result(path) == RESULT
 
 
+def test_a_value_has_its_classes_where_there_are_any(tmp_path: Path) -> None:
+    by_class = Value(4.0, classes={"smiling": 3.0, "7": 5.0})
+    path = write_result(
+        replace(RESULT, metrics={"fid": Value(1.0), "fid_class": by_class}), tmp_path
+    )
+    assert read_result(path).metrics["fid_class"] == by_class
+    record = json.loads(path.read_text("utf-8"))["metrics"]
+    assert "classes" in record["fid_class"] and "classes" not in record["fid"]
+
+
 def test_writing_again_replaces(tmp_path: Path) -> None:
     write_result(RESULT, tmp_path)
     write_result(replace(RESULT, first_seed=9), tmp_path)

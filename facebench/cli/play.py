@@ -86,8 +86,15 @@ def _steps_option(default: int, least: int, help_text: str) -> Callable[[Command
 @_picture_options
 @_list_option("--seeds", "0-35", "Seeds to draw, one picture each, as in 0,7,20-35.")
 @click.option("--columns", type=click.IntRange(1), metavar="INT", help="Pictures a row of a grid.")
+@click.option("--label", metavar="CLASS", help="Ask for this class, of a model that knows classes.")
 def sample(
-    model: str, out: Path, truncation: float, gap: int, seeds: list[int], columns: int | None
+    model: str,
+    out: Path,
+    truncation: float,
+    gap: int,
+    seeds: list[int],
+    columns: int | None,
+    label: str | None,
 ) -> None:
     """Draw pictures from MODEL: a grid, or a folder of them.
 
@@ -103,7 +110,9 @@ def sample(
     from facebench.samplers.latent_walks import decode, in_batches, latent_sampler, truncated
 
     sampler = _open(model)
-    if truncation == 1:
+    if label is not None:
+        images = in_batches(_of_class(sampler, label, truncation), seeds)
+    elif truncation == 1:
         images = in_batches(sampler.sample, seeds)
     else:
         walker = latent_sampler(sampler, model)
@@ -197,6 +206,16 @@ def _open(text: str) -> Any:
     from facebench.plugins.model_spec import parse_model
 
     return parse_model(text).open()
+
+
+def _of_class(sampler: Any, label: str, truncation: float) -> Callable[[Any], "Images"]:
+    """Return what draws images of one class."""
+    from facebench.sampler import check_labels, known_classes
+
+    check_labels([label], known_classes(sampler))
+    if truncation != 1:
+        raise BadInput("--truncation is of latents, which are not asked for by --label: leave one.")
+    return lambda seeds: sampler.sample(seeds, [label] * len(seeds))
 
 
 def _is_film(out: Path) -> bool:

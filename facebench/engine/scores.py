@@ -56,5 +56,5 @@ def recorded(key: str, estimate: Estimate, floor: float | None) -> Value:
     """Return an estimate as a Result has it."""
     low, high = estimate.interval(metric(key).valid) or (None, None)
     groups = () if estimate.groups is None else tuple(estimate.groups.tolist())
-    beside = estimate.reference, floor, groups, estimate.curve
+    beside = estimate.reference, floor, groups, estimate.curve, dict(estimate.classes)
     return Value(estimate.value, estimate.error, low, high, *beside)

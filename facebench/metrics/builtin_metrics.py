@@ -16,15 +16,35 @@ if TYPE_CHECKING:
 
 
 def _fid(c: "Comparison") -> "Estimate":
-    from facebench.metrics.frechet import frechet_estimate
+    from facebench.metrics import frechet
+    from facebench.metrics.uncertainty import Estimate
 
-    return frechet_estimate(c.real.features, c.fake.features)
+    real, fake = c.real.moments, c.fake.moments
+    if real is not None and fake is not None:
+        return Estimate(frechet.frechet_from_moments(real, fake))
+    if real is not None:
+        return frechet.frechet_to_moments(c.fake.features, real)
+    if fake is not None:
+        return frechet.frechet_to_moments(c.real.features, fake)
+    return frechet.frechet_estimate(c.real.features, c.fake.features)
+
+
+def _fid_class(c: "Comparison") -> "Estimate":
+    from facebench.metrics.per_class import frechet_per_class
+
+    if c.real.labels is None or c.fake.labels is None:
+        raise BadInput("The distance per class needs a class for each image, on both sides.")
+    return frechet_per_class(c.real.features, c.fake.features, c.real.labels, c.fake.labels)
 
 
 def _fid_inf(c: "Comparison") -> "Estimate":
-    from facebench.metrics.extrapolation import frechet_infinity_estimate
+    from facebench.metrics import extrapolation
 
-    return frechet_infinity_estimate(c.real.features, c.fake.features, c.mode.seed)
+    if c.real.moments is not None:
+        return extrapolation.frechet_infinity_to_moments(
+            c.fake.features, c.real.moments, c.mode.seed
+        )
+    return extrapolation.frechet_infinity_estimate(c.real.features, c.fake.features, c.mode.seed)
 
 
 def _kid(c: "Comparison") -> "Estimate":
@@ -78,6 +98,7 @@ ROWS = (
         distance="fd",
         elsewhere="Fréchet distance",
         interval_note=_NULL_NOTE,
+        from_moments=True,
     ),
     Metric(
         "fid_inf",
@@ -94,6 +115,24 @@ ROWS = (
         minimum=4,
         distance="fd_inf",
         elsewhere="Fréchet distance∞",
+        interval_note=_NULL_NOTE,
+        from_moments=True,
+    ),
+    Metric(
+        "fid_class",
+        "Per-class FID",
+        _fid_class,
+        "lower",
+        "Miyato & Koyama 2018, arXiv:1802.05637 (intra FID)",
+        "Mean over the classes of the distance within each, between its real and its generated "
+        "images; 0 is perfect.",
+        "Biased upwards, the more so the fewer images a class has: comparable only at equal "
+        "numbers of images in every class.",
+        unit="squared feature units",
+        needs="labels",
+        distance="fd_class",
+        elsewhere="Per-class Fréchet distance",
+        default=False,
         interval_note=_NULL_NOTE,
     ),
     Metric(

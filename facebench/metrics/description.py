@@ -16,6 +16,7 @@ _NEEDS = {
     "logits": "logits of the extractor inception",
     "lpips": "LPIPS features (AlexNet)",
     "training": "features of the extractor, also of the training images",
+    "labels": "features of the extractor, and a class for each image",
 }
 
 

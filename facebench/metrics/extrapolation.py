@@ -3,19 +3,22 @@
 At N images the distance is too large by about c/N, with a c of the generator's own, so that even at
 equal N it may rank two generators wrongly. Distances of nested subsets, fitted by a line in 1/N,
 tell where it ends. The paper has the real images' moments from all there are and shrinks only the
-generated set; here the real ones are few as well, so both sets shrink together.
+generated set; here the real ones are few as well, so both sets shrink together, unless the
+reference is statistics.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from facebench.metrics.arrays import Features, as_pair
-from facebench.metrics.frechet import frechet_with_influence
+from facebench.metrics.arrays import Features, Rows, as_pair, as_rows
+from facebench.metrics.frechet import FixedGaussian, frechet_with_influence
+from facebench.metrics.moments import Moments
 from facebench.metrics.uncertainty import Estimate, from_influence
 from facebench.numerics.transfer import send
 
@@ -41,16 +44,33 @@ def frechet_infinity_estimate(real: Features, fake: Features, seed: int = 2020) 
     See `frechet_infinity`.
     """
     x, y = as_pair(real, fake, minimum=MINIMUM)
+    return _extrapolated((x, y), (seed, seed + 1), frechet_with_influence)
+
+
+def frechet_infinity_to_moments(features: Features, fixed: Moments, seed: int = 2020) -> Estimate:
+    """Return the same of features (n, d) to a Gaussian that is given, which does not shrink.
+
+    That is the paper's own way. The interval is that of the features alone.
+    """
+    y = as_rows(features, "generated features", MINIMUM)
+    return _extrapolated((y,), (seed + 1,), FixedGaussian(fixed).with_influence)
+
+
+def _extrapolated(
+    sets: Sequence[Rows], seeds: Sequence[int], distance: Callable[..., tuple[Any, ...]]
+) -> Estimate:
+    """Extrapolate a distance of subsets of `sets`, given with the influence on each of them."""
     value, curve = 0.0, []
-    by_x, by_y = (torch.zeros(len(z), dtype=z.dtype, device=z.device) for z in (x, y))
-    orders = zip(_nested(len(x), seed), _nested(len(y), seed + 1), strict=True)
-    for weight, (rows_x, rows_y) in zip(_weights(), orders, strict=True):
-        distance, of_x, of_y = frechet_with_influence(x.subset(rows_x), y.subset(rows_y))
-        value += weight * distance
-        curve.append((len(rows_y), distance))
-        by_x[send(rows_x, x.device)] += weight * len(x) / len(rows_x) * (of_x - of_x.mean())
-        by_y[send(rows_y, y.device)] += weight * len(y) / len(rows_y) * (of_y - of_y.mean())
-    return replace(from_influence(value, by_x, by_y), curve=tuple(curve))
+    influences = [torch.zeros(len(z), dtype=z.dtype, device=z.device) for z in sets]
+    orders = zip(*(_nested(len(z), seed) for z, seed in zip(sets, seeds, strict=True)), strict=True)
+    for weight, orders_of_size in zip(_weights(), orders, strict=True):
+        pairs = list(zip(sets, orders_of_size, strict=True))
+        found, *parts = distance(*(z.subset(rows) for z, rows in pairs))
+        value += weight * found
+        curve.append((len(orders_of_size[-1]), found))
+        for total, (z, rows), part in zip(influences, pairs, parts, strict=True):
+            total[send(rows, z.device)] += weight * len(z) / len(rows) * (part - part.mean())
+    return replace(from_influence(value, *influences), curve=tuple(curve))
 
 
 def _weights() -> Float64[np.ndarray, " sizes"]:

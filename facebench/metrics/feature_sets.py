@@ -9,6 +9,7 @@ from facebench.errors import BadInput
 from facebench.metrics.arrays import Features
 from facebench.metrics.manifold import ManifoldEstimates, manifold_estimates
 from facebench.metrics.modes import DEFAULT, MODES, Mode
+from facebench.metrics.moments import Moments
 from facebench.metrics.uncertainty import Estimate
 
 
@@ -25,6 +26,15 @@ class FeatureSet:
     """Inception's unbiased logits, shape (n, classes)."""
     lpips: dict[str, np.ndarray] | None = None
     """Rows of moments, see :mod:`facebench.numerics.pair_moments`."""
+    labels: np.ndarray | None = None
+    """The class of each image, its name or its number, shape (n,); an empty name is no class."""
+    moments: Moments | None = None
+    """What there is instead of features, where the set is known by somebody's statistics alone."""
+
+    @classmethod
+    def of_moments(cls, moments: Moments) -> "FeatureSet":
+        """Return a set of which only the moments are known: its features have no rows."""
+        return cls(np.empty((0, len(moments.mean)), np.float32), moments=moments)
 
     def part(self, start: int, stop: int) -> "FeatureSet":
         """Return what belongs to images `start` to `stop`, of LPIPS' moments whole rows only."""
@@ -34,7 +44,8 @@ class FeatureSet:
             inside = (ends - rows["count"] >= start) & (ends <= stop)
             rows = {name: array[inside] for name, array in rows.items()}
         logits = None if self.logits is None else self.logits[start:stop]
-        return FeatureSet(self.features[start:stop], logits, rows)
+        labels = None if self.labels is None else self.labels[start:stop]
+        return FeatureSet(self.features[start:stop], logits, rows, labels)
 
     @cached_property
     def diversity(self) -> Estimate:

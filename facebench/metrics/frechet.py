@@ -11,7 +11,6 @@ decomposed by way of MᵀM, whose eigenvalues are S²: eight times as fast.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
 
 import torch
 from jaxtyping import Float64
@@ -19,6 +18,8 @@ from torch import Tensor
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, Rows, as_pair, as_rows
+from facebench.metrics.moments import Moments as Moments
+from facebench.metrics.moments import require_equal_widths
 from facebench.metrics.uncertainty import Estimate, from_influence
 
 SMALL = 512
@@ -57,53 +58,52 @@ def frechet_with_influence(
     return _distance(a, b, s), _influence(x, a, u, s, shift), _influence(y, b, v, s, -shift)
 
 
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Count, mean and scatter Σ(x - μ)(x - μ)ᵀ of features in float64: all a Gaussian needs.
-
-    Moments of parts `merge` into the moments of the whole, in any order, equal up to rounding.
-    """
-
-    count: int
-    mean: Float64[Tensor, " d"]
-    scatter: Float64[Tensor, "d d"]
-
-    @classmethod
-    def of(cls, features: Features) -> "Moments":
-        """Return the moments of features (n, d), n ≥ 1.
-
-        Each chunk is centred before it is squared, so a mean far from zero costs no digits.
-        """
-        return _moments(as_rows(features))
-
-    def merge(self, other: "Moments") -> "Moments":
-        """Return the moments of both sets together (Chan, Golub & LeVeque 1979)."""
-        _require_equal_widths(self, other)
-        count = self.count + other.count
-        delta = other.mean - self.mean
-        mean = self.mean + delta * (other.count / count)
-        between = torch.outer(delta, delta) * (self.count * other.count / count)
-        return Moments(count, mean, self.scatter + other.scatter + between)
-
-    __add__ = merge
-
-    @property
-    def covariance(self) -> Float64[Tensor, "d d"]:
-        """The unbiased covariance, over count - 1."""
-        if self.count < 2:
-            raise BadInput("A covariance needs at least 2 samples, not 1: add some.")
-        return self.scatter / (self.count - 1)
-
-
 def frechet_from_moments(a: Moments, b: Moments) -> float:
     """Return the Fréchet distance of two sets of which only the moments are known.
 
     For count ≤ d, `frechet_distance` of the features themselves is much faster.
     """
-    _require_equal_widths(a, b)
+    require_equal_widths(a, b)
     return _distance(
         _Gaussian(a.mean, *_root(a.covariance)), _Gaussian(b.mean, *_root(b.covariance))
     )
+
+
+def frechet_to_moments(features: Features, fixed: Moments) -> Estimate:
+    """Return the Fréchet distance of features (n, d), n ≥ 2, to a Gaussian that is given.
+
+    The interval is that of the features alone: the Gaussian is taken as it stands, and whatever it
+    was made of has no part in it.
+    """
+    return from_influence(
+        *FixedGaussian(fixed).with_influence(as_rows(features, "features", minimum=2))
+    )
+
+
+class FixedGaussian:
+    """A Gaussian that sets of features are compared with: its covariance is decomposed once."""
+
+    def __init__(self, moments: Moments) -> None:
+        self._moments = moments
+        self._fitted: _Gaussian | None = None
+
+    def with_influence(self, x: Rows) -> tuple[float, Float64[Tensor, " n"]]:
+        """Return the distance, and n times its derivative by each sample's weight."""
+        fixed = self._on(x.device)
+        if x.width != len(fixed.mean):
+            raise BadInput(
+                f"The features have {x.width} columns and the statistics are of "
+                f"{len(fixed.mean)}: compute both with one extractor."
+            )
+        a = _fit(x)
+        u, s, _ = _singular(a.root.T @ fixed.root)
+        return _distance(a, fixed, s), _influence(x, a, u, s, a.mean - fixed.mean)
+
+    def _on(self, device: torch.device) -> "_Gaussian":
+        if self._fitted is None:
+            mean, covariance = self._moments.mean, self._moments.covariance
+            self._fitted = _Gaussian(mean.to(device), *_root(covariance.to(device)))
+        return self._fitted
 
 
 Along = Callable[[slice, Float64[Tensor, "n d"]], Float64[Tensor, "n k"]]
@@ -132,7 +132,7 @@ class _Gaussian:
 def _fit(features: Rows) -> _Gaussian:
     count = len(features)
     if count > features.width:
-        moments = _moments(features)
+        moments = Moments.of_rows(features)
         return _Gaussian(moments.mean, *_root(moments.covariance))
     x = features[:]
     mean = x.mean(0)  # few samples, once centred, are a root as they stand
@@ -208,21 +208,3 @@ def _influence(
         on_root_trace = along(rows, centred).square() @ weights
         parts.append(2 * centred @ shift + centred.square().sum(1) - on_root_trace)
     return torch.cat(parts)
-
-
-def _moments(features: Rows) -> Moments:
-    return reduce(Moments.merge, (_chunk_moments(chunk) for _, chunk in features.chunks()))
-
-
-def _chunk_moments(chunk: Float64[Tensor, "n d"]) -> Moments:
-    mean = chunk.mean(0)
-    centred = chunk - mean
-    return Moments(len(chunk), mean, centred.T @ centred)
-
-
-def _require_equal_widths(a: Moments, b: Moments) -> None:
-    if len(a.mean) != len(b.mean):
-        raise BadInput(
-            f"Moments of {len(a.mean)} and of {len(b.mean)} features do not go together: "
-            "compute both with one extractor."
-        )

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 Better = Literal["lower", "higher", "reference"]
 """Which direction is better; "reference": the closer to the reference's own value."""
-Needs = Literal["features", "logits", "lpips", "training"]
-"""What is extracted for it; "training": the features of the training images, too."""
+Needs = Literal["features", "logits", "lpips", "training", "labels"]
+"""What is extracted for it; "training": the features of the training images, too; "labels": the
+features, and each image's class on both sides."""
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -57,6 +58,8 @@ class Metric:
     """Whether it is computed unasked."""
     interval_note: str = ""
     """Where its interval is not what 95 % promises."""
+    from_moments: bool = False
+    """Whether it can be computed where only mean and covariance of the real features are known."""
 
     def __post_init__(self) -> None:
         """Refuse a wrong row."""

@@ -24,8 +24,8 @@ taken for independent ones.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float64, Int, Shaped
@@ -53,6 +53,10 @@ class Estimate:
     """The same statistic of the real images, for metrics that are read against it."""
     curve: tuple[tuple[int, float], ...] = ()
     """For an extrapolated value: numbers of generated images, and the statistic of as many."""
+    classes: Mapping[str, float] = field(default_factory=dict)
+    """For a mean over classes: the statistic within each."""
+    note: str = ""
+    """What must be said beside the value: which classes it leaves out, say."""
 
     @property
     def error(self) -> float | None:

@@ -44,6 +44,8 @@ class Value:
     """Pseudo-values, from which differences are judged: see ``facebench.metrics.uncertainty``."""
     curve: tuple[tuple[Positive, float], ...] = ()
     """For an extrapolated value: numbers of generated images, and the statistic of as many."""
+    classes: dict[str, float] = field(default_factory=dict)
+    """For a mean over classes: the statistic within each."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,10 @@ class Protocol:
     weights: dict[str, str]
     """Name of each weight file used, to its sha256."""
     precision: str
-    num: Positive
-    num_reference: Positive
+    num: Natural
+    """How many generated images; 0 where statistics do not say of how many they are."""
+    num_reference: Natural
+    """How many real ones; 0 likewise."""
     layer: str = ""
     """Which features of the extractor, by its own name for them."""
     mode: str = "facebench"
@@ -126,8 +130,15 @@ def write_result(result: Result, folder: Path) -> Path:
 
 
 def as_record(result: Result) -> dict[str, Any]:
-    """Return it as JSON has it; what failed is told where something did."""
-    return {name: value for name, value in asdict(result).items() if value or name != "failed"}
+    """Return it as JSON has it; what failed is told where something did, classes where there are.
+
+    A result without them is written as it was before there were any.
+    """
+    record = {name: value for name, value in asdict(result).items() if value or name != "failed"}
+    for value in record["metrics"].values():
+        if not value["classes"]:
+            del value["classes"]
+    return record
 
 
 def read_result(path: Path) -> Result:

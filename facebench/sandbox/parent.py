@@ -54,6 +54,7 @@ class Sandbox:
         self._messages: queue.Queue[Any] = queue.Queue(AHEAD)
         self._files_left = MOST_FILES
         self._opened = False
+        self._classes: tuple[str, ...] | None = None
         around = environment(os.environ, device, limits.threads, own_cores())
         self._process = WatchedProcess(limits.memory, around)
         self.tree = self._process.tree
@@ -62,15 +63,36 @@ class Sandbox:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def sample(self, batches: Sequence[Sequence[int]]) -> Iterator[Images]:
-        """Yield the images of each batch of seeds.
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The classes that the model can be asked for, None where it takes no labels.
+
+        That is known once it is open, which is waited for; raises as `sample` does.
+        """
+        if not self._opened:
+            match message := self._wait():
+                case {"kind": "opened"}:
+                    self._open(message)
+                case _:
+                    raise self._error(message)
+        return self._classes
+
+    def sample(
+        self, batches: Sequence[Sequence[int]], labels: Sequence[Sequence[str]] | None = None
+    ) -> Iterator[Images]:
+        """Yield the images of each batch of seeds, of the classes that `labels` name if given.
 
         Raises:
             RowFailed: if the process failed or was ended.
-            BadInput: if the model refused.
+            BadInput: if the model refused: it may take no labels, or not know one of them.
         """
+        if labels is not None and [*map(len, labels)] != [*map(len, batches)]:
+            raise ValueError("there must be a label for each seed")
         self._counts.extend(map(len, batches))
-        self._process.send({"seeds": [list(map(int, seeds)) for seeds in batches]})
+        asked: dict[str, object] = {"seeds": [list(map(int, seeds)) for seeds in batches]}
+        if labels is not None:
+            asked["labels"] = [list(map(str, each)) for each in labels]
+        self._process.send(asked)
         while (images := self._next()) is not None:
             yield images
 
@@ -98,8 +120,7 @@ class Sandbox:
                 case {"kind": "findings", "findings": list(found)} if not self._counts:
                     return found
                 case {"kind": "opened"} if not self._opened:  # each message gets time anew
-                    self._opened = True
-                    self._check_memory()
+                    self._open(message)
                 case {"kind": "files", "files": list(files), "all": bool(known)} if (
                     self._files_left > 0
                 ):
@@ -110,12 +131,29 @@ class Sandbox:
                     self._check_memory()
                     self._counts.clear()
                     return None
-                case {"kind": "refused", "reason": str(reason)}:
-                    raise BadInput(without_controls(reason))
-                case {"kind": "failed", "reason": str(reason)}:
-                    raise self._failure(without_controls(reason))
                 case _:
-                    raise self._failure(f"its process answered nonsense ({str(message)[:200]!r})")
+                    raise self._error(message)
+
+    def _open(self, message: dict[str, Any]) -> None:
+        """Take note that the model is open, and of the classes that it knows."""
+        match message.get("classes"):
+            case None:
+                self._classes = None
+            case [*names] if names and all(isinstance(n, str) and n.isprintable() for n in names):
+                self._classes = tuple(names)
+            case _:
+                raise self._error(message)
+        self._opened = True
+        self._check_memory()
+
+    def _error(self, message: Any) -> Exception:
+        """Return what a message that is no answer means."""
+        match message:
+            case {"kind": "refused", "reason": str(reason)}:
+                return BadInput(without_controls(reason))
+            case {"kind": "failed", "reason": str(reason)}:
+                return self._failure(without_controls(reason))
+        return self._failure(f"its process answered nonsense ({str(message)[:200]!r})")
 
     def _wait(self) -> Any:
         """Return the next message; end a process that is dead, silent or too large."""

@@ -23,7 +23,7 @@ import numpy as np
 from facebench.errors import BadInput, RowFailed, cause, is_out_of_memory
 from facebench.plugins import registry
 from facebench.plugins.dependencies import Reads
-from facebench.sampler import Sampler, checked
+from facebench.sampler import Sampler, check_labels, checked, drawn, known_classes
 from facebench.sandbox.process_tree import MARK, ProcessTree
 from facebench.sandbox.protocol import write_message
 
@@ -61,13 +61,15 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
         (adapter, path, options, code), device = opening["model"], opening["device"]
         sampler = registry.load(adapter, path, options, code, device)
         _share_gpu(device)
-        answers.put("opened")
+        classes = known_classes(sampler)
+        known: dict[str, Any] = {} if classes is None else {"classes": classes}
+        answers.put("opened", **known)
         for request in requests:
             if "check" in request:
                 num, first_seed = request["check"]
                 check(sampler, answers, num, first_seed, device)
             else:
-                sample_all(sampler, request["seeds"], answers)
+                sample_all(sampler, request["seeds"], answers, request.get("labels"))
             tell_dependencies(sampler, reads, answers)
             answers.put("done")
     except BadInput as error:
@@ -90,11 +92,18 @@ def _share_gpu(device: str) -> None:
         torch.backends.cudnn.deterministic = True
 
 
-def sample_all(sampler: Sampler, batches: Sequence[Sequence[int]], answers: Answers) -> None:
-    """Answer with batch after batch."""
+def sample_all(
+    sampler: Sampler,
+    batches: Sequence[Sequence[int]],
+    answers: Answers,
+    labels: Sequence[Sequence[str]] | None = None,
+) -> None:
+    """Answer with batch after batch, of the classes that `labels` name if they are given."""
     within_memory = _WithinMemory(sampler)
-    for seeds in batches:
-        images = within_memory.sample(seeds)
+    if labels is not None:
+        check_labels(sorted({name for each in labels for name in each}), known_classes(sampler))
+    for number, seeds in enumerate(batches):
+        images = within_memory.sample(seeds, None if labels is None else labels[number])
         answers.put("images", images, shape=images.shape)
 
 
@@ -103,15 +112,17 @@ class _WithinMemory:
 
     def __init__(self, sampler: Sampler):
         self._sampler, self._most = sampler, sys.maxsize
+        if (classes := known_classes(sampler)) is not None:
+            self.classes = classes
 
-    def sample(self, seeds: Sequence[int]) -> np.ndarray:
-        """Return the images of `seeds`."""
-        images, self._most = sample_within_memory(self._sampler, seeds, self._most)
+    def sample(self, seeds: Sequence[int], labels: Sequence[str] | None = None) -> np.ndarray:
+        """Return the images of `seeds`, of the classes that `labels` name if they are given."""
+        images, self._most = sample_within_memory(self._sampler, seeds, self._most, labels)
         return images
 
 
 def sample_within_memory(
-    sampler: Sampler, seeds: Sequence[int], most: int
+    sampler: Sampler, seeds: Sequence[int], most: int, labels: Sequence[str] | None = None
 ) -> tuple[np.ndarray, int]:
     """Return the images of `seeds`, and how many at once the device has memory for.
 
@@ -121,9 +132,10 @@ def sample_within_memory(
     while True:
         try:
             if len(seeds) <= most:
-                return checked(sampler.sample(seeds), len(seeds)), most
-            parts = [seeds[start : start + most] for start in range(0, len(seeds), most)]
-            images = [checked(sampler.sample(part), len(part)).copy() for part in parts]
+                return checked(drawn(sampler, seeds, labels), len(seeds)), most
+            starts = range(0, len(seeds), most)
+            parts = [(seeds[s : s + most], labels and labels[s : s + most]) for s in starts]
+            images = [checked(drawn(sampler, *part), len(part[0])).copy() for part in parts]
             return np.concatenate(images), most
         except Exception as error:
             if not is_out_of_memory(error):

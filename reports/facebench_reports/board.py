@@ -18,6 +18,9 @@ from facebench_reports import number_format
 from facebench_reports.metric_columns import Column, Real, metric_columns
 from facebench_reports.notes import Note, column_notes, row_notes
 
+MOST_CLASSES = 50
+"""Classes whose values are shown of one row."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -37,6 +40,8 @@ class Cell:
     """That value."""
     best: bool
     """Whether no model of the column is better beyond noise."""
+    classes: tuple[tuple[str, str], ...] = ()
+    """Of a mean over classes: their names and values, the worst first."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +221,18 @@ def _cell(column: Column, result: Result, best: bool) -> Cell | None:
         ratio=number_format.ratio(value),
         own=number_format.fixed(value.reference, places),
         best=best,
+        classes=_classes(column, value),
     )
+
+
+def _classes(column: Column, value: Value) -> tuple[tuple[str, str], ...]:
+    """Return the worst classes, which are those to look at, as text."""
+    sign = 1 if column.metric.better == "higher" else -1
+    worst = sorted(value.classes.items(), key=lambda each: sign * each[1])
+    shown = [(name, number_format.number(column.key, each)) for name, each in worst]
+    if len(shown) > MOST_CLASSES:
+        shown[MOST_CLASSES:] = [(f"and {len(shown) - MOST_CLASSES} others", "in the JSON")]
+    return tuple(shown)
 
 
 def _measured(result: Result) -> Result:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from facebench.files import write_json, write_text
-from facebench.results.result import Protocol, Result, as_record
+from facebench.results.result import Protocol, Result, Value, as_record
 from facebench_reports.board import Board, Row, boards, protocol_id
 from facebench_reports.metric_columns import metric_columns
 
@@ -26,7 +26,8 @@ def to_csv(results: Sequence[Result], folder: Path, force: bool = False) -> Path
     groups = boards(results, force)
     keys = [column.key for column in metric_columns(r for board in groups for r in board.results)]
     lines = [_line(board, row, keys) for board in groups for row in board.rows]
-    optional = {"rank_low", "rank_high", *(f"{key}_{what}" for key in keys for what in _BESIDE)}
+    beside = (f"{key}_{what}" for key in keys for what in (*_BESIDE, "classes"))
+    optional = {"rank_low", "rank_high", *beside}
     empty = {name for name in optional if all(line[name] is None for line in lines)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -60,6 +61,7 @@ def _line(board: Board, row: Row, keys: Sequence[str]) -> dict[str, object]:
         "adapter": result.adapter,
         "n": result.protocol.num,
         **numbers,
+        **{f"{key}_classes": _classes(result.metrics.get(key)) for key in keys},
         "ordered_by": board.ordering.key,
         "rank_low": low,
         "rank_high": high,
@@ -70,6 +72,12 @@ def _line(board: Board, row: Row, keys: Sequence[str]) -> dict[str, object]:
         "first_seed": result.first_seed,
         "notes": "; ".join(result.remarks),
     }
+
+
+def _classes(value: Value | None) -> str | None:
+    """Return the values within classes as text, None where there are none."""
+    told = "; ".join(f"{name}:{each}" for name, each in value.classes.items()) if value else ""
+    return told or None
 
 
 def _settings(protocol: Protocol) -> dict[str, object]:

@@ -20,6 +20,7 @@ SHIFT = 0.02
 """Between the means of the two sets, in units of the largest standard deviation."""
 GROUP = 32  # images to a row of LPIPS' moments
 PART = 5000  # rows drawn at a time
+CLASSES = 10
 
 
 def headings(bench: Bench) -> list[str]:
@@ -77,7 +78,8 @@ def feature_set(bench: Bench, name: str, count: int) -> FeatureSet:
     shift = SHIFT if name == "fake" else 0.0
     features = on_disk(bench, f"{name}.npy", count, bench.sizes.width, seed, shift)
     logits = on_disk(bench, "logits.npy", count, bench.sizes.logits, 10, 0.0)
-    return FeatureSet(features, logits, moments(features[: 64 * GROUP]))
+    labels = np.arange(count) % CLASSES
+    return FeatureSet(features, logits, moments(features[: 64 * GROUP]), labels)
 
 
 def on_disk(bench: Bench, name: str, count: int, width: int, seed: int, shift: float) -> np.ndarray:
