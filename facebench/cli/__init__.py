@@ -28,6 +28,7 @@ _COMMANDS = {
     "traverse": "facebench.cli.play:traverse",
     "score": "facebench.cli.score:score",
     "eval": "facebench.cli.evaluate:evaluate",
+    "stats": "facebench.cli.stats:stats",
     "report": "facebench.cli.report:report",
     "compare": "facebench.cli.compare:compare",
     "plot": "facebench.cli.plot:plot",

@@ -29,6 +29,8 @@ class Side:
 
 def remarks(fake: Side, real: Side, counts: bool) -> Iterator[str]:
     """Yield what must be said of a comparison; of numbers of images only where `counts`."""
+    if not (fake.sizes and real.sizes):  # statistics
+        return
     if counts:
         yield from _on_counts(fake, real)
     if fake.sizes != real.sizes:

@@ -116,9 +116,11 @@ def make_context(
     definitions = find_mode(mode)
     names = extractor_names(extractor)
     rows = choose_metrics(names, metrics, definitions, real, sanity)
-    check_count(rows, len(real), f"{real.name} ({real.split})")
+    if real.has_images:
+        check_count(rows, len(real), f"{real.name} ({real.split})")
     num = len(real) if num is None else num
-    check_count(rows, num, "--num")
+    if num or real.has_images:
+        check_count(rows, num, "--num")
     ranks = Ranks.join()
     _check_precision(precision, device)
     networks = [
@@ -136,7 +138,7 @@ def make_context(
     return Context(
         real=real,
         seeds=range(seed, seed + num),
-        everything=everything,
+        everything=everything or not real.has_images,
         metrics=rows,
         networks=networks,
         lpips=_lpips(rows, weights, device),

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from facebench.data.statistics import is_statistics
+from facebench.engine.given_statistics import STATISTICS, StatisticsRow
 from facebench.engine.sanity import SanityRow
 from facebench.errors import BadInput
 from facebench.plugins.model_spec import Model, check_name, parse_models, parse_named
@@ -54,7 +56,7 @@ class PicturesRow:
         return self.open()
 
 
-Entry = Model | ObjectRow | PicturesRow | SanityRow
+Entry = Model | ObjectRow | PicturesRow | StatisticsRow | SanityRow
 """Whatever becomes a row of the board."""
 
 Models = Any
@@ -62,7 +64,7 @@ Models = Any
 or a mapping of names to these."""
 
 
-Given = Model | ObjectRow | PicturesRow
+Given = Model | ObjectRow | PicturesRow | StatisticsRow
 
 
 def parse_entries(models: Models) -> list[Given]:
@@ -71,8 +73,17 @@ def parse_entries(models: Models) -> list[Given]:
 
 
 def parse_one(name: str, value: Any) -> Given:
-    """Return the row `name` that `value` means: a path alone is a run, or pictures."""
+    """Return the row `name` that `value` means: a path alone is a run, statistics or pictures.
+
+    What holds both is pictures, unless it is called ``statistics:PATH``.
+    """
+    is_text = isinstance(value, str | PathLike)
+    head, _, rest = str(value).partition(":") if is_text else ("", "", "")
+    if head == STATISTICS and rest:
+        return StatisticsRow(name, Path(rest).expanduser())
     if isinstance(value, str | PathLike) and (path := Path(value).expanduser()).exists():
+        if is_statistics(path):
+            return StatisticsRow(name, path)
         is_run = (path / "config.json").is_file()
         value = parse_named(name, f"{value}") if is_run else Model(name, PICTURES, path)
     elif isinstance(value, str | PathLike) and ":" not in str(value):
@@ -105,7 +116,7 @@ def _rows(models: Models) -> Iterable[Given]:
 
 def _row(name: str, value: Any) -> Given:
     match value:
-        case Model() | ObjectRow() | PicturesRow():
+        case Model() | ObjectRow() | PicturesRow() | StatisticsRow():
             return replace(value, name=name or value.name)
         case str() | PathLike():
             return parse_named(name or Path(value).stem, str(value))

@@ -126,8 +126,7 @@ def evaluate(
     if out:
         require_writable(out)
         for entry in entries:
-            protocol = context.protocol(len(row_job(entry, context).seeds))
-            earlier(entry.name, protocol, out)  # refused now rather than after an hour
+            _refuse_to_overwrite(entry, context, out)  # now rather than after an hour
     real = extract_reference(context)
     results: list[Result] = []
     failures: dict[str, Exception] = {}
@@ -143,6 +142,14 @@ def evaluate(
             results.append(result)
             announce(result)
     return Evaluation(results, failures if context.ranks.leads else {})
+
+
+def _refuse_to_overwrite(entry: Entry, context: Context, out: Path) -> None:
+    try:
+        job = row_job(entry, context)
+    except BadInput:  # which is said when it is this row's turn
+        return
+    earlier(entry.name, context.protocol(len(job.seeds)), out)
 
 
 def _sanity(context: Context) -> list[SanityRow]:

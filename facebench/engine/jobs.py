@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from facebench.cache.paths import cache_folder
 from facebench.cache.store import TEMPORARY, FeatureStore
 from facebench.data.dataset import Dataset
@@ -15,6 +17,7 @@ from facebench.engine.comparability import Side, Size
 from facebench.engine.context import Context
 from facebench.engine.entries import Entry, ObjectRow, PicturesRow
 from facebench.engine.extract import extract
+from facebench.engine.given_statistics import StatisticsRow, StatisticsSource
 from facebench.engine.model_source import ModelSource
 from facebench.engine.phase_costs import Meter
 from facebench.engine.real_images import RealImages
@@ -26,14 +29,16 @@ from facebench.engine.sources import (
     ObjectSource,
     PictureSource,
 )
+from facebench.errors import BadInput
 from facebench.metrics.feature_sets import FeatureSet
+from facebench.plugins.model_spec import Model
 from facebench.sampler import Images
 
 
 class Job(NamedTuple):
     """Some images of one source, and what progress shows of them."""
 
-    source: Described
+    source: Described | StatisticsSource
     seeds: range
     label: str
 
@@ -64,10 +69,18 @@ def row_job(entry: Entry, context: Context) -> Job:
             count = len(entry.pictures)
             seeds = range(context.seeds.start, count) if context.everything else seeds
             return Job(PictureSource(entry.pictures), seeds, entry.name)
+        case StatisticsRow():
+            count = entry.statistics.count or 0
+            return Job(StatisticsSource(entry.statistics), range(count), entry.name)
+    if not seeds:
+        raise BadInput(f"{entry.name} gives any number of images: say how many with --num.")
+    match entry:
         case ObjectRow():
             opened = partial(entry.open, context.device)
             return Job(ObjectSource(opened), seeds, entry.name)
-    return Job(ModelSource(entry, context.limits, context.device), seeds, entry.name)
+        case Model():
+            source = ModelSource(entry, context.limits, context.device)
+            return Job(source, seeds, entry.name)
 
 
 def real_job(real: RealImages) -> Job:
@@ -82,6 +95,9 @@ def dataset_job(dataset: Dataset, count: int, label: str) -> Job:
 
 def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | None:
     """Extract what is not kept yet; of several processes the leading one returns everything."""
+    if isinstance(job.source, StatisticsSource):
+        sets = job.source.sets(context.networks)
+        return Extracted(sets, NO_IMAGES, frozenset()) if context.ranks.leads else None
     lpips = context.lpips if _has_pairs(job.source) else None
     with _store(job.source) as store:
         records = extract(
@@ -109,6 +125,9 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
     }
     shown = records[Preview.name]
     return Extracted(sets, shown["images"], frozenset(map(tuple, shown["sizes"].tolist())))
+
+
+NO_IMAGES = np.empty((0, 3, 1, 1), np.uint8)
 
 
 def side_of(job: Job, extracted: Extracted) -> Side:

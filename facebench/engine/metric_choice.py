@@ -20,6 +20,8 @@ def choose_metrics(
     Random features are for doing without downloads, so LPIPS' network is not asked for by default;
     nor is what needs every training image extracted, unless there are sanity rows to show it on.
     """
+    if not real.has_images:
+        return _of_statistics(keys, mode, real.name)
     missing = _missing(extractors, real)
     if keys is None:
         skipped = {*missing} | ({"lpips"} if extractors[0] == "random" else set())
@@ -32,6 +34,18 @@ def choose_metrics(
         if row.needs in missing:
             raise BadInput(f"{row.key} needs {missing[row.needs]}.")
     return rows
+
+
+def _of_statistics(keys: Sequence[str] | None, mode: Mode, name: str) -> list[Metric]:
+    rows = _default(mode, sanity=False) if keys is None else _named(keys)
+    there = [row for row in rows if "real" in row.from_moments]
+    if keys is not None and len(there) < len(rows):
+        row = next(row for row in rows if row not in there)
+        raise BadInput(
+            f"{row.key} needs the real images themselves, and {name} holds statistics of them: "
+            "leave it out, or give the pictures."
+        )
+    return there
 
 
 def _missing(extractors: Sequence[str], real: RealImages) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from facebench.data.dataset import Dataset, Split, open_dataset
 from facebench.engine.entries import ObjectRow, PicturesRow, parse_one
+from facebench.engine.given_statistics import STATISTICS, StatisticsRow, StatisticsSource
 from facebench.engine.model_source import ModelSource
 from facebench.engine.sources import DatasetSource, Described, ObjectSource, PictureSource
 from facebench.errors import BadInput
@@ -15,6 +16,7 @@ from facebench.files import read_json
 from facebench.sandbox.limits import Limits
 from facebench.text import printable
 
+REFERENCE = "reference"
 UNCROPPED = "uncropped"
 """The crop of pictures that nobody has prepared."""
 
@@ -31,11 +33,19 @@ class RealImages:
     size: int
     """Height and width in pixels; 0 where images are of several sizes, not square or unknown."""
     seeds: range
-    source: Callable[[], Described]
+    source: Callable[[], Described | StatisticsSource]
     dataset: Dataset | None = None
     """The split that it is, of a prepared data set."""
     has_pairs: bool = True
     """Whether its images are of one size, as far as is known: only such have an LPIPS."""
+    has_images: bool = True
+    """Whether it is more than statistics."""
+
+    def images(self) -> Described:
+        """Return the source of the images, which statistics have not."""
+        source = self.source()
+        assert not isinstance(source, StatisticsSource), "has_images was asked first"
+        return source
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -57,7 +67,7 @@ class RealImages:
 
 
 def open_real(
-    reference: Any, split: Split | None, num: int | None, limits: Limits, device: str
+    reference: Any, split: Split | None, num: int | None, limits: Limits, device: str, seed: int = 0
 ) -> RealImages:
     """Open a reference, of whatever kind, or raise BadInput.
 
@@ -68,10 +78,11 @@ def open_real(
         num: how many images to take of a model, which has any number.
         limits: of a model's process.
         device: where a model computes.
+        seed: the first of a model's.
     """
     if isinstance(reference, str | PathLike) and is_prepared(path := _path(reference)):
         return _prepared(open_dataset(path).by_content().split(split or "holdout"))
-    row = parse_one("reference", reference)
+    row = parse_one(REFERENCE, reference)
     if split not in (None, "all"):
         raise BadInput(
             f"{row.target} has no split {split!r}, for it is not a prepared data set: leave "
@@ -79,9 +90,11 @@ def open_real(
         )
     if isinstance(row, PicturesRow):
         return _pictures(row)
+    if isinstance(row, StatisticsRow):
+        return _statistics(row)
     if num is None:
         raise BadInput(f"{row.target} gives any number of images: say how many with --num.")
-    name, seeds = printable(row.target), range(num)
+    name, seeds = printable(row.target), range(seed, seed + num)
     if isinstance(row, ObjectRow):
         source = ObjectSource(lambda: row.open(device))
         return RealImages(name, name, "sampled", "", "", 0, seeds, lambda: source)
@@ -117,6 +130,22 @@ def _prepared(dataset: Dataset) -> RealImages:
         seeds=range(len(dataset)),
         source=lambda: DatasetSource(dataset),
         dataset=dataset,
+    )
+
+
+def _statistics(row: StatisticsRow) -> RealImages:
+    source = StatisticsSource(row.statistics)
+    return RealImages(
+        name=printable(row.path.resolve().name),
+        digest=source.digest,
+        split=STATISTICS,
+        crop="",
+        filter="",
+        size=0,
+        seeds=range(row.statistics.count or 0),
+        source=lambda: source,
+        has_pairs=False,
+        has_images=False,
     )
 
 

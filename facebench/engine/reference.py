@@ -11,6 +11,11 @@ from facebench.engine.scores import Scores, Sets, compute_metrics
 from facebench.metrics.feature_sets import FeatureSet
 from facebench.metrics.table import Metric
 
+_ON_STATISTICS = (
+    "the reference is statistics: intervals are of the generated images alone, and there is no "
+    "noise floor"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Reference:
@@ -31,6 +36,8 @@ class Reference:
         There stand as many training images, unless the reference holds them itself; otherwise its
         two halves must do, at half the number.
         """
+        if not self.context.real.has_images:
+            return {}, (_ON_STATISTICS,)
         context, notes = self.context, []
         real, others = self.extracted.sets, self.others
         if others is None:

@@ -14,17 +14,22 @@ from facebench.results.result import Protocol, Result, keep_earlier, read_result
 from facebench.sampler import Images
 
 
-def keep(result: Result, sampled: Sampled, context: Context, real: Reference, out: Path) -> Result:
+def keep(
+    result: Result, sampled: Sampled | None, context: Context, real: Reference, out: Path
+) -> Result:
     """Write a Result, what there is to look at, and its sample grid beside the reference's.
 
     Return it as written. What is not scored anew goes with it where that was of the same images,
-    else into the history.
+    else into the history. Without `sampled` there is nothing to look at.
     """
     before = earlier(result.model, result.protocol, out)
     if before and same_images(before, result):
         result = with_metrics_of(before, result)
     elif before:
         keep_earlier(before, out)
+    if sampled is None:
+        write_result(result, out)
+        return result
     shown = context.real
     reference = f"reference-{shown.digest[:12]}-{shown.split}"
     _save_preview(out, reference, real.extracted.preview)

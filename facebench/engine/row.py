@@ -7,6 +7,7 @@ from facebench.engine.comparability import remarks, without_sizes
 from facebench.engine.context import Context
 from facebench.engine.entries import Entry
 from facebench.engine.environment import describe_environment
+from facebench.engine.given_statistics import StatisticsRow, StatisticsSource
 from facebench.engine.jobs import row_job, run, side_of
 from facebench.engine.metric_choice import check_count
 from facebench.engine.phase_costs import Meter
@@ -14,8 +15,9 @@ from facebench.engine.reference import Reference
 from facebench.engine.results_folder import keep
 from facebench.engine.scores import compute_metrics, recorded
 from facebench.engine.visuals import Sampled
-from facebench.errors import RowFailed
+from facebench.errors import BadInput, RowFailed
 from facebench.metrics import double_precision
+from facebench.metrics.table import Metric
 from facebench.plugins import registry
 from facebench.plugins.model_spec import Model
 from facebench.results.result import Result
@@ -27,16 +29,19 @@ def evaluate_row(
     """Extract, score and keep one row; of several processes the leading one returns its Result."""
     meter = Meter(context.device)
     job = row_job(entry, context)
-    check_count(context.metrics, len(job.seeds), entry.name)
+    rows = _rows(entry, context)
+    if not isinstance(entry, StatisticsRow):
+        check_count(rows, len(job.seeds), entry.name)
     fake = run(job, context, meter)
     if fake is None or real is None:
         return None
     side = side_of(job, fake)
-    rows, left_out = without_sizes(context.metrics, side, real.side)
+    rows, left_out = without_sizes(rows, side, real.side)
     said = remarks(side, real.side, counts=context.everything)
     floor, on_floor = real.floor(len(job.seeds))
     with meter.phase("metrics"):
         scores = compute_metrics(context, real.extracted.sets, fake.sets, rows, real.training)
+    on_values = (f"{key}: {each.note}" for key, each in scores.values.items() if each.note)
     if scores.failed and not scores.values:
         raise RowFailed("no metric could be computed: " + "; ".join(scores.failed.values()))
     result = Result(
@@ -48,7 +53,9 @@ def evaluate_row(
         protocol=context.protocol(len(job.seeds)),
         metrics={key: recorded(key, e, floor.get(key)) for key, e in scores.values.items()},
         failed=scores.failed,
-        notes=_notes(context, job.source.note, *said, left_out, *context.notes, *on_floor),
+        notes=_notes(
+            context, job.source.note, *said, left_out, *on_values, *context.notes, *on_floor
+        ),
         seconds=meter.seconds,
         memory=meter.memory,
         images=meter.images,
@@ -58,8 +65,23 @@ def evaluate_row(
     )
     if out is None:
         return result
+    if isinstance(job.source, StatisticsSource) or not context.real.has_images:
+        return keep(result, None, context, real, out)
     sampled = Sampled(job.source, job.seeds, fake, entry.path, side.sizes)
     return keep(result, sampled, context, real, out)
+
+
+def _rows(entry: Entry, context: Context) -> list[Metric]:
+    """Return the metrics that the row can have, or raise BadInput where it has none."""
+    if not isinstance(entry, StatisticsRow):
+        return list(context.metrics)
+    rows = [row for row in context.metrics if "fake" in row.from_moments]
+    if not rows:
+        raise BadInput(
+            f"{entry.path} holds statistics, which have none of these metrics: give the pictures, "
+            "or --metrics fid."
+        )
+    return rows
 
 
 def _notes(context: Context, *said: str) -> tuple[str, ...]:

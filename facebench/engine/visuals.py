@@ -190,7 +190,7 @@ def _write_galleries(
     plans: Mapping[str, _Plan], sampled: Sampled, context: Context, real: Reference, folder: Path
 ) -> dict[str, Gallery]:
     reference = Sampled(
-        context.real.source(), context.real.seeds, real.extracted, folder, real.side.sizes
+        context.real.images(), context.real.seeds, real.extracted, folder, real.side.sizes
     )
     sets = {
         "model": _sampled_again("model", plans, sampled),

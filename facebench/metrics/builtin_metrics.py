@@ -98,7 +98,7 @@ ROWS = (
         distance="fd",
         elsewhere="Fréchet distance",
         interval_note=_NULL_NOTE,
-        from_moments=True,
+        from_moments=("real", "fake"),
     ),
     Metric(
         "fid_inf",
@@ -116,7 +116,7 @@ ROWS = (
         distance="fd_inf",
         elsewhere="Fréchet distance∞",
         interval_note=_NULL_NOTE,
-        from_moments=True,
+        from_moments=("real",),
     ),
     Metric(
         "fid_class",

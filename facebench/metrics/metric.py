@@ -58,8 +58,8 @@ class Metric:
     """Whether it is computed unasked."""
     interval_note: str = ""
     """Where its interval is not what 95 % promises."""
-    from_moments: bool = False
-    """Whether it can be computed where only mean and covariance of the real features are known."""
+    from_moments: tuple[Literal["real", "fake"], ...] = ()
+    """Of which sides it is enough to know mean and covariance of the features."""
 
     def __post_init__(self) -> None:
         """Refuse a wrong row."""

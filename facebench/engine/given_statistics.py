@@ -1,0 +1,71 @@
+"""Sets of which nothing but statistics is known: mean and covariance of their features."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from facebench.data.statistics import Statistics, open_statistics
+from facebench.errors import BadInput
+from facebench.features.extractor import Extractor
+from facebench.metrics.feature_sets import FeatureSet
+from facebench.metrics.moments import Moments
+from facebench.text import shown
+
+STATISTICS = "statistics"
+"""What stands for an adapter, as in ``statistics:FILE``."""
+
+
+@dataclass(frozen=True, eq=False)
+class StatisticsRow:
+    """A file of statistics in a model's place."""
+
+    name: str
+    path: Path
+    adapter: str = STATISTICS
+
+    @property
+    def target(self) -> str:
+        """What a Result records of it."""
+        return str(self.path)
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """The file's content, read when it is first asked for."""
+        return open_statistics(self.path)
+
+
+@dataclass(frozen=True, eq=False)
+class StatisticsSource:
+    """What there is instead of images."""
+
+    statistics: Statistics
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the file."""
+        return self.statistics.digest
+
+    @property
+    def note(self) -> str:
+        """What must be said of numbers that come of it."""
+        return f"statistics of {shown(self.statistics.path.name)}, sha256 {self.digest[:12]}…"
+
+    def sets(self, networks: Sequence[Extractor]) -> Mapping[str, FeatureSet]:
+        """Return the moments in each network's features, or raise BadInput where they lack.
+
+        A file of another program's does not say how images were resized for the network.
+        """
+        found = {}
+        for network in networks:
+            there = self.statistics.moments
+            moments = there.get(network.name, there.get(network.name.partition("~")[0]))
+            if moments is None:
+                names = ", ".join(shown(name) for name in there)
+                raise BadInput(
+                    f"{self.statistics.path} holds statistics of {names}, not of {network.name}: "
+                    "choose --extractor and --mode as they were made."
+                )
+            count = self.statistics.count
+            found[network.name] = FeatureSet.of_moments(Moments.of_covariance(*moments, count))
+        return found
