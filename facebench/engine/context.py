@@ -98,6 +98,7 @@ def make_context(
     seed: int,
     extractor: str,
     metrics: Sequence[str] | None,
+    unasked: Sequence[str] | None = None,
     mode: str,
     sanity: bool,
     batch_size: int | None,
@@ -115,7 +116,7 @@ def make_context(
         raise BadInput(f"--seed {seed} is negative; seeds count from 0.")
     definitions = find_mode(mode)
     names = extractor_names(extractor)
-    rows = choose_metrics(names, metrics, definitions, real, sanity)
+    rows = choose_metrics(names, metrics, definitions, real, sanity, unasked)
     if real.has_images:
         check_count(rows, len(real), f"{real.name} ({real.split})")
     num = len(real) if num is None else num

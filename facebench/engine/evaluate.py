@@ -42,6 +42,7 @@ def evaluate(
     out: Path | str | None = None,
     extractor: str = "inception",
     metrics: str | Iterable[str] | None = None,
+    unasked: Sequence[str] | None = None,
     mode: str = DEFAULT,
     sanity: bool = False,
     split: Split | None = None,
@@ -77,6 +78,7 @@ def evaluate(
             all give distances, the first one everything else.
         metrics: keys of :data:`facebench.metrics.table.METRICS`, as a list or with commas between
             them; all that fit by default.
+        unasked: keys of those that are computed by default, if they fit; all by default.
         mode: whose definitions are followed, see :data:`facebench.metrics.modes.MODES`.
         sanity: add rows of training images in disguise, whose place is known beforehand.
         split: which images of a prepared data set to compare with, by default the hold-out.
@@ -110,6 +112,7 @@ def evaluate(
         seed=_whole("seed", seed) or 0,
         extractor=extractor,
         metrics=split_keys(metrics),
+        unasked=unasked,
         mode=mode,
         sanity=sanity,
         batch_size=_whole("batch_size", batch_size),

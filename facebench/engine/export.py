@@ -11,9 +11,18 @@ from facebench.engine.real_images import open_real
 from facebench.errors import BadInput
 from facebench.metrics.modes import DEFAULT
 from facebench.metrics.moments import Moments
-from facebench.progress import Track, silent
+from facebench.progress import silent
 from facebench.sandbox.limits import Limits
 from facebench.weights import WeightSource
+
+DEFAULTS: dict[str, Any] = {
+    "extractor": "inception",
+    "mode": DEFAULT,
+    "batch_size": None,
+    "precision": "fp32",
+    "compiled": None,
+    "track": silent,
+}
 
 
 def export_statistics(
@@ -21,16 +30,11 @@ def export_statistics(
     out: Path,
     *,
     num: int | None = None,
-    extractor: str = "inception",
-    mode: str = DEFAULT,
     seed: int = 0,
-    batch_size: int | None = None,
-    precision: Any = "fp32",
-    compiled: bool | None = None,
     weights: WeightSource | None = None,
     device: str | None = None,
     limits: Limits | None = None,
-    track: Track = silent,
+    **options: Any,
 ) -> int:
     """Write mean and covariance of a network's features, as pytorch-fid and clean-fid read them.
 
@@ -38,12 +42,15 @@ def export_statistics(
         source: whatever :func:`facebench.score` takes for real.
         out: the ``.npz`` to write.
         num: how many images, of a model.
-        extractor: the network, one alone.
-        mode: whose way to resize images: that of the program that will read them.
         seed: the first seed, of a model.
+        weights: where network weights come from.
+        device: a torch device; a GPU where there is one by default.
+        limits: of a model's process.
+        options: extractor, mode, batch_size, precision, compiled, track: see
+            :func:`facebench.evaluate`. The mode is that of the program that will read them.
 
-    The others are those of :func:`facebench.evaluate`. Return how many images there were, or 0 in
-    all of several processes but the first.
+    Returns:
+        How many images there were; 0 in all of several processes but the first.
 
     Raises:
         BadInput: for a source, a name or a file that will not do.
@@ -52,23 +59,9 @@ def export_statistics(
         raise BadInput(f"{out} must end in .npz, by which other programs know statistics.")
     place, limits = find_device(device), limits or Limits()
     real = open_real(source, "all", num, limits, place, seed)
-    context = make_context(
-        real,
-        num=None,
-        everything=True,
-        seed=seed,
-        extractor=extractor,
-        metrics=["fid"],
-        mode=mode,
-        sanity=False,
-        batch_size=batch_size,
-        precision=precision,
-        compiled=compiled,
-        weights=weights or WeightSource(track=track),
-        device=place,
-        track=track,
-        limits=limits,
-    )
+    fixed: dict[str, Any] = {"num": None, "everything": True, "metrics": ["fid"], "sanity": False}
+    places = {"seed": seed, "device": place, "limits": limits, "weights": weights or WeightSource()}
+    context = make_context(real, **(DEFAULTS | options | fixed | places))
     if len(context.networks) > 1 or not real.has_images:
         raise BadInput("Statistics are written of images, by one --extractor: name one of each.")
     found = run(real_job(real), context)

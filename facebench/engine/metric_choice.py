@@ -14,18 +14,19 @@ def choose_metrics(
     mode: Mode,
     real: RealImages,
     sanity: bool = False,
+    unasked: Sequence[str] | None = None,
 ) -> list[Metric]:
-    """Return the rows that `keys` name; by default all that everything else can serve.
+    """Return the rows that `keys` name; by default those `unasked` that all else can serve.
 
     Random features are for doing without downloads, so LPIPS' network is not asked for by default;
     nor is what needs every training image extracted, unless there are sanity rows to show it on.
     """
     if not real.has_images:
-        return _of_statistics(keys, mode, real.name)
+        return _of_statistics(keys, _default(mode, unasked), real.name)
     missing = _missing(extractors, real)
     if keys is None:
         skipped = {*missing} | ({"lpips"} if extractors[0] == "random" else set())
-        rows = [row for row in _default(mode, sanity) if row.needs not in skipped]
+        rows = [row for row in _default(mode, unasked, sanity) if row.needs not in skipped]
     else:
         rows = _named(keys)
     for name in extractors:
@@ -36,8 +37,10 @@ def choose_metrics(
     return rows
 
 
-def _of_statistics(keys: Sequence[str] | None, mode: Mode, name: str) -> list[Metric]:
-    rows = _default(mode, sanity=False) if keys is None else _named(keys)
+def _of_statistics(
+    keys: Sequence[str] | None, default: Sequence[Metric], name: str
+) -> list[Metric]:
+    rows = default if keys is None else _named(keys)
     there = [row for row in rows if "real" in row.from_moments]
     if keys is not None and len(there) < len(rows):
         row = next(row for row in rows if row not in there)
@@ -76,11 +79,12 @@ def check_count(rows: Sequence[Metric], count: int, what: str) -> None:
             )
 
 
-def _default(mode: Mode, sanity: bool) -> list[Metric]:
+def _default(mode: Mode, unasked: Sequence[str] | None, sanity: bool = False) -> list[Metric]:
     return [
         row
         for row in METRICS.usable
         if (row.default or (sanity and row.needs == "training"))
+        and (unasked is None or row.key in unasked)
         and (mode.metrics is None or row.key in mode.metrics)
     ]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from facebench.engine.entries import Given, parse_one, require_names
 from facebench.engine.evaluate import Evaluation, evaluate
-from facebench.metrics.modes import DEFAULT, find_mode
 from facebench.results.result import Result
 
 METRICS = ("fid", "kid", "precision", "recall", "density", "coverage")
@@ -53,11 +52,9 @@ def score(real: Any, fake: Any, **options: Any) -> Scores:
 
 def evaluate_sets(real: Any, fake: Any, **options: Any) -> Evaluation:
     """Return the Results of the sets in `fake`; see :func:`score`."""
-    mode = find_mode(options.get("mode", DEFAULT))
-    if options.get("metrics") is None:
-        options["metrics"] = [key for key in METRICS if mode.metrics is None or key in mode.metrics]
     rows = require_names(list(_rows(fake)))
-    return evaluate(rows, real, split="all", everything=options.get("num") is None, **options)
+    everything = options.get("num") is None
+    return evaluate(rows, real, split="all", everything=everything, unasked=METRICS, **options)
 
 
 def as_scores(results: Sequence[Result]) -> Scores:
