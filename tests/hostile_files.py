@@ -574,6 +574,7 @@ PICKLES: dict[str, bytes] = {
         (named("_codecs", "encode") + b"h\x00h\x01\x86R") * 4000),
     "of text in another code": opcodes(
         named("_codecs", "encode"), op_text("a"), op_text("zip"), b"\x86R"),
+    "that calls a name of no letters": opcodes(b"\x8c\x03\xed\xa0\x80" * 2, b"\x93)R"),
     "of an array of a huge shape": opcodes(
         BUFFER, b"(C\x08" + bytes(8), F8, b"\x8a\x06" + bytes(5) + b"\x01\x85", op_text("C"),
         b"tR"),

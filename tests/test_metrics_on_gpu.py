@@ -167,6 +167,20 @@ def test_each_metric_through_the_engine_is_the_cpus_to_the_bit(
     assert not unlike
 
 
+@pytest.mark.parametrize(("n", "d"), [(70, 20), (40, 60)])
+def test_a_reference_of_moments_is_compared_with_there(
+    n: int, d: int, context: Context, gpu: PretendedGPU
+) -> None:
+    real = FeatureSet.of_moments(frechet.Moments.of(normal(100, d)))
+    fake = FeatureSet(normal(n, d, 1))
+    rows = [row for row in METRICS.values() if row.from_moments]
+    expected = compute_metrics(replace(context, device="cpu"), real, fake, rows=rows).values
+    before = gpu.operations
+    found = compute_metrics(replace(context, device="cuda"), real, fake, rows=rows).values
+    assert gpu.operations > before and found.keys() == {"fd_random", "fd_inf_random"}
+    assert all(same(found[key], expected[key]) for key in found)
+
+
 @pytest.mark.parametrize("share", [1 / 8, 0.0], ids=["resident", "streamed"])
 def test_each_metric_computes_there_and_waits_for_no_part(
     share: float,

@@ -182,6 +182,8 @@ def test_what_is_no_covariance_is_not_written(tmp_path: Path) -> None:
         write_statistics(tmp_path / "a.pkl", **moments(64), count=9)
     with pytest.raises(BadInput, match="negative eigenvalues"):
         write_statistics(tmp_path / "a.npz", np.zeros(64), -np.eye(64), 9)
+    with pytest.raises(BadInput, match="64 features, which are not those of inception:"):
+        write_statistics(tmp_path / "a.npz", **moments(64), count=9)
     assert not [*tmp_path.iterdir()]
 
 
@@ -245,6 +247,7 @@ def test_clean_fid_reads_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     folder = tmp_path / "stats"
     monkeypatch.setattr(cleanfid, "__file__", str(tmp_path / "__init__.py"))
-    write_statistics(folder / "faces_clean_custom_na.npz", **moments(64), count=100)
+    target = folder / "faces_clean_custom_na.npz"
+    write_statistics(target, **moments(64), count=100, extractor="inception@64")
     mu, sigma = cleanfid.features.get_reference_statistics("faces", "na", split="custom")
     equal(type("Read", (), {"mu": mu, "sigma": sigma}), moments(64))

@@ -125,11 +125,13 @@ def write_statistics(
     It says besides how many images there were, and by which extractor.
 
     Raises:
-        BadInput: for another suffix, by which they tell it, and for what is no covariance.
+        BadInput: for another suffix, by which they tell it, for what is no covariance, and for a
+            width that is not the extractor's.
     """
     if path.suffix != ".npz":
         raise BadInput(f"{path} must end in .npz, by which other programs know statistics.")
     checked = _checked(path, mu, sigma)
+    _extractor(path, len(mu), extractor)
     with atomic_path(path) as partial, partial.open("wb") as stream:
         np.savez(stream, **checked._asdict(), count=np.int64(count), extractor=np.str_(extractor))
 
