@@ -7,7 +7,7 @@ import click
 
 from facebench.data.crop import PRESETS
 from facebench.data.dataset import Dataset, Split, open_dataset
-from facebench.data.labels import Choice
+from facebench.data.labels import CHOICES
 from facebench.errors import BadInput
 from facebench.options import seed_option
 from facebench.progress import bar
@@ -60,7 +60,7 @@ _holdout_option = click.option(
     "--labels",
     default="files",
     show_default=True,
-    type=click.Choice(get_args(Choice)),
+    type=click.Choice(CHOICES),
     help="Where classes come from: what the files say, the first folder of each name, or nowhere.",
 )
 def prepare(source: Path, out: Path, **options: Any) -> None:

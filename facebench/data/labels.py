@@ -13,9 +13,10 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -23,13 +24,14 @@ from facebench.data.archive import Members
 from facebench.errors import BadInput
 from facebench.text import printable, shown
 
-Choice = Literal["files", "folders", "none"]
+CHOICES = ("files", "folders", "none")
 """Where labels come from: what the files say, the first folder of each name, or nowhere."""
 COLUMNS = ("label", "labels", "class")
 """What a column of labels is called, the first of them that there is."""
 LABELS = {*COLUMNS, "classes", "target", "targets", "y"}
 """What an array of labels is called."""
 _WITHOUT = "leave all labels out (--labels none)"
+_LONGEST = 1000  # characters of a class's name
 _NUMBER = re.compile(r"-?\d{1,18}")
 
 
@@ -46,6 +48,8 @@ def as_label(value: Any) -> str | None:
     match value:
         case None | "":
             return None
+        case str() if len(value) > _LONGEST:
+            raise NoClasses(f"a text of {len(value)} characters is no class")
         case str():
             return printable(value.encode("utf-8", "backslashreplace").decode())
         case int():
@@ -133,6 +137,7 @@ class Labels:
         """Note the label of a picture, which the file `home` gives."""
         if label is None:
             return
+        self.used.add(home)
         name = normpath(name)
         if self._found.setdefault(name, label) != label:
             raise BadInput(
@@ -143,26 +148,33 @@ class Labels:
     def add_files(self, found: Members) -> None:
         """Read all files that are called as files of labels are."""
         for home in found.names:
-            read = _READERS.get(PurePosixPath(home).name)
-            if read is None or ".." in PurePosixPath(home).parts:
+            read = _READERS.get(home.rpartition("/")[2])
+            if read is None:
                 continue
-            try:
+            with self.reading(home):
                 rows = [(name, as_label(value)) for name, value in read(found.read(home))]
-            except NoClasses:
-                self.no_classes.add(home)
-            except (ValueError, TypeError, LookupError, RecursionError, csv.Error) as error:
-                raise BadInput(
-                    f"{self._path}: {shown(home)} cannot be read as labels ({shown(str(error))}): "
-                    f"mend it, take it away, or {_WITHOUT}."
-                ) from error
-            for name, label in rows:
-                self.add(str(PurePosixPath(home).parent / name), label, home)
-                self.used.add(home)
+                for name, label in rows:
+                    self.add(str(PurePosixPath(home).parent / name), label, home)
+
+    @contextmanager
+    def reading(self, home: str) -> Iterator[None]:
+        """Say in a sentence that the file `home` is broken, or note that it has no classes."""
+        try:
+            yield
+        except NoClasses:
+            self.no_classes.add(home)
+        except (ValueError, TypeError, LookupError, RecursionError, csv.Error) as error:
+            raise BadInput(
+                f"{self._path}: {shown(home)} cannot be read as labels ({shown(str(error))}): "
+                f"mend it, take it away, or {_WITHOUT}."
+            ) from error
 
     def of(self, names: Sequence[str]) -> list[str] | None:
         """Return the labels of pictures, None if there are none at all."""
+        if not self._found:
+            return None
         labels = complete(self._path, names, [self._found.get(normpath(name)) for name in names])
-        if labels is None and self._found:
+        if labels is None:
             raise BadInput(
                 f"{self._path} has labels for other files than it holds, {shown(min(self._found))} "
                 f"for one: name them as they lie there, or {_WITHOUT}."

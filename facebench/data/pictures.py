@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import get_args
 from zipfile import is_zipfile
 
 import numpy as np
@@ -16,7 +15,7 @@ from facebench.data.archive import Members, open_archive
 from facebench.data.arrays import is_array, is_npy, open_array, picture_of
 from facebench.data.dataset import open_dataset
 from facebench.data.decode import Unreadable, decode
-from facebench.data.labels import Choice, Labels, NoClasses, by_folder
+from facebench.data.labels import CHOICES, Labels, NoClasses, by_folder
 from facebench.data.npz import is_npz, load_labels
 from facebench.data.picture_files import ImageFiles, no_pictures, open_folder, plain, sorted_out
 from facebench.data.picture_files import check_kind as check_kind
@@ -28,7 +27,7 @@ from facebench.files import file_digest
 from facebench.text import shown
 
 
-def open_pictures(path: Path, labels: Choice = "files") -> Pictures:
+def open_pictures(path: Path, labels: str = "files") -> Pictures:
     """Open whatever holds pictures.
 
     Args:
@@ -38,18 +37,19 @@ def open_pictures(path: Path, labels: Choice = "files") -> Pictures:
             name, "none" to ignore any.
     """
     check_kind(path)
-    if labels not in get_args(Choice):
-        raise BadInput(f"There are no labels {labels!r}; there are: {', '.join(get_args(Choice))}.")
+    if labels not in CHOICES:
+        raise BadInput(f"There are no labels {labels!r}; there are: {', '.join(CHOICES)}.")
     is_prepared = (path / "dataset.json").is_file() and (path / "images.npy").is_file()
     if path.is_dir() and not is_prepared:
         return _of_folder(path, labels)
     open_file = _of_dataset if is_prepared else _opener(path)
     if open_file is None:
-        return _of_files(path, open_archive(path), labels, are_samples=not is_zipfile(path))
+        found, is_tar = open_archive(path), not is_zipfile(path)
+        return _of_files(path, found, sorted_out(found), labels, are_samples=is_tar)
     return open_file(path, _with_labels(path, labels))
 
 
-def _with_labels(path: Path, labels: Choice) -> bool:
+def _with_labels(path: Path, labels: str) -> bool:
     if labels == "folders":
         raise BadInput(
             f"{path} has no folders that could be classes: leave out --labels folders, which is "
@@ -95,24 +95,29 @@ def _of_pixels(path: Path, array: UInt8[np.ndarray, "n 3 h w"]) -> Pictures:
     return Pictures(names, load, partial(file_digest, path))
 
 
-def _of_folder(path: Path, labels: Choice) -> Pictures:
+def _of_folder(path: Path, labels: str) -> Pictures:
     """Open a folder of pictures; one of none, but of parts of a data set, by these."""
     found = open_folder(path)
+    files = sorted_out(found)
+    if files.names:
+        return _of_files(path, found, files, labels)
     tables, shards = (sorted_out(found, each.SUFFIXES) for each in (parquet, webdataset))
-    if sorted_out(found).names or not (tables.names or shards.names):
-        return _of_files(path, found, labels)
-    with_labels, parts = _with_labels(path, labels), tables if tables.names else shards
     if tables.names:
-        opened = parquet.open_tables(path, path, parts.names, with_labels)
-    else:
-        inside = webdataset.open_shards(path, parts.names)
-        opened = _of_files(path, inside, labels, are_samples=True)
-    return replace(opened, left_out=[*opened.left_out, *parts.left_out])
+        opened = parquet.open_tables(path, path, tables.names, _with_labels(path, labels))
+        return replace(opened, left_out=[*opened.left_out, *tables.left_out])
+    if shards.names:
+        _with_labels(path, labels)
+        inside = webdataset.open_shards(path, shards.names)
+        opened = _of_files(path, inside, sorted_out(inside), labels, are_samples=True)
+        return replace(opened, left_out=[*opened.left_out, *shards.left_out])
+    return _of_files(path, found, files, labels)
 
 
-def _of_files(path: Path, found: Members, labels: Choice, *, are_samples: bool = False) -> Pictures:
+def _of_files(
+    path: Path, found: Members, files: ImageFiles, labels: str, *, are_samples: bool = False
+) -> Pictures:
     """Open the picture files among others; of none, the arrays, each of them a picture."""
-    files, decoded = sorted_out(found), decode
+    decoded = decode
     if not files.names:
         files, decoded = _arrays(path, found, files), picture_of
 
@@ -141,7 +146,7 @@ def _arrays(path: Path, found: Members, files: ImageFiles) -> ImageFiles:
     except Unreadable as error:
         raise BadInput(
             f"{path} holds no pictures but arrays, and of these {str(error).rstrip('.')}: name the "
-            "pictures that it was made of."
+            "pictures that it was made of, or the one array of all itself."
         ) from error
     return arrays
 
@@ -153,7 +158,7 @@ def _labelled(
     told = Labels(path)
     told.add_files(found)
     if are_samples:
-        webdataset.add_labels(told, path, found, files.names)
+        webdataset.add_labels(told, found, files.names)
     labels = told.of(files.names)
     used = {plain(name) for name in told.used} if labels else set()
     why_not = {plain(name): "its labels are no classes" for name in told.no_classes}

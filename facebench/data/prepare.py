@@ -15,7 +15,7 @@ from PIL import Image
 from facebench.data.crop import PRESETS, crop_box
 from facebench.data.dataset import FORMAT, Dataset, open_dataset
 from facebench.data.decode import Unreadable, to_array
-from facebench.data.labels import Choice, in_order_of_name
+from facebench.data.labels import in_order_of_name
 from facebench.data.pictures import open_pictures, random_order
 from facebench.errors import BadInput
 from facebench.files import atomic_folder, file_digest, write_json, write_text
@@ -37,7 +37,7 @@ def prepare(
     skip_unreadable: bool = False,
     seed: int = 0,
     in_order: bool = False,
-    labels: Choice = "files",
+    labels: str = "files",
     track: Track = silent,
 ) -> Dataset:
     """Crop and resize every picture of `source` into the prepared data set `out`.

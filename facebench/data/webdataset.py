@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from facebench.data.archive import Members, open_archive
-from facebench.data.labels import COLUMNS, Labels, NoClasses, as_label
-from facebench.errors import BadInput
-from facebench.text import shown
+from facebench.data.labels import COLUMNS, Labels, as_label
 
 SUFFIXES = frozenset({".tar"})
-_LONGEST = 1 << 10  # bytes of a class's name
 
 
 def open_shards(folder: Path, names: Sequence[str]) -> Members:
@@ -30,7 +27,7 @@ def open_shards(folder: Path, names: Sequence[str]) -> Members:
     return Members(tuple(homes), odd, read)
 
 
-def add_labels(labels: Labels, path: Path, found: Members, pictures: Sequence[str]) -> None:
+def add_labels(labels: Labels, found: Members, pictures: Sequence[str]) -> None:
     """Give the pictures of every sample the label of its ``.cls`` or ``.json``."""
     samples: dict[str, list[str]] = {}
     for name in pictures:
@@ -39,20 +36,10 @@ def add_labels(labels: Labels, path: Path, found: Members, pictures: Sequence[st
         suffix = PurePosixPath(home).name.partition(".")[2].lower()
         if suffix not in _READERS or _sample(home) not in samples:
             continue
-        try:
+        with labels.reading(home):
             label = as_label(_READERS[suffix](found.read(home)))
-        except NoClasses:
-            labels.no_classes.add(home)
-            continue
-        except (ValueError, RecursionError) as error:
-            raise BadInput(
-                f"{path}: {shown(home)} cannot be read as a label ({shown(str(error))}): mend it, "
-                "or leave all labels out (--labels none)."
-            ) from error
-        if label is not None:
-            labels.used.add(home)
-        for name in samples[_sample(home)]:
-            labels.add(name, label, home)
+            for name in samples[_sample(home)]:
+                labels.add(name, label, home)
 
 
 def _sample(name: str) -> str:
@@ -66,8 +53,6 @@ def _sample(name: str) -> str:
 
 
 def _of_cls(data: bytes) -> str:
-    if len(data) > _LONGEST:
-        raise ValueError(f"it has {len(data)} bytes")
     return data.decode().strip()
 
 
