@@ -89,7 +89,8 @@ def _arrays(archive: ZipFile) -> list[_Array]:
             header = HEADERS[np.lib.format.read_magic(stream)](stream)
             name = info.filename.removesuffix(".npy")
             array = _Array(shown(name), info, *header)
-        if array.bytes > info.file_size:
+            room = info.file_size - stream.tell()
+        if array.bytes > room:
             raise ValueError(f"its header claims the shape {array.shape}, more than there is")
         found.append(array)
     return found

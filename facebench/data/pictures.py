@@ -20,7 +20,6 @@ from facebench.data.npz import is_npz, load_labels
 from facebench.data.picture_files import ImageFiles, no_pictures, open_folder, plain, sorted_out
 from facebench.data.picture_files import check_kind as check_kind
 from facebench.data.picture_files import listed as listed
-from facebench.data.picture_files import open_images as open_images
 from facebench.data.source import Pictures as Pictures
 from facebench.errors import BadInput
 from facebench.files import file_digest
