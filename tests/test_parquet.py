@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from facebench.cli import cli
-from facebench.data import archive, spool
+from facebench.data import archive
 from facebench.data.decode import Unreadable
 from facebench.data.pictures import open_pictures
 from facebench.data.prepare import prepare
@@ -155,6 +155,16 @@ def test_shards_are_read_in_order_of_their_names(tmp_path: Path) -> None:
     assert len(dataset) == 7 and dataset.classes == ("cat", "dog", r"old\nman")
 
 
+def test_how_much_shards_may_unpack_to_is_by_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "LARGEST_FILE", 2000)
+    monkeypatch.setattr(archive, "LARGEST_RATIO", 1)
+    for shard in range(9):
+        saved(tmp_path / f"{shard}.parquet", table(), compression="none")
+    read_all(tmp_path)
+
+
 def test_each_row_group_is_read_once_and_only_when_it_is_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,10 +277,11 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_bomb_of_one_entry_of_a_dictionary_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = pa.table({"image": pa.array([bytes(1 << 20)] * 300)})
-    path = saved(tmp_path / "a.parquet", made, compression="zstd")
+    made, path = pa.table({"image": pa.array([bytes(1 << 20)] * 30)}), tmp_path / "a.parquet"
+    pq.write_table(made, path, compression="zstd")
     assert path.stat().st_size < 1 << 20
-    monkeypatch.setattr(spool, "most_unpacked", lambda path: 2 << 20)
+    monkeypatch.setattr(archive, "LARGEST_FILE", 2 << 20)
+    monkeypatch.setattr(archive, "LARGEST_RATIO", 1)
     pictures = open_pictures(path)
     with pytest.raises(BadInput, match="unpacks to more than"):
         pictures.load(0)

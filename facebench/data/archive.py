@@ -77,8 +77,9 @@ def _open_zip(path: Path) -> Members:
     except DAMAGE as error:
         raise damaged(path, error) from error
     members = [member for member in archive.infolist() if not member.is_dir()]
-    if sum(member.file_size for member in members) > most_unpacked(path):
-        raise bomb(path)
+    most = most_unpacked(path)
+    if sum(member.file_size for member in members) > most:
+        raise bomb(path, most)
     links = [(m.filename, _LINK) for m in members if stat.S_ISLNK(m.external_attr >> 16)]
     files = {m.filename: m for m in members if not stat.S_ISLNK(m.external_attr >> 16)}
 
@@ -180,7 +181,7 @@ def _unpacked(path: Path) -> IO[bytes] | None:
         while block := packed.read(1 << 20):
             left -= len(block)
             if left < 0:
-                raise bomb(path)
+                raise bomb(path, most_unpacked(path))
             with room_to_unpack(path):
                 while block:
                     block = block[plain.write(block) :]
@@ -205,25 +206,25 @@ def room_to_unpack(path: Path) -> Iterator[None]:
 
 def _members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield the members, but not of a bomb."""
-    total = 0
+    total, most = 0, most_unpacked(path)
     while (member := archive.next()) is not None:
         archive.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
         total += max(member.size, _BLOCK)
-        if total > most_unpacked(path):
-            raise bomb(path)
+        if total > most:
+            raise bomb(path, most)
         yield member
 
 
-def most_unpacked(path: Path) -> int:
-    """Return how many bytes an archive may unpack to."""
-    return LARGEST_FILE + LARGEST_RATIO * path.stat().st_size
+def most_unpacked(*paths: Path) -> int:
+    """Return how many bytes an archive, or the parts of one, may unpack to."""
+    return LARGEST_FILE + LARGEST_RATIO * sum(path.stat().st_size for path in paths)
 
 
-def bomb(path: Path) -> BadInput:
-    """Return the refusal of what unpacks to more than :func:`most_unpacked`."""
+def bomb(path: Path, most: int) -> BadInput:
+    """Return the refusal of what unpacks to more than `most` bytes."""
     return BadInput(
-        f"{path} unpacks to more than {most_unpacked(path) >> 20} MiB, as no pictures do: if it is "
-        "not a bomb, unpack it yourself and name the folder."
+        f"{path} unpacks to more than {most >> 20} MiB, as no pictures do: if it is not a bomb, "
+        "unpack it yourself and name the folder."
     )
 
 

@@ -147,7 +147,8 @@ def _loader(path: Path, dataset: Any) -> Callable[[int], Image.Image]:
     def rows(group: int) -> Iterator[bytes]:
         return (each.tobytes() for each in dataset[group * step : (group + 1) * step])
 
-    spool = Spool(path, _lengths(count, step), rows) if step > 1 else None
+    lengths = _lengths(count, step)
+    spool = Spool(path, lengths, rows, prod(dataset.shape)) if step > 1 else None
 
     def load(index: int) -> Image.Image:
         try:

@@ -23,6 +23,7 @@ HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+_SIGNATURE = b"PK\3\4"
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip: its signature, lengths of name and extras
 
 
@@ -47,6 +48,8 @@ class _Array:
 
 def is_npz(path: Path) -> bool:
     """Say whether `path` is one, by its content: a zip of nothing but arrays, one of pictures."""
+    if not _first_name(path).endswith(b".npy"):
+        return False  # without a look at the whole table of contents
     try:
         with ZipFile(path) as archive:
             names = archive.namelist()
@@ -55,6 +58,15 @@ def is_npz(path: Path) -> bool:
             return any(len(each.shape) == 4 for each in _arrays(archive))
     except ARRAY_DAMAGE:
         return False
+
+
+def _first_name(path: Path) -> bytes:
+    """Return the name of the first file in a zip; nothing of what is none."""
+    with path.open("rb") as stream:
+        header = stream.read(_LOCAL_HEADER.size)
+        if not header.startswith(_SIGNATURE) or len(header) < _LOCAL_HEADER.size:
+            return b""
+        return stream.read(_LOCAL_HEADER.unpack(header)[1])
 
 
 def load_npz(path: Path) -> np.ndarray:
@@ -144,7 +156,7 @@ def _mapped(path: Path, array: _Array) -> np.ndarray:
     with path.open("rb") as stream:
         stream.seek(array.info.header_offset)
         signature, *lengths = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
-        if signature != b"PK\3\4":
+        if signature != _SIGNATURE:
             raise ValueError("its table of contents points elsewhere")
         stream.seek(sum(lengths), 1)
         if HEADERS[np.lib.format.read_magic(stream)](stream) != (

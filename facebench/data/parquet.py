@@ -60,7 +60,8 @@ def open_tables(path: Path, home: Path, files: Sequence[str], with_labels: bool)
     ]
     if not names:
         raise BadInput(f"{path} holds no pictures, as it has no rows: give another file.")
-    spool = Spool(path, counts, lambda number: groups[number][0].pictures(groups[number][1]))
+    most = most_unpacked(*[table.path for table in tables])
+    spool = Spool(path, counts, lambda number: groups[number][0].pictures(groups[number][1]), most)
 
     def read(index: int) -> bytes:
         data = spool[index]
@@ -93,6 +94,8 @@ class _Table:
 
     path: Path
     footer: Any
+    counts: Sequence[int]
+    """Of rows in each row group."""
     image: str
     label: str | None
     classes: Sequence[str] | None
@@ -106,15 +109,11 @@ class _Table:
             schema = footer.schema.to_arrow_schema()
         except DAMAGE as error:
             raise damaged(path, error) from error
-        _check_claims(path, footer)
+        counts = _counts(path, footer)
         features = _features(schema)
         label = next((name for name in COLUMNS if name in schema.names), None)
-        return _Table(path, footer, _image(path, schema, features), label,
-                      _class_names(features.get(label)))  # fmt: skip
-
-    @property
-    def counts(self) -> list[int]:
-        return [self.footer.row_group(i).num_rows for i in range(self.footer.num_row_groups)]
+        image, classes = _image(path, schema, features), _class_names(features.get(label))
+        return _Table(path, footer, counts, image, label, classes)
 
     def pictures(self, group: int) -> Iterator[bytes | None]:
         """Yield the encoded pictures of a row group."""
@@ -166,8 +165,8 @@ def _parquet(path: Path) -> Any:
     return pyarrow.parquet
 
 
-def _check_claims(path: Path, footer: Any) -> None:
-    """Refuse more rows, and larger columns, than a file of this size can have."""
+def _counts(path: Path, footer: Any) -> list[int]:
+    """Return how many rows each row group has; refuse what a file of this size cannot have."""
     size, rows = path.stat().st_size, footer.num_rows
     groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
     if rows != sum(group.num_rows for group in groups) or rows > max(size // _SMALLEST, _FEW):
@@ -176,7 +175,8 @@ def _check_claims(path: Path, footer: Any) -> None:
             "write it anew."
         )
     if sum(group.total_byte_size for group in groups) > most_unpacked(path):
-        raise bomb(path)
+        raise bomb(path, most_unpacked(path))
+    return [group.num_rows for group in groups]
 
 
 def _features(schema: Any) -> dict[Any, Any]:

@@ -1,6 +1,7 @@
 """The picture files of a folder, a zip or a tar, by name; all else that lies there is told."""
 
 import mimetypes
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -68,11 +69,13 @@ def listed(names: Sequence[str]) -> str:
 
 
 def check_kind(path: Path) -> None:
-    """Refuse what is not there, and what may never end."""
+    """Refuse what is not there, what may never end, and what may not be read."""
     if not path.exists():
         raise BadInput(f"There is no file or folder {path}: check the path.")
     if not (path.is_dir() or path.is_file()):
         raise BadInput(f"{path} is a pipe, a socket or a device: save it to a file and name that.")
+    if not os.access(path, os.R_OK):
+        raise BadInput(f"{path} may not be read: change its permissions, or copy it.")
 
 
 def open_folder(path: Path) -> Members:

@@ -12,26 +12,31 @@ from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 
-from facebench.data.archive import bomb, most_unpacked, room_to_unpack
+from facebench.data.archive import bomb, room_to_unpack
 
 
 class Spool:
     """Pieces by their number; a group is unpacked when the first of its pieces is wanted."""
 
     def __init__(
-        self, path: Path, counts: Sequence[int], unpack: Callable[[int], Iterable[bytes | None]]
+        self,
+        path: Path,
+        counts: Sequence[int],
+        unpack: Callable[[int], Iterable[bytes | None]],
+        most: int,
     ):
         """Unpack nothing yet.
 
         Args:
-            path: what the pieces are packed in, for messages and for how large they may be.
+            path: what the pieces are packed in, for messages.
             counts: how many pieces each group has.
             unpack: returns the pieces of a group; None is a piece that is missing.
+            most: bytes that all may have.
         """
         self._path, self._unpack = path, unpack
         self._starts = [0, *accumulate(counts)]
         self._places: dict[int, list[tuple[int, int] | None]] = {}
-        self._length, self._most = 0, most_unpacked(path)
+        self._length, self._most = 0, most
         self._lock = Lock()
         with room_to_unpack(path):
             file = tempfile.TemporaryFile(buffering=0)
@@ -52,7 +57,7 @@ class Spool:
             return None
         start, self._length = self._length, self._length + len(piece)
         if self._length > self._most:
-            raise bomb(self._path)
+            raise bomb(self._path, self._most)
         with room_to_unpack(self._path):
             left = memoryview(piece)
             while left:
