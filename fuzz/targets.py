@@ -26,7 +26,8 @@ else:  # the suite, where nothing is fuzzed
 with _watched:  # so that atheris sees which branches an input takes
     from facebench.data.dataset import open_dataset
     from facebench.data.decode import decode
-    from facebench.data.pictures import open_images
+    from facebench.data.picture_files import open_images
+    from facebench.data.pictures import open_pictures
     from facebench.data.statistics import open_statistics
     from facebench.errors import BadInput
     from facebench.plugins.model_spec import parse_models
@@ -61,6 +62,26 @@ def _array(name: str) -> Callable[[bytes], object]:
     return lambda data: ImageFilesSampler(_file(name, data)).sample([0])
 
 
+def _pictures(name: str) -> Callable[[bytes], object]:
+    def read(data: bytes) -> None:
+        pictures = open_pictures(_file(name, data))
+        for index in range(len(pictures.names)):
+            pictures.load(index)
+
+    return read
+
+
+def _labels(name: str) -> Callable[[bytes], object]:
+    def read(data: bytes) -> None:
+        folder = _FOLDER / f"labels-{name}"
+        folder.mkdir(exist_ok=True)
+        (folder / "a.png").touch()
+        (folder / name).write_bytes(data)
+        open_pictures(folder)
+
+    return read
+
+
 def _model(adapter: str, name: str) -> Callable[[bytes], object]:
     return lambda data: load(adapter, _file(name, data))
 
@@ -75,6 +96,12 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "tar": _archive("a.tar"),
     "npy": _array("a.npy"),
     "npz": _array("a.npz"),
+    "npz-labelled": _pictures("b.npz"),
+    "parquet": _pictures("a.parquet"),
+    "hdf5": _pictures("a.h5"),
+    "stylegan": _labels("dataset.json"),
+    "csv": _labels("metadata.csv"),
+    "jsonl": _labels("metadata.jsonl"),
     "dataset": _dataset,
     "statistics": lambda data: open_statistics(_file("s.npz", data)),
     "result": lambda data: read_result(_file("r.json", data)),

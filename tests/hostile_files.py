@@ -436,7 +436,8 @@ add("npy of rows of pixels", "array", "a.npy", npy((2, 8, 8, 3), data=bytes(384)
 add("npz in capitals", "array", "a.NPZ", zipped({"a.npy": GOOD_NPY}), ACCEPTED)
 add("npz of two arrays", "array", "a.npz", zipped({"a.npy": GOOD_NPY, "b.npy": GOOD_NPY}))
 add("npz of nothing", "array", "a.npz", zipped({}))
-add("npz that is no zip", "array", "a.npz", GOOD_NPY)
+add("npz that is a npy", "array", "a.npz", GOOD_NPY, ACCEPTED)
+add("npy that is a npz", "array", "a.npy", zipped({"a.npy": GOOD_NPY}), ACCEPTED)
 add("npz without its end", "array", "a.npz", zipped({"a.npy": GOOD_NPY})[:200])
 
 
@@ -600,6 +601,182 @@ def large_pickle(path: Path) -> None:
 
 
 add("pkl of statistics of a terabyte", "statistics", "a.pkl", large_pickle)
+# --- files of the field: what is named as labels, Parquet, WebDataset, HDF5 -----------------------
+
+LABELS = npy((2,), "<i8", bytes(16))
+for name, members in {
+    "of statistics alone": {"mu": npy((2,), "<f8", bytes(16)), "sigma": LABELS},
+    "of pictures and a pickle for labels": {"arr_0": npy((2, 3, 8, 8), "|O", PICKLE), "y": LABELS},
+    "of pictures cut off beside labels": {"arr_0": GOOD_NPY[:-10], "arr_1": LABELS},
+    "of two batches": {"real": GOOD_NPY, "fake": GOOD_NPY, "arr_1": LABELS},
+    "of two arrays of labels": {"x": GOOD_NPY, "y": LABELS, "labels": LABELS},
+    "of labels that claim more": {"x": GOOD_NPY, "y": npy((1 << 40,), "<i8")},
+    "of latents": {"z": npy((2, 4, 8, 8), "<f4", bytes(2048)), "y": LABELS},
+}.items():
+    add(f"npz {name}", "archive", "a.npz", zipped({f"{k}.npy": v for k, v in members.items()}))
+add("npz of a pickle beside pictures", "archive", "a.npz", zipped(
+    {"x.npy": GOOD_NPY, "y.npy": npy((2,), "|O", PICKLE)}), ACCEPTED)  # fmt: skip
+add("npz called zip", "archive", "a.zip", zipped({"x.npy": GOOD_NPY}), ACCEPTED)
+
+TWO = {"0.png": PICTURES["png"], "1.png": PICTURES["png"]}
+BESIDE: dict[str, bytes] = {
+    "dataset.json of one picture": b'{"labels": [["0.png", 1]]}',
+    "dataset.json of a file elsewhere": b'{"labels": [["../../etc/passwd", 1]]}',
+    "dataset.json cut off": b'{"labels": [["0.png", 1',
+    "dataset.json as deep as a well": b"[" * 100_000,
+    "dataset.json of a number without end": b'{"labels": [["0.png", ' + b"9" * 99_999 + b"]]}",
+    "dataset.json of no pairs": b'{"labels": {"0.png": 1}}',
+    "dataset.json of two labels": b'{"labels": [["0.png", 1], ["1.png", 1], ["./0.png", 2]]}',
+    "dataset.json that is a pickle": PICKLE,
+    "metadata.csv of one picture": b"file_name,label\n0.png,1\n",
+    "metadata.csv of a vast field": b'file_name,label\n0.png,"' + b"x" * 200_000,
+    "metadata.csv in another encoding": "file_name,label\n0.png,é\n".encode("utf-16"),
+    "metadata.csv of files at the root": b"file_name,label\n/etc/passwd,1\n",
+    "metadata.jsonl of one picture": b'{"file_name": "0.png", "label": 1}',
+    "metadata.jsonl cut off": b'{"file_name": "0.png", "lab',
+    "metadata.jsonl of numbers": b"1\n2\n",
+}
+for name, data in BESIDE.items():
+    file = name.split()[0]
+    add(f"zip with a {name}", "archive", "a.zip", zipped(TWO | {file: data}))
+    add(f"folder with a {name}", "folder", "0.png",
+        beside(("1.png", PICTURES["png"]), (file, data)))  # fmt: skip
+for name, data in {
+    "dataset.json of cameras": b'{"labels": [["0.png", [0.1, 0.2]], ["1.png", [1, 2]]]}',
+    "dataset.json of nothing": b"{}",
+    "metadata.csv of other things": b"name;size\n0.png;3\n",
+}.items():
+    add(f"zip with a {name}", "archive", "a.zip", zipped(TWO | {name.split()[0]: data}), ACCEPTED)
+for name, data in {
+    "latents": npy((4, 8, 8), "<f4", bytes(1024)), "objects": npy((3, 8, 8), "|O", PICKLE),
+    "a claim": npy((3, 1 << 20, 1 << 20)), "no header": b"\x93NUMPY\x01\x00",
+}.items():  # fmt: skip
+    add(f"zip of {name} in npy", "archive", "a.zip", zipped({"0/a.npy": data}))
+for name, data in {
+    "no text": b"\xff\xfe", "nothing": b"", "another label": b"2", "a long text": b"x" * 99_999,
+}.items():  # fmt: skip
+    sample = [
+        ("0.png", PICTURES["png"]),
+        ("0.cls", data),
+        ("1.png", PICTURES["png"]),
+        ("1.cls", b"1"),
+        ("0.json", b'{"label": 1}' if name == "another label" else b"{}"),
+    ]
+    packed = tarred([(member(each), content) for each, content in sample])  # fmt: skip
+    add(f"WebDataset with {name} for a class", "archive", "a.tar", packed)
+    add(f"shard with {name} for a class", "folder", "a.tar", packed)
+add("shard that is no tar", "folder", "a.tar", b"Rar!" * 200)
+add("shard that is cut off", "folder", "a.tar", GOOD_TAR[: len(GOOD_TAR) // 10])
+add("shard that is a pipe", "folder", "a.tar", fifo)
+
+
+def parquet(table: Callable[[Any], Any], damage: Callable[[bytes], bytes] = bytes, **options: Any
+            ) -> Callable[[Path], None]:  # fmt: skip
+    """Write the table that is made with pyarrow, and damage its bytes."""
+
+    def make(path: Path) -> None:
+        import pyarrow
+        from pyarrow.parquet import write_table
+
+        write_table(pyarrow.table(table(pyarrow)), path, **options)
+        path.write_bytes(damage(path.read_bytes()))
+
+    return make
+
+
+def _columns(*pictures: bytes | None, **more: Any) -> Callable[[Any], Any]:
+    return lambda pyarrow: {"image": pyarrow.array(pictures, pyarrow.binary())} | more
+
+
+ROWS = _columns(PICTURES["png"], PICTURES["png"])
+PARQUET: dict[str, Callable[[Path], None] | bytes] = {
+    "of its magic alone": b"PAR1",
+    "of a footer without end": b"PAR1" + bytes(99) + b"\xff\xff\xff\xffPAR1",
+    "of a footer of zeros": b"PAR1" + bytes(99) + struct.pack("<I", 64) + b"PAR1",
+    "that is a pickle": b"PAR1" + PICKLE,
+    "cut off": parquet(ROWS, lambda data: data[:-9]),
+    "without its pages": parquet(ROWS, lambda data: data[:4] + bytes(300) + data[304:]),
+    "of no rows": parquet(_columns()),
+    "of no pictures": parquet(_columns(b"x", PICKLE)),
+    "of a picture elsewhere": parquet(_columns(None, PICTURES["png"])),
+    "of no column of bytes": parquet(lambda pyarrow: {"image": [1, 2]}),
+    "of a list of pictures": parquet(lambda pyarrow: {"image": [[PICTURES["png"]]]}),
+    "of two columns of pictures": parquet(lambda p: {"a": [b"x"], "b": [b"x"]}),
+    "of one label": parquet(_columns(PICTURES["png"], PICTURES["png"], label=[1, None])),
+    "of a hundred thousand of nothing": parquet(_columns(*[b""] * 100_000)),
+    "of a bomb": parquet(_columns(*[bytes(64 << 20)] * 5), compression="zstd",
+                         use_dictionary=False),
+    "of one picture many times": parquet(_columns(*[bytes(4 << 20)] * 99), compression="zstd"),
+}  # fmt: skip
+for name, content in PARQUET.items():
+    add(f"Parquet {name}", "archive", "a.parquet", content)
+add("Parquet called zip", "archive", "a.zip", parquet(ROWS), ACCEPTED)
+add("Parquet of labels that are captions", "archive", "a.parquet",
+    parquet(_columns(PICTURES["png"], label=["x" * 9999])), ACCEPTED)  # fmt: skip
+
+
+def images_in_hdf5(make: Callable[[Any, Any], None]) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        import h5py
+
+        with h5py.File(path, "w") as file:
+            make(h5py, file)
+
+    return write
+
+
+def _virtual_hdf5(h5py: Any, file: Any) -> None:
+    layout = h5py.VirtualLayout((2, 3, 8, 8), np.uint8)
+    layout[:] = h5py.VirtualSource("/dev/zero", "imgs", (2, 3, 8, 8))
+    file.create_virtual_dataset("imgs", layout)
+
+
+def _plugged_hdf5(h5py: Any, file: Any) -> None:
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk((1, 3, 8, 8))
+    plist.set_filter(32015, h5py.h5z.FLAG_OPTIONAL)
+    space = h5py.h5s.create_simple((2, 3, 8, 8))
+    made = h5py.h5d.create(file.id, b"imgs", h5py.h5t.NATIVE_UINT8, space, plist)
+    made.write(h5py.h5s.ALL, h5py.h5s.ALL, np.zeros((2, 3, 8, 8), np.uint8))
+
+
+def _hdf5_of_labels(labels: Any) -> Callable[[Any, Any], None]:
+    def make(h5py: Any, file: Any) -> None:
+        file["imgs"] = np.zeros((2, 3, 8, 8), np.uint8)
+        for name, values in labels.items():
+            file[name] = values
+
+    return make
+
+
+HDF5: dict[str, Callable[[Path], None] | bytes] = {
+    "of its signature alone": b"\x89HDF\r\n\x1a\n",
+    "of a header without end": b"\x89HDF\r\n\x1a\n" + b"\xff" * 200,
+    "of nothing": images_in_hdf5(lambda h5py, file: None),
+    "of an external link": images_in_hdf5(
+        lambda h5py, file: file.__setitem__("imgs", h5py.ExternalLink("/dev/zero", "x"))
+    ),
+    "of storage elsewhere": images_in_hdf5(lambda h5py, file: file.create_dataset(
+        "imgs", (2, 3, 8, 8), "u1", external=[("/dev/zero", 0, 384)])),
+    "of a virtual dataset": images_in_hdf5(_virtual_hdf5),
+    "of a filter that is a plug-in": images_in_hdf5(_plugged_hdf5),
+    "of a loop alone": images_in_hdf5(lambda h5py, file: file.__setitem__("a", file["/"])),
+    "of floats": images_in_hdf5(lambda h5py, file: file.create_dataset("imgs", (2, 3, 8, 8), "f4")),
+    "of a vast claim": images_in_hdf5(lambda h5py, file: file.create_dataset(
+        "imgs", (1 << 40, 3, 64, 64), "u1", chunks=(1, 3, 64, 64))),
+    "of vast chunks": images_in_hdf5(lambda h5py, file: file.create_dataset(
+        "imgs", (2, 3, 8, 8), "u1", chunks=(1 << 15, 3, 64, 64), maxshape=(None,) * 4)),
+    "of a bomb": images_in_hdf5(lambda h5py, file: file.create_dataset(
+        "imgs", data=np.zeros((999, 3, 64, 64), "u1"), chunks=(999, 3, 64, 64),
+        compression="gzip")),
+    "of two batches": images_in_hdf5(_hdf5_of_labels({"x": np.zeros((2, 3, 8, 8), "u1")})),
+    "of two arrays of labels": images_in_hdf5(_hdf5_of_labels({"y": [1, 2], "labels": [1, 2]})),
+}  # fmt: skip
+for name, content in HDF5.items():
+    add(f"HDF5 {name}", "archive", "a.h5", content)
+add("HDF5 called zip", "archive", "a.zip", images_in_hdf5(_hdf5_of_labels({})), ACCEPTED)
+add("HDF5 of labels that are vectors", "archive", "a.h5",
+    images_in_hdf5(_hdf5_of_labels({"labels": np.full((2, 3), 0.3)})), ACCEPTED)  # fmt: skip
 
 
 # --- dataset.json and Results ---------------------------------------------------------------------

@@ -96,7 +96,7 @@ BAD_INPUT = [
     (["weights", "where", "resnet"], "no weights 'resnet'"),
     (["eval", "--models", "a=pictures", "--reference", "tiny"], "say which adapter opens it"),
     (["eval", "--models", ",", "--reference", "tiny"], "names no model"),
-    (["sample", "a=images:two", "--out", "faces.png"], "pictures of different sizes"),
+    (["sample", "a=images:two", "--seeds", "0-3", "--out", "faces.png"], "pictures of different sizes"),
     (
         ["eval", "--models", "a=images:two", "--reference", "tiny", "--weights", "inception=no"],
         "There is no weight file no.",

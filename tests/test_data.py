@@ -20,7 +20,7 @@ from facebench.data import archive as archives
 from facebench.data.crop import PRESETS, crop_box
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.data.decode import Unreadable, decode, to_array
-from facebench.data.pictures import open_images
+from facebench.data.picture_files import open_images
 from facebench.data.prepare import prepare, synthesize
 from facebench.errors import BadInput
 from facebench.synth import factors, render

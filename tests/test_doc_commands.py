@@ -241,7 +241,12 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
     ):  # fmt: skip
         pictures(place / name, size)
     with zipfile.ZipFile(place / "their_samples.zip") as theirs:
-        theirs.extractall(place / "theirs")
+        for folder in ("theirs", "afhq/cat", "afhq/dog", "celeba_hq/0"):
+            theirs.extractall(place / folder)
+    pictures(place / "cifar10.zip", (32, 32))
+    with zipfile.ZipFile(place / "cifar10.zip", "a") as stylegan:
+        labels = [[name, number % 10] for number, name in enumerate(stylegan.namelist())]
+        stylegan.writestr("dataset.json", json.dumps({"labels": labels}))
     for each in (shared / "generators").iterdir():
         (place / each.name).symlink_to(each)
     (place / "decoder.h5").symlink_to(shared / "generators" / "keras_decoder64_normal27/decoder.h5")

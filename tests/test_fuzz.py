@@ -27,11 +27,12 @@ def _case(name: str) -> object:
 @pytest.mark.parametrize("name", [_case(name) for name in TARGETS.TARGETS])
 def test_every_target_takes_any_bytes(name: str, tmp_path: Path) -> None:
     reader = {"npy": "array", "npz": "array", "zip": "archive", "tar": "archive", "pca": "pca-npz"}
-    suffix = {"keras": "m.keras", "keras-h5": "m.h5"}.get(name, "")
-    cases = [c for c in FILES.values() if c.reader == reader.get(name, name)][:12]
-    for case in cases:
-        if suffix and case.name != suffix:
-            continue
+    reader |= dict.fromkeys(("npz-labelled", "parquet", "hdf5"), "archive")
+    suffix = {"keras": "m.keras", "keras-h5": "m.h5"} | {
+        "npz-labelled": "a.npz", "parquet": "a.parquet", "hdf5": "a.h5",
+    }  # fmt: skip
+    cases = [c for c in FILES.values() if c.reader == reader.get(name, name)]
+    for case in [c for c in cases if c.name == suffix.get(name, c.name)][:12]:
         case.make(tmp_path / "seed")
         TARGETS.run(name, (tmp_path / "seed").read_bytes())
         (tmp_path / "seed").unlink()

@@ -16,7 +16,7 @@ from PIL import Image, features
 
 from facebench.cli import cli
 from facebench.data.decode import suffixes
-from facebench.data.pictures import open_images
+from facebench.data.picture_files import open_images
 from facebench.data.prepare import prepare
 from facebench.errors import BadInput
 

@@ -21,7 +21,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.data import DataLoader
 from torchvision.transforms import ToTensor
 
-from facebench.data.pictures import open_images, random_order
+from facebench.data.picture_files import open_images
+from facebench.data.pictures import random_order
 from facebench.data.prepare import prepare
 from facebench.features import create
 from facebench.features.inception import pil_bicubic

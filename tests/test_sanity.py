@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facebench.data.dataset import Dataset, open_dataset
-from facebench.data.pictures import open_images
+from facebench.data.picture_files import open_images
 from facebench.data.prepare import prepare, synthesize
 from facebench.engine import Evaluation, evaluate
 from facebench.engine.sanity import SanityRow

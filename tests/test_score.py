@@ -22,7 +22,7 @@ from facebench.results.result import read_result
 from facebench.results.visuals import read_visuals
 
 RNG = np.random.default_rng(17)
-FEW = {"metrics": "fid", "extractor": "random", "device": "cpu"}
+FEW: dict[str, Any] = {"metrics": "fid", "extractor": "random", "device": "cpu"}
 
 Save = Callable[..., Path]
 

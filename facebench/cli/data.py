@@ -7,6 +7,7 @@ import click
 
 from facebench.data.crop import PRESETS
 from facebench.data.dataset import Dataset, Split, open_dataset
+from facebench.data.labels import CHOICES
 from facebench.errors import BadInput
 from facebench.options import seed_option
 from facebench.progress import bar
@@ -55,20 +56,29 @@ _holdout_option = click.option(
     is_flag=True,
     help="Keep the order of the names: for data whose official split goes by it, as CelebA's does.",
 )
+@click.option(
+    "--labels",
+    default="files",
+    show_default=True,
+    type=click.Choice(CHOICES),
+    help="Where classes come from: what the files say, the first folder of each name, or nowhere.",
+)
 def prepare(source: Path, out: Path, **options: Any) -> None:
     """Crop and resize the pictures of SRC into the data set OUT.
 
-    SRC is a folder, a zip or a tar of pictures, or one .npy or .npz array of them (uint8). They
-    are put in random order, so that those held out are a random sample; OUT/files.txt says which
-    was which. CelebA presets are given in the coordinates of its aligned 178×218 pictures and
-    scale to sources of that shape. The filter is Pillow's Lanczos. Grey is repeated, transparency
-    laid over white, 16 bits become 8.
+    SRC is a folder, a zip or a tar of pictures, one .npy or .npz array of them (uint8), StyleGAN's
+    zips, WebDataset's tars, Parquet or HDF5, see docs/files.md. Pictures are put in random order,
+    so that those held out are a random sample; OUT/files.txt says which was which, OUT/labels.npy
+    of which class, where the files say it. CelebA presets are given in the coordinates of its
+    aligned 178×218 pictures and scale to sources of that shape. The filter is Pillow's Lanczos.
+    Grey is repeated, transparency laid over white, 16 bits become 8.
 
     \b
     Examples:
       facebench data prepare img_align_celeba.zip faces64 --crop celeba --in-order --holdout 1000
       facebench data prepare lfw-deepfunneled.tgz lfw64
       facebench data prepare photos/ photos128 --size 128 --skip-unreadable
+      facebench data prepare classes/ classes64 --labels folders
     """
     from facebench.data.prepare import prepare
 
@@ -190,6 +200,7 @@ def _report(dataset: Dataset, out: Path) -> None:
     click.echo(
         f"{printable(str(out))}: {len(dataset)} images of {dataset.size}×{dataset.size}, "
         f"{train} to train on and {holdout} held out"
+        + (f" of {len(dataset.classes)} classes" if dataset.classes else "")
         + (f"; {skipped} unreadable files left out" if skipped else "")
         + (f"; {listed(left_out)} left out" if left_out else "")
     )

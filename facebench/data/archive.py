@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,10 +22,11 @@ from facebench.text import shown
 LARGEST_FILE = 256 << 20
 """Bytes; a larger member of an archive is taken for a decompression bomb."""
 _LARGEST_HEADER = 1 << 20  # bytes of what a tar says of its next member
-_LARGEST_RATIO = 50  # of an archive's content to its size: pictures are compressed already
+LARGEST_RATIO = 50
+"""Of an archive's content to its size: pictures are compressed already."""
 _BLOCK = 4096  # bytes that a file takes at least, or millions of none would be small
 _LINK = "a link, which is not followed in an archive"
-_DAMAGE = (
+DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
     *(EOFError, OSError, ValueError, RuntimeError, MemoryError),
 )
@@ -42,8 +44,11 @@ class Members:
     read: Callable[[str], bytes]
 
 
-def open_archive(path: Path) -> Members:
-    """Open the zip or tar at `path`, or raise :class:`BadInput`."""
+def open_archive(path: Path, *, is_one_of_many: bool = False) -> Members:
+    """Open the zip or tar at `path`, or raise :class:`BadInput`.
+
+    One of many, which is a plain tar, is opened anew for each file, for only so many may be open.
+    """
     if zipfile.is_zipfile(path):
         return _open_zip(path)
     try:
@@ -53,9 +58,9 @@ def open_archive(path: Path) -> Members:
             f"{path} is not a folder, a zip or a tar of pictures, nor a .npy or .npz array of "
             "them: unpack another kind of archive, and name the folder that the pictures lie in."
         ) from error
-    except _DAMAGE as error:  # of its compression
-        raise _damaged(path, error) from error
-    return _open_tar(path)
+    except DAMAGE as error:  # of its compression
+        raise damaged(path, error) from error
+    return _open_tar(path, is_one_of_many)
 
 
 def check_size(path: Path, name: str, size: int) -> None:
@@ -69,11 +74,12 @@ def check_size(path: Path, name: str, size: int) -> None:
 def _open_zip(path: Path) -> Members:
     try:
         archive = zipfile.ZipFile(path)
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
+    except DAMAGE as error:
+        raise damaged(path, error) from error
     members = [member for member in archive.infolist() if not member.is_dir()]
-    if sum(member.file_size for member in members) > _most(path):
-        raise _bomb(path)
+    most = most_unpacked(path)
+    if sum(member.file_size for member in members) > most:
+        raise bomb(path, most)
     links = [(m.filename, _LINK) for m in members if stat.S_ISLNK(m.external_attr >> 16)]
     files = {m.filename: m for m in members if not stat.S_ISLNK(m.external_attr >> 16)}
 
@@ -81,7 +87,7 @@ def _open_zip(path: Path) -> Members:
         check_size(path, name, files[name].file_size)
         try:
             return archive.read(name)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise BadInput(
                 f"{path}: {shown(name)} cannot be unpacked ({shown(str(error))}): fetch it again, "
                 "or unpack it by other means and name the folder."
@@ -106,7 +112,7 @@ class _Header(tarfile.TarInfo):
         return super()._proc_member(archive)  # type: ignore[misc]
 
 
-def _open_tar(path: Path) -> Members:
+def _open_tar(path: Path, is_one_of_many: bool) -> Members:
     """Open a tar; a compressed one is unpacked once, into a file without a name.
 
     Else each picture would be reached through all that come before it.
@@ -116,23 +122,48 @@ def _open_tar(path: Path) -> Members:
             stream = opened.enter_context(_unpacked(path) or path.open("rb"))
             archive = tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header)
             members = list(_members(path, archive))
-        except _DAMAGE as error:
-            raise _damaged(path, error) from error
+        except DAMAGE as error:
+            raise damaged(path, error) from error
         files = {member.name: member for member in members if member.isfile()}
-
-        def read(name: str) -> bytes:
-            check_size(path, name, files[name].size)
-            content = archive.extractfile(files[name])
-            assert content is not None, "only regular files were listed"
-            return content.read()
-
-        weakref.finalize(read, opened.pop_all().close)
+        read = partial(_read_member, path, archive, files)
+        if is_one_of_many and isinstance(stream, io.BufferedReader):
+            read = partial(_read_anew, path, _places(path, files))
+        else:
+            weakref.finalize(read, opened.pop_all().close)
     odd = [
         (m.name, _LINK if m.issym() or m.islnk() else "a pipe or a device")
         for m in members
         if not (m.isfile() or m.isdir())
     ]
     return Members(tuple(files), (*odd, *_repeated(m.name for m in members if m.isfile())), read)
+
+
+def _read_member(
+    path: Path, archive: tarfile.TarFile, files: dict[str, tarfile.TarInfo], name: str
+) -> bytes:
+    check_size(path, name, files[name].size)
+    content = archive.extractfile(files[name])
+    assert content is not None, "only regular files were listed"
+    return content.read()
+
+
+def _places(path: Path, files: dict[str, tarfile.TarInfo]) -> dict[str, tuple[int, int]]:
+    """Return where the content of each file begins, and its length."""
+    for name, member in files.items():
+        if member.issparse():
+            raise BadInput(f"{path}: {shown(name)} is sparse: pack it anew without --sparse.")
+    return {name: (member.offset_data, member.size) for name, member in files.items()}
+
+
+def _read_anew(path: Path, places: dict[str, tuple[int, int]], name: str) -> bytes:
+    start, length = places[name]
+    check_size(path, name, length)
+    try:
+        with path.open("rb") as stream:
+            stream.seek(start)
+            return stream.read(length)
+    except OSError as error:
+        raise damaged(path, error) from error
 
 
 def _unpacked(path: Path) -> IO[bytes] | None:
@@ -142,13 +173,16 @@ def _unpacked(path: Path) -> IO[bytes] | None:
         if isinstance(packed, io.BufferedReader):
             return None
         packed.seek(0)
-        with _room_for(path):
-            plain, left = opened.enter_context(tempfile.TemporaryFile(buffering=0)), _most(path)
+        with room_to_unpack(path):
+            plain, left = (
+                opened.enter_context(tempfile.TemporaryFile(buffering=0)),
+                most_unpacked(path),
+            )
         while block := packed.read(1 << 20):
             left -= len(block)
             if left < 0:
-                raise _bomb(path)
-            with _room_for(path):
+                raise bomb(path, most_unpacked(path))
+            with room_to_unpack(path):
                 while block:
                     block = block[plain.write(block) :]
         plain.seek(0)
@@ -157,7 +191,8 @@ def _unpacked(path: Path) -> IO[bytes] | None:
 
 
 @contextmanager
-def _room_for(path: Path) -> Iterator[None]:
+def room_to_unpack(path: Path) -> Iterator[None]:
+    """Say in a sentence that there is no room for what `path` unpacks to."""
     place = "any folder for temporary files"
     try:
         place = tempfile.gettempdir()
@@ -171,26 +206,28 @@ def _room_for(path: Path) -> Iterator[None]:
 
 def _members(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield the members, but not of a bomb."""
-    total = 0
+    total, most = 0, most_unpacked(path)
     while (member := archive.next()) is not None:
         archive.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
         total += max(member.size, _BLOCK)
-        if total > _most(path):
-            raise _bomb(path)
+        if total > most:
+            raise bomb(path, most)
         yield member
 
 
-def _most(path: Path) -> int:
-    """Return how many bytes an archive may unpack to."""
-    return LARGEST_FILE + _LARGEST_RATIO * path.stat().st_size
+def most_unpacked(*paths: Path) -> int:
+    """Return how many bytes an archive, or the parts of one, may unpack to."""
+    return LARGEST_FILE + LARGEST_RATIO * sum(path.stat().st_size for path in paths)
 
 
-def _bomb(path: Path) -> BadInput:
+def bomb(path: Path, most: int) -> BadInput:
+    """Return the refusal of what unpacks to more than `most` bytes."""
     return BadInput(
-        f"{path} unpacks to more than {_most(path) >> 20} MiB, as no pictures do: if it is not a "
-        "bomb, unpack it yourself and name the folder."
+        f"{path} unpacks to more than {most >> 20} MiB, as no pictures do: if it is not a bomb, "
+        "unpack it yourself and name the folder."
     )
 
 
-def _damaged(path: Path, error: BaseException) -> BadInput:
+def damaged(path: Path, error: BaseException) -> BadInput:
+    """Return the refusal of an archive that its reader raised `error` over."""
     return BadInput(f"{path} is damaged ({shown(str(error))}): fetch it again, or pack it anew.")

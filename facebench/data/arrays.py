@@ -1,17 +1,20 @@
-"""Pictures in one array: a ``.npy``, which is memory-mapped, or the only array of a ``.npz``."""
+"""Pictures in one array: a ``.npy``, which is memory-mapped, or the one of a ``.npz``."""
 
 import math
+from io import BytesIO
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
+from facebench.data.decode import Unreadable
+from facebench.data.npz import HEADERS, load_npz
 from facebench.errors import BadInput
 from facebench.files import ARRAY_DAMAGE
+from facebench.text import shown
 
-_LARGEST = 8 << 30
-"""Bytes of an npz, which is held in memory; an npy is not."""
+_MAGIC = b"\x93NUMPY"
 
 
 def is_array(path: Path) -> bool:
@@ -50,41 +53,38 @@ def load_array(path: Path) -> np.ndarray:
     return array
 
 
+def is_npy(path: Path) -> bool:
+    """Say whether `path` is a ``.npy``, by its content."""
+    with path.open("rb") as stream:
+        return stream.read(len(_MAGIC)) == _MAGIC
+
+
 def _load(path: Path) -> np.ndarray:
-    if path.suffix.lower() == ".npy":
+    if is_npy(path):
         return np.lib.format.open_memmap(path, mode="r")
-    with ZipFile(path) as archive:
-        members = archive.namelist()
-        if len(members) != 1:
-            names = sorted(member.removesuffix(".npy") for member in members)
-            if {"mu", "sigma"} <= set(names):
-                raise BadInput(
-                    f"{path} holds statistics of features (mu, sigma) and no pictures, which are "
-                    "needed: name the pictures that it was made of."
-                )
-            raise BadInput(
-                f"{path} holds {len(members)} arrays ({', '.join(names[:5])}): save the pictures "
-                "alone in one."
-            )
-        _check_claims(path, archive, members[0])
-        with archive.open(members[0]) as stream:
-            return np.lib.format.read_array(stream, allow_pickle=False)
+    return load_npz(path)
 
 
-def _check_claims(path: Path, archive: ZipFile, member: str) -> None:
-    """Refuse an array before memory is taken for what its header and the archive only claim."""
-    size = archive.getinfo(member).file_size
-    if size > _LARGEST:
-        raise BadInput(
-            f"{path} unpacks to {size >> 30} GiB, too much to hold in memory: unzip it and name "
-            "the .npy in it."
+def picture_of(name: str, data: bytes) -> Image.Image:
+    """Return the picture in an encoded ``.npy``, uint8 of shape (3, h, w) or (h, w, 3)."""
+    try:
+        pixels = _small(data)
+    except ARRAY_DAMAGE as error:
+        raise Unreadable(f"{name} is not a readable array ({shown(str(error))}).") from error
+    shape = pixels.shape
+    if pixels.dtype != np.uint8 or len(shape) != 3 or 3 not in (shape[0], shape[2]) or 0 in shape:
+        raise Unreadable(
+            f"{name} holds {pixels.dtype} of shape {shape}, latents or other numbers, where a "
+            "picture is uint8 of shape (3, h, w) or (h, w, 3)."
         )
-    with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }
-        shape, _, dtype = read[version](stream)
-        if math.prod(shape) * dtype.itemsize > size:
-            raise ValueError(f"its header claims the shape {shape}, more than there is")
+    return Image.fromarray(pixels.transpose(1, 2, 0) if shape[0] == 3 else pixels)
+
+
+def _small(data: bytes) -> np.ndarray:
+    """Read an array, whose header may claim no more than there is."""
+    stream = BytesIO(data)
+    shape, _, dtype = HEADERS[np.lib.format.read_magic(stream)](stream)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize > len(data):
+        raise ValueError(f"its header claims {dtype} of shape {shape}")
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)

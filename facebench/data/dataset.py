@@ -1,4 +1,8 @@
-"""A prepared data set: a folder with a memory-mapped ``images.npy`` and its ``dataset.json``."""
+"""A prepared data set: a folder with a memory-mapped ``images.npy`` and its ``dataset.json``.
+
+Where its images have classes, ``labels.npy`` has the number of each one's, and ``dataset.json``
+their names.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -6,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Int64
 
 from facebench.errors import BadInput
 from facebench.files import ARRAY_DAMAGE, file_digest, read_json
@@ -31,6 +36,8 @@ class Dataset:
     """Where `images` begins among the images of all splits."""
     whole: np.ndarray | None = field(default=None, repr=False)
     """The images of all splits, where `images` is only one of them."""
+    every_label: Int64[np.ndarray, " all"] | None = field(default=None, repr=False)
+    """Of all splits, the number of each image's class."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -71,11 +78,27 @@ class Dataset:
         return replace(self, info=self.info | {"digest": file_digest(self.folder / "images.npy")})
 
     def verify(self) -> None:
-        """Read ``images.npy`` and refuse it if it is not the one that ``dataset.json`` is about."""
-        path = self.folder / "images.npy"
-        if file_digest(path) != self.digest:
-            changed = "was changed after it was made (its sha256 is not the one in dataset.json)"
-            raise _damaged(self.folder, f"{path} {changed}")
+        """Read all arrays and refuse them if they are not those that ``dataset.json`` is about."""
+        digests = {"images.npy": self.digest}
+        if self.every_label is not None:
+            digests["labels.npy"] = str(self.info.get("labels_digest"))
+        for name, digest in digests.items():
+            path = self.folder / name
+            if file_digest(path) != digest:
+                changed = "was changed after it was made (its sha256 is not that in dataset.json)"
+                raise _damaged(self.folder, f"{path} {changed}")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes, in the order of their numbers; none where it has none."""
+        return tuple(self.info.get("classes", ()))
+
+    @property
+    def labels(self) -> Int64[np.ndarray, " n"] | None:
+        """The number of each image's class, in :attr:`classes`; None where it has none."""
+        if self.every_label is None:
+            return None
+        return self.every_label[self.first : self.first + len(self)]
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of indices `seeds`: a data set is a sampler of itself."""
@@ -94,7 +117,8 @@ def open_dataset(folder: Path) -> Dataset:
             f"run facebench data prepare {folder} OUT and name OUT instead."
         )
     info = _read_info(folder / "dataset.json")
-    return Dataset(folder, _open_images(folder / "images.npy", info), info)
+    images = _open_images(folder / "images.npy", info)
+    return Dataset(folder, images, info, every_label=_open_labels(folder / "labels.npy", info))
 
 
 def _damaged(folder: Path, what: str) -> BadInput:
@@ -111,6 +135,8 @@ def _read_info(path: Path) -> dict[str, Any]:
     wrong = [key for key, kind in _INFO.items() if not isinstance(info.get(key), kind)]
     if not wrong and not all(_is_span(span, info["count"]) for span in info["splits"].values()):
         wrong = ["splits"]
+    if "classes" in info and not _are_classes(info["classes"]):
+        wrong.append("classes")
     if wrong:
         raise _damaged(path.parent, f"{path} is damaged at {wrong[0]!r}")
     return info
@@ -123,17 +149,41 @@ def _is_span(span: Any, count: int) -> bool:
     return False
 
 
+def _are_classes(names: Any) -> bool:
+    is_text = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return is_text and len(set(names)) == len(names) > 0
+
+
 def _open_images(path: Path, info: dict[str, Any]) -> np.ndarray:
+    images = _open_array(path)
+    expected = (info["count"], 3, info["size"], info["size"])
+    _check_claims(path, images, np.uint8, expected)
+    return images
+
+
+def _open_labels(path: Path, info: dict[str, Any]) -> Int64[np.ndarray, " n"] | None:
+    if "classes" not in info:
+        return None
+    labels = _open_array(path)
+    _check_claims(path, labels, np.int64, (info["count"],))
+    most = len(info["classes"]) - 1
+    if labels.size and not 0 <= labels.min() <= labels.max() <= most:
+        beyond = f"{labels.min()} to {labels.max()} where its dataset.json says 0 to {most}"
+        raise _damaged(path.parent, f"{path} holds labels from {beyond}")
+    return labels
+
+
+def _open_array(path: Path) -> np.ndarray:
     if path.exists() and not path.is_file():  # a pipe, which may never end
         raise _damaged(path.parent, f"{path} is damaged (it is not a file)")
     try:
-        images = np.lib.format.open_memmap(path, mode="r")  # never a pickle, nor a zip
+        return np.lib.format.open_memmap(path, mode="r")  # never a pickle, nor a zip
     except ARRAY_DAMAGE as error:
         raise _damaged(path.parent, f"{path} is damaged ({error})") from error
-    expected = (info["count"], 3, info["size"], info["size"])
-    if images.dtype != np.uint8 or images.shape != expected:
-        held = f"{images.dtype} {images.shape}"
-        raise _damaged(
-            path.parent, f"{path} holds {held} where its dataset.json says uint8 {expected}"
-        )
-    return images
+
+
+def _check_claims(path: Path, array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        held = f"{array.dtype} {array.shape}"
+        expected = f"{np.dtype(dtype)} {shape}"
+        raise _damaged(path.parent, f"{path} holds {held} where its dataset.json says {expected}")

@@ -1,53 +1,91 @@
-"""The pictures of a folder, a zip, a tar or an array, by name or in an order that stays."""
+"""Pictures of every kind, told by its content, and the order in which they are drawn."""
 
-import mimetypes
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from zipfile import is_zipfile
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
 from PIL import Image
 
-from facebench.data.archive import Members, check_size, open_archive
-from facebench.data.arrays import is_array, open_array
-from facebench.data.decode import decode, suffixes
+from facebench.data import hdf5, parquet, webdataset
+from facebench.data.archive import Members, open_archive
+from facebench.data.arrays import is_array, is_npy, open_array, picture_of
+from facebench.data.dataset import open_dataset
+from facebench.data.decode import Unreadable, decode
+from facebench.data.labels import CHOICES, Labels, NoClasses, by_folder
+from facebench.data.npz import is_npz, load_labels
+from facebench.data.picture_files import ImageFiles, no_pictures, open_folder, plain, sorted_out
+from facebench.data.picture_files import check_kind as check_kind
+from facebench.data.picture_files import listed as listed
+from facebench.data.source import Pictures as Pictures
 from facebench.errors import BadInput
 from facebench.files import file_digest
-from facebench.folder_walk import tree
-from facebench.text import name_bytes, printable, shown
-
-_SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}
-"""What systems leave in people's folders, besides files whose names begin with a dot."""
-_NAMED = 3  # files in a message
+from facebench.text import shown
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """The pictures of one source, in its own order."""
+def open_pictures(path: Path, labels: str = "files") -> Pictures:
+    """Open whatever holds pictures.
 
-    names: Sequence[str]
-    """One of each, printable."""
-    load: Callable[[int], Image.Image]
-    """Return a picture as 8-bit RGB, or raise :class:`facebench.data.decode.Unreadable`."""
-    digest: Callable[[], str]
-    """The sha256 of all of them and, of files, of their names."""
-    left_out: Sequence[str] = ()
-    """What else lies there, printable."""
-    read: Callable[[int], bytes] | None = None
-    """Return a picture's file as it is; None where the source is an array of pixels."""
-
-
-def open_pictures(path: Path) -> Pictures:
-    """Open a folder, a zip or a tar of pictures, or a npy or npz array of them."""
+    Args:
+        path: a folder, a zip or a tar of pictures, tars in a folder (WebDataset), Parquet files,
+            HDF5, a npy or npz array, or a prepared data set, of which all images are taken.
+        labels: "files" for what the files say of classes, "folders" for the first folder of each
+            name, "none" to ignore any.
+    """
     check_kind(path)
-    return _of_array(path) if is_array(path) else _of_files(path)
+    if labels not in CHOICES:
+        raise BadInput(f"There are no labels {labels!r}; there are: {', '.join(CHOICES)}.")
+    is_prepared = (path / "dataset.json").is_file() and (path / "images.npy").is_file()
+    if path.is_dir() and not is_prepared:
+        return _of_folder(path, labels)
+    open_file = _of_dataset if is_prepared else _opener(path)
+    if open_file is None:
+        found, is_tar = open_archive(path), not is_zipfile(path)
+        return _of_files(path, found, sorted_out(found), labels, are_samples=is_tar)
+    return open_file(path, _with_labels(path, labels))
 
 
-def _of_array(path: Path) -> Pictures:
+def _with_labels(path: Path, labels: str) -> bool:
+    if labels == "folders":
+        raise BadInput(
+            f"{path} has no folders that could be classes: leave out --labels folders, which is "
+            "for folders, zips and tars of pictures."
+        )
+    return labels == "files"
+
+
+def _opener(path: Path) -> Callable[[Path, bool], Pictures] | None:
+    """Return what opens a file that is no archive, None for one that may be."""
+    if parquet.is_parquet(path):
+        return parquet.open_parquet
+    if hdf5.is_hdf5(path):
+        return hdf5.open_hdf5
+    return _of_array if is_array(path) or is_npy(path) or is_npz(path) else None
+
+
+def _of_dataset(path: Path, with_labels: bool) -> Pictures:
+    dataset = open_dataset(path)
+    pictures = _of_pixels(path / "images.npy", dataset.images)
+    if dataset.labels is None or not with_labels:
+        return pictures
+    return pictures.labelled([dataset.classes[number] for number in dataset.labels.tolist()])
+
+
+def _of_array(path: Path, with_labels: bool) -> Pictures:
     array = open_array(path)
+    pictures = _of_pixels(path, array)
+    if is_npy(path) or not with_labels:
+        return pictures
+    try:
+        return pictures.labelled(load_labels(path, len(array)))
+    except NoClasses as error:
+        return replace(pictures, left_out=[f"labels [{error}]"])
+
+
+def _of_pixels(path: Path, array: UInt8[np.ndarray, "n 3 h w"]) -> Pictures:
     names = [f"{path.name}[{index}]" for index in range(len(array))]
 
     def load(index: int) -> Image.Image:
@@ -56,17 +94,79 @@ def _of_array(path: Path) -> Pictures:
     return Pictures(names, load, partial(file_digest, path))
 
 
-def _of_files(path: Path) -> Pictures:
-    files = open_images(path)
+def _of_folder(path: Path, labels: str) -> Pictures:
+    """Open a folder of pictures; one of none, but of parts of a data set, by these."""
+    found = open_folder(path)
+    files = sorted_out(found)
+    if files.names:
+        return _of_files(path, found, files, labels)
+    tables, shards = (sorted_out(found, each.SUFFIXES) for each in (parquet, webdataset))
+    if tables.names:
+        opened = parquet.open_tables(path, path, tables.names, _with_labels(path, labels))
+        return replace(opened, left_out=[*opened.left_out, *tables.left_out])
+    if shards.names:
+        _with_labels(path, labels)
+        inside = webdataset.open_shards(path, shards.names)
+        opened = _of_files(path, inside, sorted_out(inside), labels, are_samples=True)
+        return replace(opened, left_out=[*opened.left_out, *shards.left_out])
+    return _of_files(path, found, files, labels)
 
-    def load(index: int) -> Image.Image:
-        return decode(shown(files.names[index]), files.read(files.names[index]))
+
+def _of_files(
+    path: Path, found: Members, files: ImageFiles, labels: str, *, are_samples: bool = False
+) -> Pictures:
+    """Open the picture files among others; of none, the arrays, each of them a picture."""
+    decoded = decode
+    if not files.names:
+        files, decoded = _arrays(path, found, files), picture_of
 
     def read(index: int) -> bytes:
         return files.read(files.names[index])
 
+    def load(index: int) -> Image.Image:
+        return decoded(shown(files.names[index]), read(index))
+
     names = [plain(name) for name in files.names]
-    return Pictures(names, load, files.digest, files.left_out, read=read)
+    pictures = Pictures(names, load, files.digest, files.left_out)
+    if decoded is decode:
+        pictures = replace(pictures, read=read)
+    if labels == "folders":
+        return pictures.labelled(by_folder(path, names))
+    return _labelled(path, pictures, found, files, are_samples) if labels == "files" else pictures
+
+
+def _arrays(path: Path, found: Members, files: ImageFiles) -> ImageFiles:
+    """Return the single pictures in ``.npy`` that EDM's archives may hold, but no latents."""
+    arrays = sorted_out(found, frozenset({".npy"}))
+    if not arrays.names:
+        raise no_pictures(path, files)
+    try:
+        picture_of(shown(arrays.names[0]), arrays.read(arrays.names[0]))
+    except Unreadable as error:
+        raise BadInput(
+            f"{path} holds no pictures but arrays, and of these {str(error).rstrip('.')}: name the "
+            "pictures that it was made of, or the one array of all itself."
+        ) from error
+    return arrays
+
+
+def _labelled(
+    path: Path, pictures: Pictures, found: Members, files: ImageFiles, are_samples: bool
+) -> Pictures:
+    """Give pictures the labels that lie beside them; the files that say them are not left out."""
+    told = Labels(path)
+    told.add_files(found)
+    if are_samples:
+        webdataset.add_labels(told, found, files.names)
+    labels = told.of(files.names)
+    used = {plain(name) for name in told.used} if labels else set()
+    why_not = {plain(name): "its labels are no classes" for name in told.no_classes}
+    left_out = [
+        f"{name} [{why_not[name]}]" if name in why_not else name
+        for name in pictures.left_out
+        if name not in used
+    ]
+    return replace(pictures, left_out=left_out).labelled(labels)
 
 
 def random_order(count: int, seed: int = 0) -> Int64[np.ndarray, " n"]:
@@ -79,104 +179,3 @@ def random_order(count: int, seed: int = 0) -> Int64[np.ndarray, " n"]:
     [0, 2, 1, 4, 3]
     """
     return np.argsort(np.random.Philox(key=seed).random_raw(count), kind="stable")
-
-
-@dataclass(frozen=True)
-class ImageFiles:
-    """The picture files of a folder or an archive: their sorted names and how to read one."""
-
-    names: tuple[str, ...]
-    read: Callable[[str], bytes]
-    left_out: tuple[str, ...] = ()
-    """All else that lies there but what systems leave: printable names, in brackets why not."""
-
-    def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        """Yield every file's name and bytes."""
-        return ((name, self.read(name)) for name in self.names)
-
-    def digest(self) -> str:
-        """Return a sha256 over names and contents: equal for a folder and a zip of it."""
-        total = sha256()
-        for name, data in self:
-            last = name_bytes(PurePosixPath(name).name)
-            total.update(last + f"\0{sha256(data).hexdigest()}\n".encode())
-        return total.hexdigest()
-
-
-def open_images(path: Path) -> ImageFiles:
-    """Open the folder, zip or tar at `path`, or raise :class:`BadInput`."""
-    check_kind(path)
-    files = _sorted_out(_folder(path) if path.is_dir() else open_archive(path))
-    if not files.names:
-        but = f", only {listed(files.left_out)}" if files.left_out else ""
-        raise BadInput(
-            f"{path} holds no pictures ({', '.join(sorted(suffixes()))}){but}: give files so "
-            "named, or one .npy or .npz array of all."
-        )
-    return files
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return a count and the first of `names`, for a message.
-
-    >>> listed(["a.heic", "b.txt", "c.txt", "d.txt"])
-    '4 other files (a.heic, b.txt, c.txt, …)'
-    """
-    first = ", ".join(map(shown, names[:_NAMED])) + (", …" if len(names) > _NAMED else "")
-    return f"{len(names)} other file{'s' if len(names) > 1 else ''} ({first})"
-
-
-def check_kind(path: Path) -> None:
-    """Refuse what is not there, and what may never end."""
-    if not path.exists():
-        raise BadInput(f"There is no file or folder {path}: check the path.")
-    if not (path.is_dir() or path.is_file()):
-        raise BadInput(f"{path} is a pipe, a socket or a device: save it to a file and name that.")
-
-
-def _folder(path: Path) -> Members:
-    found = tree(path)
-
-    def read(name: str) -> bytes:
-        try:
-            check_size(path, name, (path / name).stat().st_size)
-            return (path / name).read_bytes()
-        except OSError as error:
-            raise BadInput(
-                f"{path}: {shown(name)} cannot be read ({error.strerror}): make it readable, or "
-                "take it out."
-            ) from error
-
-    return Members(found.files, tuple(found.odd.items()), read)
-
-
-def _sorted_out(found: Members) -> ImageFiles:
-    """Return the pictures in order of their names, and all others, those with a reason first."""
-    every = [*found.odd, *((name, _why_not(name)) for name in found.names)]
-    every = [(name, why) for name, why in every if not _is_of_the_system(name)]
-    pictures = sorted(name for name, why in every if why is None)
-    others = [(name, why) for name, why in every if why is not None]
-    others.sort(key=lambda row: (not row[1], row[0]))
-    told = (f"{plain(name)} [{why}]" if why else plain(name) for name, why in others)
-    return ImageFiles(tuple(pictures), found.read, tuple(told))
-
-
-def plain(name: str) -> str:
-    """Return a file's name below its source, printable."""
-    return printable(str(PurePosixPath(name)))
-
-
-def _is_of_the_system(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return any(p.lower() in _SYSTEM or (p.startswith(".") and p != "..") for p in parts)
-
-
-def _why_not(name: str) -> str | None:
-    """Return why a file is not one of the pictures, or None if it is."""
-    path = PurePosixPath(name)
-    if ".." in path.parts:
-        return "points outside"
-    if path.suffix.lower() in suffixes():
-        return None
-    kind = mimetypes.guess_type(f"a{path.suffix.lower()}")[0] or ""
-    return "not a format that is read: convert it to PNG" if kind.startswith("image/") else ""

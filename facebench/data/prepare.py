@@ -15,6 +15,7 @@ from PIL import Image
 from facebench.data.crop import PRESETS, crop_box
 from facebench.data.dataset import FORMAT, Dataset, open_dataset
 from facebench.data.decode import Unreadable, to_array
+from facebench.data.labels import in_order_of_name
 from facebench.data.pictures import open_pictures, random_order
 from facebench.errors import BadInput
 from facebench.files import atomic_folder, file_digest, write_json, write_text
@@ -36,15 +37,17 @@ def prepare(
     skip_unreadable: bool = False,
     seed: int = 0,
     in_order: bool = False,
+    labels: str = "files",
     track: Track = silent,
 ) -> Dataset:
     """Crop and resize every picture of `source` into the prepared data set `out`.
 
     The images are put in random order, so that those held out, and the first so many of a split,
-    are a random sample of all; ``files.txt`` says which picture each one was.
+    are a random sample of all; ``files.txt`` says which picture each one was, ``labels.npy`` of
+    which class, where there are any.
 
     Args:
-        source: a folder, zip or tar of pictures, or a npy or npz array of them.
+        source: whatever :func:`facebench.data.pictures.open_pictures` opens.
         out: the folder to make; one already made in the same way is kept as it is.
         crop: one of :data:`facebench.data.crop.PRESETS`.
         size: height and width in pixels.
@@ -53,11 +56,12 @@ def prepare(
         seed: of the random order.
         in_order: keep the order of the names (of an array, its own) instead, for data whose
             official split goes by it.
+        labels: where classes come from, see :func:`facebench.data.pictures.open_pictures`.
         track: progress display.
     """
     if crop not in PRESETS:
         raise BadInput(f"There is no crop {crop!r}; there are: {', '.join(PRESETS)}.")
-    pictures = open_pictures(source)
+    pictures = open_pictures(source, labels)
     count = len(pictures.names)
     order = range(count) if in_order else random_order(count, seed).tolist()
     recipe = {
@@ -66,6 +70,7 @@ def prepare(
         "size": size,
         "filter": FILTER,
         "order": _BY_NAME if in_order else {"seed": seed},
+        **({} if labels == "files" else {"labels": labels}),
     }
     skipped: set[int] = set()
 
@@ -82,10 +87,13 @@ def prepare(
             yield _cropped(shown(pictures.names[index]), image, crop, size)
 
     def write_names(folder: Path) -> dict[str, Any]:
-        used = (pictures.names[index] for index in order if index not in skipped)
-        write_text(folder / "files.txt", "".join(f"{name}\n" for name in used))
+        used = [index for index in order if index not in skipped]
+        write_text(folder / "files.txt", "".join(f"{pictures.names[i]}\n" for i in used))
         left_out = list(pictures.left_out)
-        return {"skipped": sorted(pictures.names[i] for i in skipped), "left_out": left_out}
+        told = {"skipped": sorted(pictures.names[i] for i in skipped), "left_out": left_out}
+        if pictures.labels is None:
+            return told
+        return told | _write_labels(folder / "labels.npy", [pictures.labels[i] for i in used])
 
     return _write(out, recipe, holdout, images(), count, write_names)
 
@@ -171,6 +179,14 @@ def _write(
         }
         write_json(folder / "dataset.json", info | recipe | finish(folder))
     return open_dataset(out)
+
+
+def _write_labels(path: Path, labels: list[str]) -> dict[str, Any]:
+    """Write the number of each label's class; return the classes."""
+    classes = in_order_of_name(labels)
+    numbers = {name: number for number, name in enumerate(classes)}
+    np.save(path, np.array([numbers[label] for label in labels], np.int64))
+    return {"classes": classes, "labels_digest": file_digest(path)}
 
 
 def _existing(out: Path, recipe: dict[str, Any], holdout: int | None) -> Dataset:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from facebench.data.dataset import Dataset
+from facebench.text import shown
 
 _BLOCK = 1024 * 64 * 64  # pixels of images that are looked at together
 NOISE = 0.01
@@ -14,6 +15,7 @@ NOISE = 0.01
 _CELLS = 4  # of a thumbnail, each way
 _COMPONENTS = 10  # of thumbnails and contrast, which carry most of their variance
 _PERMUTATIONS = 999
+_CLASSES = 5  # whose counts are told, besides the smallest one's
 
 
 def describe(dataset: Dataset) -> dict[str, str]:
@@ -32,8 +34,20 @@ def describe(dataset: Dataset) -> dict[str, str]:
         "contrast": f"{contrast:.1f} (mean deviation within an image)",
         "copies": f"{len(keys) - len(set(keys)):,}",
         "training images held out too": f"{_shared(keys, splits):,}",
+        **_classes(whole),
         "digest": whole.digest,
     }
+
+
+def _classes(dataset: Dataset) -> dict[str, str]:
+    """Return how many images the classes have, the largest first, where there are any."""
+    if dataset.labels is None:
+        return {}
+    counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
+    largest = np.argsort(-counts, kind="stable")[:_CLASSES]
+    listed = ", ".join(f"{shown(dataset.classes[i])} {counts[i]:,}" for i in largest)
+    others = f", … {shown(dataset.classes[np.argmin(counts)])} {counts.min():,}"
+    return {"classes": f"{len(counts):,}: {listed}{others if len(counts) > _CLASSES else ''}"}
 
 
 def _three(values: np.ndarray) -> str:

@@ -115,11 +115,13 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
     if not context.ranks.leads:
         return None
     pairs = records[lpips.name] if lpips else None
+    labels = job.source.labels_of(job.seeds)
     sets = {
         network.name: FeatureSet(
             records[network.name]["features"],
             records[network.name].get("logits"),
             None if place else pairs,
+            labels,
         )
         for place, network in enumerate(context.networks)
     }

@@ -68,6 +68,11 @@ class DatasetSource:
         """The sha256 of what the images depend on."""
         return sha256(self.dataset.key.encode()).hexdigest()
 
+    def labels_of(self, seeds: Sequence[int]) -> np.ndarray | None:
+        """Return the class of each image, by its name; None where the data set has none."""
+        labels = self.dataset.labels
+        return None if labels is None else np.array(self.dataset.classes)[labels[np.array(seeds)]]
+
     def keys(self, parts: Sequence[range]) -> list[Key]:
         """Return the images that the indices count in."""
         return [{"source": self.dataset.key}] * len(parts)
@@ -103,6 +108,10 @@ class PictureSource:
     def digest(self) -> str:
         """The sha256 of what the images depend on."""
         return sha256(self.pictures.content.encode()).hexdigest()
+
+    def labels_of(self, seeds: Sequence[int]) -> np.ndarray | None:
+        """Return the class of each picture; None where there are none."""
+        return self.pictures.labels_of(seeds)
 
     def keys(self, parts: Sequence[range]) -> list[Key]:
         """Return which pictures the seeds count in."""
@@ -171,6 +180,10 @@ class SamplerSource(ABC):
     def note(self) -> str:
         """What must be said of the images beside their scores, if anything."""
         return self._witnesses.note
+
+    def labels_of(self, seeds: Sequence[int]) -> np.ndarray | None:
+        """Return the class of each image; None where the sampler was asked for none."""
+        return None
 
     @abstractmethod
     def sample(self, batches: Sequence[Seeds]) -> Iterator[Images]:

@@ -6,7 +6,7 @@ random sample of all, whatever order their names are in.
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import sha256
@@ -57,6 +57,8 @@ class PictureSet:
     """Returns the sha256 of all that the pictures are made of."""
     left_out: tuple[str, ...] = ()
     """What else lies there."""
+    labels: Sequence[str] | None = None
+    """The class of each picture in the source's order, where it has any."""
 
     def __len__(self) -> int:
         return self.count
@@ -64,6 +66,12 @@ class PictureSet:
     def picture(self, seed: int) -> np.ndarray:
         """Return picture number `seed`, ``uint8`` (3, h, w)."""
         return self.load(int(self._order[seed]))
+
+    def labels_of(self, seeds: Sequence[int]) -> np.ndarray | None:
+        """Return the class of each of these pictures, shape (n,); None where there are none."""
+        if self.labels is None:
+            return None
+        return np.array([self.labels[int(self._order[seed])] for seed in seeds])
 
     @cached_property
     def looks(self) -> Looks:
@@ -89,22 +97,18 @@ def open_picture_set(path: Path, range: str = "uint8", layout: str = "") -> Pict
         layout: of an array, NCHW or NHWC; whichever of them has 3 channels by default.
     """
     check_kind(path)
-    if is_array(path):
-        return _of_array_file(path, range, layout)
     if (range, layout) == ("uint8", ""):
         return _of_pictures(path, open_pictures(path))
-    raise BadInput(f"range and layout are for arrays, which {path} is not: leave them out.")
+    if not is_array(path):
+        raise BadInput(f"range and layout are for arrays, which {path} is not: leave them out.")
+    if range == "uint8":
+        return _of_images(path, open_array(path, layout), partial(file_digest, path))
+    return _of_numbers(path, load_array(path), range, layout)
 
 
 def of_array(images: np.ndarray, name: str) -> PictureSet:
     """Return a set of the images of an array, ``uint8`` (n, 3, h, w)."""
     return _of_images(Path(name), images, lambda: sha256(images.tobytes()).hexdigest())
-
-
-def _of_array_file(path: Path, range: str, layout: str) -> PictureSet:
-    if range == "uint8":
-        return _of_images(path, open_array(path, layout), partial(file_digest, path))
-    return _of_numbers(path, load_array(path), range, layout)
 
 
 def _of_images(path: Path, array: np.ndarray, digest: Callable[[], str]) -> PictureSet:
@@ -163,4 +167,4 @@ def _of_pictures(path: Path, pictures: Pictures) -> PictureSet:
         return Looks(sizes, formats)
 
     count, left_out = len(pictures.names), tuple(pictures.left_out)
-    return PictureSet(path, count, load, look, pictures.digest, left_out)
+    return PictureSet(path, count, load, look, pictures.digest, left_out, pictures.labels)

@@ -43,7 +43,7 @@ def items(protocol: Protocol) -> list[Item]:
 
 def size(protocol: Protocol) -> str:
     """Return height and width of the real images as text."""
-    return f"{protocol.size} px" if protocol.size else "sizes as they are"
+    return f"{protocol.size} px" if protocol.size else "as they are"
 
 
 def brief(protocol: Protocol, differing: Collection[str] = ()) -> list[Item]:
