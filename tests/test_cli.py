@@ -88,7 +88,10 @@ BAD_INPUT = [
     (["eval", "--models", "a=images:pictures", "--reference", "empty"], "empty holds no pictures"),
     (["score", "empty", "two"], "empty holds no pictures"),
     (["score", "two", "nowhere"], "There is no file or folder nowhere"),
-    (["score", "two", "pictures", "--extractor", "random"], "bad.jpg cannot be decoded"),
+    (
+        ["score", "two", "pictures", "--extractor", "random", "--metrics", "fid"],
+        "bad.jpg cannot be decoded",
+    ),
     (["check", "a=images:empty"], "empty holds no pictures"),
     (["check", "a=images+size=3:pictures"], "no option 'size'; there are: layout, range"),
     (["check", "a=images:two,b=images:two"], "names 2 models"),
@@ -96,7 +99,10 @@ BAD_INPUT = [
     (["weights", "where", "resnet"], "no weights 'resnet'"),
     (["eval", "--models", "a=pictures", "--reference", "tiny"], "say which adapter opens it"),
     (["eval", "--models", ",", "--reference", "tiny"], "names no model"),
-    (["sample", "a=images:two", "--seeds", "0-3", "--out", "faces.png"], "pictures of different sizes"),
+    (
+        ["sample", "a=images:two", "--seeds", "0-3", "--out", "faces.png"],
+        "pictures of different sizes",
+    ),
     (
         ["eval", "--models", "a=images:two", "--reference", "tiny", "--weights", "inception=no"],
         "There is no weight file no.",

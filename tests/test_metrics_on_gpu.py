@@ -171,8 +171,8 @@ def test_each_metric_through_the_engine_is_the_cpus_to_the_bit(
 def test_a_reference_of_moments_is_compared_with_there(
     n: int, d: int, context: Context, gpu: PretendedGPU
 ) -> None:
-    real = FeatureSet.of_moments(frechet.Moments.of(normal(100, d)))
-    fake = FeatureSet(normal(n, d, 1))
+    real = {"random": FeatureSet.of_moments(frechet.Moments.of(normal(100, d)))}
+    fake = {"random": FeatureSet(normal(n, d, 1))}
     rows = [row for row in METRICS.values() if row.from_moments]
     expected = compute_metrics(replace(context, device="cpu"), real, fake, rows=rows).values
     before = gpu.operations
