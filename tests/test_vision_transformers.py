@@ -265,7 +265,7 @@ def test_distances_have_their_published_names_and_values(
             extractor=extractor,
             weights=weights,
             device="cpu",
-            **options,  # type: ignore[arg-type]
+            **options,
         )
         assert not found.failures and not found.results[0].failed
         return {key: value.value for key, value in found.results[0].metrics.items()}

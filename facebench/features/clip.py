@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from facebench.features.extractor import ImageBatch
 from facebench.features.vision_transformer import (
     TransformerFeatures,
-    fill,
+    empty_network,
     normalized,
     pillow_bicubic,
 )
 
-SIDE, PATCH = 336, 14
+SIDE = 336
 EMBEDDING = 768
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _STD = (0.26862954, 0.26130258, 0.27577711)
@@ -45,23 +45,13 @@ class CLIPFeatures(TransformerFeatures):
 
     def build(self, state: Mapping[str, Tensor]) -> nn.Module:
         """Return the image half of the network in the file of transformers' layout."""
-        from timm.models.vision_transformer import VisionTransformer
-
-        network = VisionTransformer(
-            img_size=SIDE,
-            patch_size=PATCH,
-            num_classes=0,
-            embed_dim=self.size.width,
-            depth=self.size.depth,
-            num_heads=self.size.heads,
-            pre_norm=True,
-            norm_layer=partial(nn.LayerNorm, eps=1e-5),
-            act_layer="quick_gelu",
-            weight_init="skip",
-            device="meta",
+        norm = partial(nn.LayerNorm, eps=1e-5)
+        network = empty_network(
+            self.size, SIDE, pre_norm=True, norm_layer=norm, act_layer="quick_gelu"
         )
         network.head = nn.Linear(self.size.width, EMBEDDING, bias=False, device="meta")
-        return nn.Sequential(fill(network, timm_state(state, self.size.depth)), _Length1())
+        network.load_state_dict(timm_state(state, self.size.depth), assign=True)
+        return nn.Sequential(network, _Length1())
 
 
 class _Length1(nn.Module):

@@ -28,16 +28,17 @@ from facebench.features import Resize
 from facebench.features.extractor import ImageBatch
 from facebench.features.vision_transformer import (
     LARGE,
+    PATCH,
     Size,
     TransformerFeatures,
-    fill,
+    empty_network,
     normalized,
     pillow_bicubic,
 )
 from facebench.numerics.precision import Precision
 from facebench.weights import WeightSource
 
-SIDE, PATCH = 224, 14
+SIDE = 224
 _TRAINED = 37  # patches a side, of 518 pixels, for which the file has positions
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -69,22 +70,15 @@ class DINOv2Features(TransformerFeatures):
 
     def build(self, state: Mapping[str, Tensor]) -> nn.Module:
         """Return the network for 224×224 with the tensors of facebookresearch/dinov2's file."""
-        from timm.models.vision_transformer import VisionTransformer
-
-        network = VisionTransformer(
-            img_size=SIDE,
-            patch_size=PATCH,
-            num_classes=0,
-            embed_dim=self.size.width,
-            depth=self.size.depth,
-            num_heads=self.size.heads,
-            init_values=1.0,  # there are LayerScales; their values come with the file
-            norm_layer=partial(nn.LayerNorm, eps=1e-6),
-            weight_init="skip",
-            device="meta",
-        )
+        trained = state["pos_embed"]
+        if trained.shape != (1, 1 + _TRAINED**2, self.size.width):
+            raise ValueError(f"positions are of shape {tuple(trained.shape)}")
+        norm = partial(nn.LayerNorm, eps=1e-6)
+        # There are LayerScales; their values come with the file.
+        network = empty_network(self.size, SIDE, init_values=1.0, norm_layer=norm)
         used = {name: tensor for name, tensor in state.items() if name != "mask_token"}
-        return fill(network, used | {"pos_embed": positions(state["pos_embed"])})
+        network.load_state_dict(used | {"pos_embed": positions(trained)}, assign=True)
+        return network
 
 
 def torch_bicubic(images: ImageBatch) -> Float[Tensor, "n 3 224 224"]:
@@ -92,7 +86,7 @@ def torch_bicubic(images: ImageBatch) -> Float[Tensor, "n 3 224 224"]:
     return F.interpolate(images.float(), (SIDE, SIDE), mode="bicubic", antialias=True)
 
 
-def positions(trained: Float[Tensor, "1 n d"]) -> Float[Tensor, "1 257 d"]:
+def positions(trained: Float[Tensor, "1 1370 d"]) -> Float[Tensor, "1 257 d"]:
     """Return the position embeddings of 16×16 patches from those of 37×37, as their makers do.
 
     Bicubic and not antialiased, by a factor of (16 + 0.1) / 37: their code adds the 0.1 against

@@ -1,7 +1,7 @@
 """What the Vision Transformers have in common: timm's network, their makers' weights, Pillow.
 
-timm is imported when a network is built, from a state dict whose names are timm's. It is built
-without values of its own, which a network of 300 million would take seconds to draw.
+timm is imported when a network is built, which is given the file's tensors and draws none of its
+own: of 300 million values that would take seconds.
 """
 
 from abc import abstractmethod
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ class Size:
 
 LARGE = Size(1024, 24, 16)
 """ViT-L, the size of which published numbers are."""
+PATCH = 14
 
 
 class TransformerFeatures(Extractor):
@@ -83,7 +85,9 @@ class TransformerFeatures(Extractor):
             network = self.build({name: tensor.float() for name, tensor in state.items()})
         except (KeyError, RuntimeError, ValueError) as error:
             url = MANIFEST[self._file.name].url
-            raise BadInput(f"{self._file.path} does not fit {self.name}: give {url}.") from error
+            raise BadInput(
+                f"{self._file.path} does not fit {self._file.name}: give {url}."
+            ) from error
         return network.requires_grad_(False).eval().to(self.device)
 
     def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
@@ -106,14 +110,21 @@ def _need_timm(extractor: str) -> None:
         )
 
 
-def fill(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
-    """Return `network`, built on torch's device "meta", with the tensors of `state`.
+def empty_network(size: Size, side: int, **options: Any) -> nn.Module:
+    """Return timm's network of patches of 14×14, whose tensors have shapes but no values yet."""
+    from timm.models.vision_transformer import VisionTransformer
 
-    Raises:
-        RuntimeError: if a name or shape is another's.
-    """
-    network.load_state_dict(state, assign=True)
-    return network
+    return VisionTransformer(
+        img_size=side,
+        patch_size=PATCH,
+        num_classes=0,
+        embed_dim=size.width,
+        depth=size.depth,
+        num_heads=size.heads,
+        weight_init="skip",
+        device="meta",
+        **options,
+    )
 
 
 def pillow_bicubic(
