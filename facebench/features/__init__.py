@@ -17,7 +17,7 @@ WAYS: Mapping[str, tuple[Resize, ...]] = MappingProxyType(
     {"inception": ("tf1", "torch", "pil-bicubic"), "dinov2": ("pil-bytes",)}
 )
 """Which extractors are known under several ways to resize, and by what names."""
-OURS = ("inception", "dinov2", "clip", "random")
+OURS = ("random", "inception", "dinov2", "clip")
 
 
 def create(
