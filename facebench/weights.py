@@ -28,11 +28,13 @@ class Weight:
     url: str
     sha256: str
     licence: str
+    kept_as: str = ""
+    """A name for the file, where the one at its official address says nothing of what it is."""
 
     @property
     def file_name(self) -> str:
-        """The file's name at its official address."""
-        return self.url.rpartition("/")[2]
+        """The file's name in caches, mirrors and the user's folder."""
+        return self.kept_as or self.url.rpartition("/")[2]
 
 
 _ROWS = (
@@ -54,6 +56,22 @@ _ROWS = (
         "https://download.pytorch.org/models/vgg16-397923af.pth",
         "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         "BSD-3-Clause",
+    ),
+    # The makers of these two publish no digest. It is the one that many projects, each for itself,
+    # state for a file of this address and size: 1,217,586,395 and 1,711,974,081 bytes.
+    Weight(
+        "dinov2",
+        "https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth",
+        "d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd527ceeb1d7162cbf428",
+        "Apache-2.0",
+    ),
+    Weight(
+        "clip",
+        "https://huggingface.co/openai/clip-vit-large-patch14-336/resolve/"
+        "ce19dc912ca5cd21c8a653c79e251e808ccabcd1/pytorch_model.bin",
+        "c6032c2e0caae3dc2d4fba35535fa6307dbb49df59c7e182b1bc4b3329b81801",
+        "MIT",
+        kept_as="clip-vit-large-patch14-336-c6032c2e.bin",
     ),
 )
 MANIFEST: Mapping[str, Weight] = MappingProxyType({row.name: row for row in _ROWS})
@@ -139,7 +157,10 @@ class WeightSource:
 
     def _download(self, weight: Weight, target: Path) -> None:
         name, folder = weight.name, target.parent
-        way_out = f"put the file of {weight.url} into {folder}, or give --weights {name}=FILE."
+        renamed = f" as {weight.kept_as}" if weight.kept_as else ""
+        way_out = (
+            f"put the file of {weight.url} into {folder}{renamed}, or give --weights {name}=FILE."
+        )
         if self.is_offline:
             raise BadInput(f"The weights {name!r} are not here, and this is offline: {way_out}")
         try:

@@ -59,7 +59,7 @@ SMALL = [
     (r"(train vae.*)", r"\1 --steps 2 --width 2 --batch-size 4", "time"),
     (r"(train pca.*)", r"\1 --passes 2", "time"),
     (r"--weights inception=\S+ --weights alexnet=\S+", "--extractor random", "no downloads here"),
-    (r"--extractor inception@768", "--extractor random", "no downloads here"),
+    (r"--extractor (inception@768|dinov2|clip)", "--extractor random", "no downloads here"),
     (r"(facebench eval (?!.*--extractor).*)", r"\1 --extractor random", "no downloads here"),
     (r"(facebench eval .*)", r"\1 --metrics fid,precision", "time"),
 ]

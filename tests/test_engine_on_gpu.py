@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from plain_transformers import clip_shapes, dinov2_shapes, seeded
 from pretended_gpu import PretendedGPU, pretended_gpu
 
 import facebench
@@ -17,8 +18,11 @@ from facebench.engine import extract as engine
 from facebench.engine.extract import extract
 from facebench.engine.sources import ObjectSource
 from facebench.features import Resize, create
+from facebench.features.clip import CLIPFeatures
+from facebench.features.dinov2 import DINOv2Features
 from facebench.features.extractor import Extractor, ImageBatch, Record, Tensors
 from facebench.features.lpips import LPIPSFeatures
+from facebench.features.vision_transformer import Size
 from facebench.numerics.allocator import kept_memory
 from facebench.numerics.precision import Precision
 from facebench.numerics.transfer import download, send
@@ -114,6 +118,25 @@ def test_inception_gives_the_cpus_features_and_logits(
 ) -> None:
     waits = resize == "pil-bicubic"  # Pillow has no GPU
     same_on_both(lambda at: create("inception", weights, at, resize=resize), count=3, waits=waits)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["dinov2", "dinov2~pil-bytes", "clip"])
+def test_vision_transformers_give_the_cpus_features(
+    tmp_path: Path, name: str, precision: Precision
+) -> None:
+    size = Size(width=64, depth=2, heads=4)
+    shapes = {"dinov2": dinov2_shapes, "clip": clip_shapes}[name.partition("~")[0]]
+    torch.save(seeded(shapes(size.width, size.depth)), tmp_path / "w.pth")
+    source = WeightSource({name.partition("~")[0]: tmp_path / "w.pth"}, trust=True)
+    resize: Resize | None = "pil-bytes" if "~" in name else None
+
+    def make(at: str) -> Extractor:
+        if name == "clip":
+            return CLIPFeatures(source, at, precision, size=size)
+        return DINOv2Features(source, at, resize, precision, size=size)
+
+    same_on_both(make, waits=name != "dinov2")  # Pillow has no GPU
 
 
 def test_lpips_gives_the_cpus_moments(weights: WeightSource) -> None:

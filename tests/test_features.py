@@ -111,6 +111,8 @@ def loaders(path: Path) -> list[Callable[[], object]]:
         lambda: create("inception", WeightSource({"inception": path}, trust=True), "cpu"),
         lambda: create("vgg16", WeightSource({"vgg16": path}, trust=True), "cpu"),
         lambda: LPIPSFeatures(WeightSource({"alexnet": path}, trust=True), "cpu"),
+        lambda: create("dinov2", WeightSource({"dinov2": path}, trust=True), "cpu"),
+        lambda: create("clip", WeightSource({"clip": path}, trust=True), "cpu"),
     ]
 
 
@@ -144,6 +146,10 @@ def test_damaged_weights_are_refused_in_one_sentence(content: bytes, tmp_path: P
         {"features.0.weight": torch.zeros(64, 3, 11, 11)},
         {"features.0.weight": torch.zeros(3), "fc.weight": torch.zeros(3)},
         {"features.0.weight": 1.0},
+        {"pos_embed": torch.zeros(1, 1, 1024)},
+        {"pos_embed": torch.zeros(()), "vision_model.x.q_proj.weight": torch.zeros(())},
+        {"pos_embed": torch.zeros(1, 1370, 1024, device="meta")},
+        {"pos_embed": torch.zeros(1, 1370, 1024).to_sparse()},
         {0: torch.zeros(1)},
         [torch.zeros(1)],
     ],
@@ -178,11 +184,11 @@ def test_one_tensor_of_another_shape_is_refused(
 # Names
 
 
-@pytest.mark.parametrize("name", ["resnet50", "random@64", "", "@64"])
+@pytest.mark.parametrize("name", ["resnet50", "random@64", "dinov2@2", "clip@x", "", "@64"])
 def test_unknown_extractors_are_refused_with_what_there_is(name: str) -> None:
     message = refusal(lambda: create(name, WeightSource(), "cpu"))
     assert repr(name) in message
-    assert all(known in message for known in ("random", "inception", *networks()))
+    assert all(known in message for known in ("random", "inception", "dinov2", "clip", *networks()))
 
 
 @pytest.mark.parametrize("layer", ["100", "logits", "logits_unbiased", "64@192"])

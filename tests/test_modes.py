@@ -11,7 +11,8 @@ from facebench.metrics.table import METRICS
 
 
 def test_modes_are_named_after_their_tools() -> None:
-    assert list(MODES) == ["facebench", "torch-fidelity", "pytorch-fid", "clean-fid", "prdc"]
+    tools = ["torch-fidelity", "pytorch-fid", "clean-fid", "prdc", "dgm-eval"]
+    assert list(MODES) == ["facebench", *tools]
     assert all(mode.name == name for name, mode in MODES.items())
 
 
@@ -37,11 +38,13 @@ def test_what_a_mode_does_not_define_is_refused_with_what_it_does() -> None:
     with pytest.raises(BadInput, match="clean-fid has no extractor 'vgg16'; it has: inception"):
         MODES["clean-fid"].check("vgg16", ["fid"])
     MODES["prdc"].check("vgg16", ["density"])
+    with pytest.raises(BadInput, match="dgm-eval has no extractor 'inception'; it has: dinov2"):
+        MODES["dgm-eval"].check("inception", ["fid"])
 
 
 def test_unknown_modes_are_refused_with_what_there_is() -> None:
     assert find_mode("prdc") is MODES["prdc"]
-    with pytest.raises(BadInput, match=r"no mode 'dgm'; there are: facebench, .*prdc\."):
+    with pytest.raises(BadInput, match=r"no mode 'dgm'; there are: facebench, .*dgm-eval\."):
         find_mode("dgm")
 
 

@@ -126,12 +126,22 @@ def cache(tmp_path: Path) -> Path:
 
 
 def test_the_manifest_is_complete() -> None:
-    assert {"inception", "alexnet", "vgg16"} <= set(MANIFEST)
+    assert {"inception", "alexnet", "vgg16", "dinov2", "clip"} <= set(MANIFEST)
+    assert len({row.file_name for row in MANIFEST.values()}) == len(MANIFEST)
     for name, row in MANIFEST.items():
         assert row.name == name and row.licence
         assert re.fullmatch("[0-9a-f]{64}", row.sha256)
-        assert row.url.startswith("https://") and row.url.endswith(row.file_name)
-        assert row.file_name.endswith(f"-{row.sha256[:8]}.pth")  # as their makers name them
+        assert row.url.startswith("https://")
+        assert row.kept_as or row.url.endswith(f"/{row.file_name}")
+        if name != "dinov2":  # the others' makers name them so
+            assert row.file_name.rpartition(".")[0].endswith(f"-{row.sha256[:8]}")
+
+
+def test_a_file_that_is_kept_under_another_name_is_asked_for_under_it(cache: Path) -> None:
+    name = "clip-vit-large-patch14-336-c6032c2e.bin"
+    assert WeightSource().place("clip") == cache / name
+    with pytest.raises(BadInput, match=rf"/pytorch_model\.bin into {cache} as {name}, or give"):
+        WeightSource(offline=True).find("clip")
 
 
 def test_a_download_is_kept_and_not_repeated(

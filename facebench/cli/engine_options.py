@@ -24,8 +24,8 @@ extractor_option = click.option(
     default="inception",
     show_default=True,
     metavar="NAME[@LAYER],...",
-    help="Network whose features are compared: inception, random (needs no download), "
-    "one of torch-fidelity's (vgg16, clip-vit-b-32, dinov2-vit-l-14, ...), "
+    help="Network whose features are compared: inception, dinov2 (FD-DINOv2 as EDM2 has it), clip "
+    "(for cmmd), random (needs no download), one of torch-fidelity's (vgg16, clip-vit-b-32, ...), "
     "or your own as MODULE:FUNCTION or FILE.py:FUNCTION. Of several, all give distances, the first "
     "one everything else.",
 )

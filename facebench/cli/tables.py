@@ -107,11 +107,12 @@ def list_() -> None:
 def fetch(names: tuple[str, ...], offline: bool) -> None:
     """Download what is missing.
 
-    All weights by default. A download that broke off goes on where it did.
+    All weights by default: 3.8 GB, of which dinov2 and clip are 2.9. A download that broke off goes
+    on where it did.
 
     \b
     Examples:
-      facebench weights fetch
+      facebench weights fetch inception alexnet
       FACEBENCH_MIRRORS=https://mirror.example/weights facebench weights fetch inception
     """
     from facebench.progress import bar

@@ -1,5 +1,7 @@
 """Extractors: images in, features out; resizing and normalising happen inside them only."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from facebench.errors import BadInput
@@ -9,35 +11,47 @@ if TYPE_CHECKING:
     from facebench.numerics.precision import Precision
     from facebench.weights import WeightSource
 
-Resize = Literal["tf1", "torch", "pil-bicubic"]
-"""How Inception's images are resized: as in TensorFlow 1, PyTorch or Pillow."""
+Resize = Literal["tf1", "torch", "pil-bicubic", "pil-bytes"]
+"""How images are resized: as in TensorFlow 1, PyTorch or Pillow, with fractions or to bytes."""
+WAYS: Mapping[str, tuple[Resize, ...]] = MappingProxyType(
+    {"inception": ("tf1", "torch", "pil-bicubic"), "dinov2": ("pil-bytes",)}
+)
+"""Which extractors are known under several ways to resize, and by what names."""
+OURS = ("random", "inception", "dinov2", "clip")
 
 
 def create(
     name: str,
     weights: "WeightSource",
     device: str,
-    resize: Resize = "tf1",
+    resize: Resize | None = None,
     precision: "Precision" = "fp32",
     compiled: bool = False,
     load: bool = True,
 ) -> "Extractor":
     """Return the extractor called `name`.
 
-    ``inception``, ``inception@LAYER``, ``random``, any of torch-fidelity's by its own name, or a
-    user's own ``MODULE:FUNCTION`` (see :mod:`facebench.features.custom`). Only Inception is known
-    under several ways to `resize`, and only it is `compiled`. Without `load`, known weights are
-    found now and loaded when the first image comes.
+    ``inception``, ``inception@LAYER``, ``dinov2``, ``clip``, ``random``, any of torch-fidelity's by
+    its own name, or a user's own ``MODULE:FUNCTION`` (see :mod:`facebench.features.custom`). It
+    resizes in its own way, or in another of its WAYS. Only Inception is `compiled`. Without `load`,
+    known weights are found now and loaded when the first image comes.
     """
     network, _, layer = name.partition("@")
+    _check_resize(name, network, resize)
     if network == "inception":
         from facebench.features.inception import InceptionFeatures
 
-        return InceptionFeatures(layer, weights, device, resize, precision, compiled, load)
-    if resize != "tf1":
-        raise BadInput(f"{name} resizes images in its own way: {resize} is for inception only.")
+        return InceptionFeatures(layer, weights, device, resize or "tf1", precision, compiled, load)
     if compiled:
         raise BadInput(f"{name} runs as it is: --compile is for inception only.")
+    if name == "dinov2":
+        from facebench.features.dinov2 import DINOv2Features
+
+        return DINOv2Features(weights, device, resize, precision, load)
+    if name == "clip":
+        from facebench.features.clip import CLIPFeatures
+
+        return CLIPFeatures(weights, device, precision, load)
     if ":" in name:
         from facebench.features.custom import CustomFeatures
 
@@ -50,7 +64,14 @@ def create(
 
     if network not in networks():
         raise BadInput(
-            f"There is no extractor {name!r}; there are: random, inception, "
-            f"{', '.join(networks())}, or your own as MODULE:FUNCTION or FILE.py:FUNCTION."
+            f"There is no extractor {name!r}; there are: {', '.join([*OURS, *networks()])}, "
+            "or your own as MODULE:FUNCTION or FILE.py:FUNCTION."
         )
     return FidelityFeatures(network, layer, weights, device, precision, load)
+
+
+def _check_resize(name: str, network: str, resize: Resize | None) -> None:
+    if resize is None or resize in WAYS.get(network, ()):
+        return
+    (home,) = [extractor for extractor, ways in WAYS.items() if resize in ways]
+    raise BadInput(f"{name} resizes images in its own way: {resize} is for {home} only.")

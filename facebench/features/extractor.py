@@ -99,4 +99,7 @@ def load_state(file: WeightFile) -> dict[str, torch.Tensor]:
 
 
 def _is_named_tensor(item: tuple[object, object]) -> bool:
-    return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)
+    name, tensor = item
+    if not (isinstance(name, str) and isinstance(tensor, torch.Tensor)):
+        return False
+    return tensor.layout == torch.strided and not tensor.is_meta  # which has no values

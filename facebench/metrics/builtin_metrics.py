@@ -158,13 +158,13 @@ ROWS = (
         "Jayasumana et al. 2024, arXiv:2401.09603",
         "Squared distance under a Gaussian kernel, times 1000, between features of length 1; "
         "unbiased, and no Gaussian is assumed.",
-        "Published values are of CLIP's features: of others it is another scale, which its name "
-        "says.",
+        "Published values are of CLIP's features, --extractor clip: of others it is another scale, "
+        "which its name says.",
         unit="kernel units × 1000",
         valid=(-math.inf, math.inf),
         distance="cmmd",
         elsewhere="CMMD",
-        home="clip-vit-l-14-336px",
+        home="clip",
         interval_note=_NULL_NOTE,
     ),
     Metric(

@@ -1,7 +1,9 @@
 """Modes: whose definitions the numbers follow, facebench's own or another tool's.
 
 ``facebench eval --mode NAME`` is for where another tool's number must be met. Every mode is tested
-against its tool, run on the same files with the same weights (``tests/test_parity.py``).
+against its tool, run on the same files with the same weights (``tests/test_parity.py``); dgm-eval's
+against torchvision and prdc, called as it calls them, and DINOv2 written anew, for its weights were
+not at hand (``tests/test_vision_transformers.py``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +25,8 @@ class Mode:
     """Keys of the metrics that the tool defines; None for all."""
     extractors: tuple[str, ...] | None = None
     """Names of the extractors that the tool's numbers are of; None for any."""
-    resize: Resize = "tf1"
-    """How images are resized for Inception."""
+    resize: Resize | None = None
+    """How images are resized; None for the extractor's own way, which is TF1's for Inception."""
     k: int = 3
     """The neighbour to which precision's and recall's balls reach."""
     strict: bool = False
@@ -82,6 +84,18 @@ _ROWS = (
         "Precision, recall, density and coverage of prdc 0.2: k = 5, and a point on a sphere is "
         "outside.",
         metrics=("precision", "recall", "density", "coverage"),
+        k=5,
+        strict=True,
+    ),
+    Mode(
+        "dgm-eval",
+        "FD, KD, precision, recall, density and coverage of dgm-eval 0.1 with DINOv2: images "
+        "resized by Pillow, bicubic, to bytes, k = 5, a point on a sphere outside; of more than "
+        "10,000 images or of unequal numbers it draws subsets for the last four, and of more than "
+        "1,000 for KD, unseeded.",
+        metrics=("fid", "kid", "precision", "recall", "density", "coverage"),
+        extractors=("dinov2",),
+        resize="pil-bytes",
         k=5,
         strict=True,
     ),
