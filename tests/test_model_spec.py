@@ -131,7 +131,6 @@ def test_an_existing_path_may_have_a_colon() -> None:
         ("<b>=fakes", "cannot name a model"),
         ("x" * 101, "cannot name a model"),
         ("leaderboard=images:fakes", "cannot name a model"),
-        ("samples=images:fakes", "cannot name a model"),
         ("a=", "no path"),
         ("a=images:", "no path"),
         ("vae", r"at runs/vae: train it with facebench train vae, or give vae=PATH"),

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import facebench
 from facebench.cli import cli
 from facebench.data.dataset import open_dataset
+from facebench.data.prepare import prepare
 from facebench.engine import evaluate
 from facebench.engine.score import evaluate_sets
 from facebench.errors import BadInput
@@ -20,6 +22,7 @@ from facebench.features.random import RandomFeatures
 from facebench.metrics import frechet_distance
 from facebench.results.result import read_result
 from facebench.results.visuals import read_visuals
+from facebench_pca.train import command as train_pca
 
 RNG = np.random.default_rng(17)
 FEW: dict[str, Any] = {"metrics": "fid", "extractor": "random", "device": "cpu"}
@@ -46,6 +49,14 @@ def folder(tmp_path: Path) -> Save:
         return tmp_path / name
 
     return save
+
+
+@pytest.fixture
+def pca_run(folder: Save, tmp_path: Path) -> Path:
+    prepare(folder("trained-on", 40, (16, 16)), tmp_path / "data", size=16)
+    words = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "run"), "--components", "4"]
+    assert CliRunner().invoke(train_pca, words).exit_code == 0
+    return tmp_path / "run"
 
 
 def read(folder: Path) -> list[np.ndarray]:
@@ -182,6 +193,28 @@ def test_several_networks_look_in_one_pass(folder: Save) -> None:
 
 def means(device: str) -> Any:
     return lambda images: images.float().mean((2, 3))
+
+
+def test_rows_are_called_as_their_folders_are(folder: Save, tmp_path: Path) -> None:
+    real = folder("my reals (2)", 8, (16, 16))
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "images").symlink_to(real)
+    paths = [real, tmp_path / "one" / "images", f"named={tmp_path / 'two' / 'images'}"]
+    assert [*quietly(real, [str(path) for path in paths])] == ["my-reals-2", "images", "named"]
+    both = [tmp_path / "one" / "images", tmp_path / "two" / "images"]
+    assert [*quietly(real, both)] == ["one-images", "two-images"]
+    with pytest.raises(BadInput, match="'leaderboard' cannot name a model"):
+        quietly(real, f"leaderboard={real}")
+
+
+@pytest.mark.processes
+def test_a_model_may_stand_on_either_side(folder: Save, pca_run: Path) -> None:
+    fake = folder("fake", 12, (16, 16))
+    there = quietly(pca_run, fake, num=12)["fake"]["fd_random"]
+    back = quietly(fake, f"mine=pca:{pca_run}")["mine"]["fd_random"]
+    assert there["value"] == pytest.approx(back["value"], rel=1e-6)
+    assert back["n"] == 12
 
 
 def test_a_set_too_small_for_a_metric_is_refused_alone(folder: Save) -> None:

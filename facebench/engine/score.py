@@ -1,5 +1,6 @@
 """Two sets of images and one answer: what ``facebench score`` does, as a function."""
 
+import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 from facebench.engine.entries import Given, parse_one, require_names
 from facebench.engine.evaluate import Evaluation, evaluate
+from facebench.plugins.model_spec import check_name
 from facebench.results.result import Result
 
 METRICS = ("fid", "kid", "precision", "recall", "density", "coverage")
@@ -78,20 +80,50 @@ def _rows(fake: Any) -> Iterator[Given]:
     match fake:
         case dict():
             for name, value in fake.items():
-                yield parse_one(str(name), value)
+                yield parse_one(check_name(str(name), _FORM), value)
         case list() | tuple():
+            texts = [str(each) for each in fake if isinstance(each, str | PathLike)]
+            names = iter(_names(texts))
             for each in fake:
-                yield from _rows(each)
+                is_text = isinstance(each, str | PathLike)
+                yield parse_one(*next(names)) if is_text else parse_one("", each)
         case str() | PathLike():
-            yield parse_one(*_named(str(fake)))
+            yield from _rows([fake])
         case _:
             yield parse_one("", fake)
 
 
+_FORM = "NAME=PATH"
+
+
+def _names(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the name of each row, and what it is: ``NAME=PATH``, or a path that gives the name.
+
+    Paths of one name are told apart by the folders that they are in.
+    """
+    rows = [_named(text) for text in texts]
+    names = [name for name, _ in rows]
+    return [
+        (_readable(f"{Path(path).parent.name}-{name}"), path)
+        if names.count(name) > 1 and path == text
+        else (name, path)
+        for (name, path), text in zip(rows, texts, strict=True)
+    ]
+
+
 def _named(text: str) -> tuple[str, str]:
-    """Return the name of a row and what it is: ``NAME=PATH``, or a path that gives the name."""
     name, equals, target = text.partition("=")
     if equals and re.fullmatch(r"[\w.+-]+", name) and not Path(text).expanduser().exists():
-        return name, target
-    stem = Path(text.rpartition(":")[2]).expanduser().resolve().stem
-    return re.sub(r"[^\w.+-]|^[.+-]+", "", stem)[:100] or "images", text
+        return check_name(name, _FORM), target
+    place = Path(text if Path(text).expanduser().exists() else text.rpartition(":")[2])
+    place = Path(os.path.abspath(place.expanduser()))  # "." has a name, and a link its own
+    return _readable(place.stem if place.is_file() else place.name), text
+
+
+def _readable(name: str) -> str:
+    """Return a name that a row can have.
+
+    >>> _readable("my fakes (2)"), _readable("...")
+    ('my-fakes-2', 'images')
+    """
+    return re.sub(r"[^\w.+]+", "-", name).strip("-.+")[:100] or "images"

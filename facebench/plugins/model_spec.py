@@ -144,7 +144,7 @@ def _parse(text: str) -> Model:
 
 def check_name(name: str, form: str = FORM) -> str:
     """Return `name` if a row can have it, else raise BadInput showing a `form` that works."""
-    if not _NAME.fullmatch(name) or name in ("leaderboard", "samples"):
+    if not _NAME.fullmatch(name) or name == "leaderboard":
         raise BadInput(
             f"{name!r} cannot name a model: use letters, digits, '.', '_', '+' and '-', "
             f"as in {form}."
