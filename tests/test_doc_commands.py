@@ -60,8 +60,13 @@ SMALL = [
     (r"(train pca.*)", r"\1 --passes 2", "time"),
     (r"--weights inception=\S+ --weights alexnet=\S+", "--extractor random", "no downloads here"),
     (r"--extractor (inception@768|dinov2|clip)", "--extractor random", "no downloads here"),
-    (r"(facebench eval (?!.*--extractor).*)", r"\1 --extractor random", "no downloads here"),
-    (r"(facebench eval .*)", r"\1 --metrics fid,precision", "time"),
+    (r"--mode (clean-fid|pytorch-fid)", "", "no downloads here"),
+    (
+        r"(facebench (?:eval|score|stats export) (?!.*--extractor).*)",
+        r"\1 --extractor random",
+        "no downloads here",
+    ),
+    (r"(facebench (?:eval|score) (?!.*--metrics).*)", r"\1 --metrics fid", "time"),
 ]
 
 # Runs commands one after another in one process, for frameworks take long to import.
@@ -241,7 +246,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
     ):  # fmt: skip
         pictures(place / name, size)
     with zipfile.ZipFile(place / "their_samples.zip") as theirs:
-        for folder in ("theirs", "afhq/cat", "afhq/dog", "celeba_hq/0"):
+        for folder in ("theirs", "photographs", "samples", "afhq/cat", "afhq/dog", "celeba_hq/0"):
             theirs.extractall(place / folder)
     pictures(place / "cifar10.zip", (32, 32))
     with zipfile.ZipFile(place / "cifar10.zip", "a") as stylegan:
@@ -330,17 +335,19 @@ def load_my_network(path):
 @pytest.mark.processes
 @pytest.mark.tensorflow
 def test_the_python_of_the_readme_runs(ran: dict[str, int], place: Path) -> None:
-    sampler, example, own = (block.text for block in blocks(README, "python"))
+    score, sampler, example, own = (block.text for block in blocks(README, "python"))
     (project,) = (tomllib.loads(block.text)["project"] for block in blocks(README, "toml"))
     install(place, "my-package", sampler + NETWORK, project["entry-points"])
     example = example.replace("num=1000", 'num=20, extractor="random", metrics=["fid"]')
     example = example.replace('metrics["fid"]', 'metrics["fd_random"]')
     own = own.replace("num=1000", 'num=20, extractor="random"')
     own = own.replace("facebench.evaluate", "assert not facebench.evaluate").rstrip() + ".failures"
+    options = '"samples", extractor="random", metrics="fid")'
+    score = score.replace('"samples")', options).replace('["fid"]', '["fd_random"]')
     load = 'facebench.load("vae", "runs/vae").sample([0, 1, 2])'
     assert load in spans(README)
     mine = "print(facebench.load('mine', '').sample([1]).shape)"
-    code = "\n".join(["import facebench", mine, example, own, f"print({load}.shape)"])
+    code = "\n".join(["import facebench", score, mine, example, own, f"print({load}.shape)"])
     answer = run_there(place, "-c", code)
     assert answer.returncode == 0, answer.stderr[-3000:]
     first, *scores, last = answer.stdout.splitlines()

@@ -57,7 +57,7 @@ def score(
       facebench score photographs samples
       facebench score photographs samples --mode clean-fid
       facebench score photographs ours=samples theirs=their_samples.npz --metrics fid,kid
-      facebench score faces64 runs/vae --num 1000 --out results
+      facebench score faces64 runs/vae --num 1000 --out scores
       facebench score photographs samples --json > scores.json
     """
     from facebench.engine.score import as_scores, evaluate_sets
