@@ -136,6 +136,7 @@ def test_labels_that_are_no_classes_are_left_out_and_told(tmp_path: Path) -> Non
         (stylegan([["a.png", 1, 2]]), "cannot be read as labels"),
         (stylegan([[1, 2]]), "1 is no file's name"),
         (stylegan(3), "cannot be read as labels"),
+        (stylegan({"ab": 3}), "no list of pairs"),
         (stylegan([*PAIRS, [NAMES[0], 7]]), r"the label 7, which has another, 6"),
         (b'{"labels": [["x", ' + b"9" * 9999 + b"]]}", "cannot be read as labels"),
     ],

@@ -4,6 +4,7 @@ import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -177,6 +178,30 @@ def test_a_table_of_contents_that_lies_is_refused(tmp_path: Path, what: str) -> 
     path.write_bytes(data)
     with pytest.raises(BadInput, match=r"a\.npz is not a readable array of pictures"):
         open_pictures(path)
+
+
+def test_broken_labels_are_refused(tmp_path: Path) -> None:
+    many = np.random.default_rng(0).integers(0, 1000, 50_000)
+    path = saved(tmp_path / "a.npz", np.zeros((50_000, 1, 1, 3), np.uint8), many, compressed=True)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"arr_1.npy") + 60_000
+    data[place : place + 40] = b"\xff" * 40
+    path.write_bytes(data)
+    with pytest.raises(BadInput, match=r"a\.npz has labels that cannot be read .*--labels none"):
+        open_pictures(path)
+    assert len(open_pictures(path, "none").names) == 50_000
+
+
+def test_vast_labels_are_none(tmp_path: Path) -> None:
+    vast = np.broadcast_to(np.zeros((), np.bool_), (5, 300 << 20))
+    path = saved(tmp_path / "a.npz", images=BATCH)
+    with ZipFile(path, "a", ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("labels.npy", "w", force_zip64=True) as stream:
+            header = {"descr": "|b1", "fortran_order": False, "shape": vast.shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+            for _ in range(5 * 300):
+                stream.write(bytes(1 << 20))
+    assert open_pictures(path).left_out == ["labels [1500 MiB are no classes]"]
 
 
 def test_pickles_beside_pictures_are_never_loaded(tmp_path: Path) -> None:

@@ -189,6 +189,8 @@ Rows = Iterator[tuple[str, Any]]
 def _of_json(data: bytes) -> Rows:
     info = json.loads(data)
     labels = info.get("labels") if isinstance(info, dict) else None
+    if not isinstance(labels, list | None):
+        raise TypeError("its labels are no list of pairs")
     for name, label in labels or ():
         if not isinstance(name, str):
             raise TypeError(f"{name!r:.99} is no file's name")

@@ -12,13 +12,14 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
-from facebench.data.labels import LABELS, is_labels, labels_of
+from facebench.data.labels import LABELS, NoClasses, is_labels, labels_of
 from facebench.errors import BadInput
 from facebench.files import ARRAY_DAMAGE
 from facebench.text import shown
 
 _LARGEST = 8 << 30
 """Bytes of a compressed array, which is held in memory; one that is stored plainly is not."""
+_LARGEST_LABELS = 1 << 30
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -82,7 +83,8 @@ def load_npz(path: Path) -> np.ndarray:
 def load_labels(path: Path, count: int) -> list[str] | None:
     """Return the labels of `count` pictures: whole numbers, or one-hot vectors.
 
-    Raises :class:`facebench.data.labels.NoClasses` over other vectors.
+    Raises :class:`facebench.data.labels.NoClasses` over other vectors, and what
+    :data:`facebench.files.ARRAY_DAMAGE` says over broken ones.
     """
     with ZipFile(path) as archive:
         found = [each for each in _arrays(archive) if _is_labels(each, count)]
@@ -91,6 +93,8 @@ def load_labels(path: Path, count: int) -> list[str] | None:
                 f"{path} holds {len(found)} arrays that could be labels ({_names(found)}): save "
                 "one of them with the pictures."
             )
+        if found and found[0].bytes > _LARGEST_LABELS:
+            raise NoClasses(f"{found[0].bytes >> 20} MiB are no classes")
         return labels_of(_load(path, archive, found[0])) if found else None
 
 

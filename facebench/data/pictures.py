@@ -22,7 +22,7 @@ from facebench.data.picture_files import check_kind as check_kind
 from facebench.data.picture_files import listed as listed
 from facebench.data.source import Pictures as Pictures
 from facebench.errors import BadInput
-from facebench.files import file_digest
+from facebench.files import ARRAY_DAMAGE, file_digest
 from facebench.text import shown
 
 
@@ -83,6 +83,11 @@ def _of_array(path: Path, with_labels: bool) -> Pictures:
         return pictures.labelled(load_labels(path, len(array)))
     except NoClasses as error:
         return replace(pictures, left_out=[f"labels [{error}]"])
+    except ARRAY_DAMAGE as error:
+        raise BadInput(
+            f"{path} has labels that cannot be read ({shown(str(error))}): save it again, or leave "
+            "all labels out (--labels none)."
+        ) from error
 
 
 def _of_pixels(path: Path, array: UInt8[np.ndarray, "n 3 h w"]) -> Pictures:
