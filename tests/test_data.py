@@ -24,6 +24,7 @@ from facebench.data.picture_files import open_images
 from facebench.data.prepare import prepare, synthesize
 from facebench.errors import BadInput
 from facebench.synth import factors, render
+from facebench.training.data import train_images
 
 # --- Crops -------------------------------------------------------------------------------------
 
@@ -364,9 +365,16 @@ def test_a_tenth_is_held_out_by_default(tmp_path: Path) -> None:
     assert synthesize(tmp_path / "out", num=25, size=8).info["splits"]["holdout"] == [23, 25]
 
 
-@pytest.mark.parametrize("holdout", [-1, 5, 6])
+def test_all_may_be_held_out_of_what_is_for_comparing_only(pictures: Path, tmp_path: Path) -> None:
+    whole = prepare(pictures, tmp_path / "out", size=8, holdout=5)
+    assert (len(whole.split("train")), len(whole.split("holdout"))) == (0, 5)
+    with pytest.raises(BadInput, match="has 0 training images"):
+        train_images(tmp_path / "out")
+
+
+@pytest.mark.parametrize("holdout", [-1, 6])
 def test_an_impossible_holdout_is_refused(pictures: Path, tmp_path: Path, holdout: int) -> None:
-    with pytest.raises(BadInput, match=rf"--holdout {holdout} .* 5 images.* from 0 to 4\."):
+    with pytest.raises(BadInput, match=rf"--holdout {holdout} .* 5 images.* from 0 to 5\."):
         prepare(pictures, tmp_path / "out", holdout=holdout)
 
 
@@ -415,7 +423,7 @@ def interrupted(items: Iterable[Any], *_: object) -> Iterator[Any]:
     [
         pytest.param({}, BadInput, id="unreadable"),
         pytest.param({"crop": "celeba"}, BadInput, id="crop"),
-        pytest.param({"skip_unreadable": True, "holdout": 5}, BadInput, id="too few left"),
+        pytest.param({"skip_unreadable": True, "holdout": 6}, BadInput, id="too few left"),
         pytest.param({"track": interrupted}, KeyboardInterrupt, id="interrupted"),
     ],
 )
@@ -432,7 +440,7 @@ def test_a_failure_leaves_nothing_behind(
 def test_too_few_readable_pictures_say_their_number(pictures: Path, tmp_path: Path) -> None:
     (pictures / "z.png").write_bytes(b"")
     with pytest.raises(BadInput, match="5"):
-        prepare(pictures, tmp_path / "out", size=8, skip_unreadable=True, holdout=5)
+        prepare(pictures, tmp_path / "out", size=8, skip_unreadable=True, holdout=6)
 
 
 def test_preparing_again_keeps_what_is_there(pictures: Path, tmp_path: Path) -> None:

@@ -138,10 +138,10 @@ def _holdout(holdout: int | None, count: int) -> int:
     if count < 1:
         raise BadInput("There are 0 images: give at least one that can be read.")
     holdout = count // 10 if holdout is None else holdout
-    if not 0 <= holdout < count:
+    if not 0 <= holdout <= count:
         raise BadInput(
-            f"--holdout {holdout} is not possible, as there are {count} images and one at least is "
-            f"to train on: give --holdout from 0 to {count - 1}."
+            f"--holdout {holdout} is not possible, as there are {count} images: give --holdout "
+            f"from 0 to {count}."
         )
     return holdout
 
