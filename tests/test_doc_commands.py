@@ -282,10 +282,14 @@ def run_there(place: Path, *words: str, given: str = "") -> "subprocess.Complete
 def ran(place: Path) -> dict[str, int]:
     """Run all that no launcher starts, in the pages' order; give each command's exit code."""
     facebench = [each for each in commands() if not launched(each)]
-    for number, each in enumerate(facebench):  # pages prepare the same name, each for itself
-        if each.startswith("facebench data prepare") and number and "faces64" in each:
-            folder = shlex.split(each)[4]
-            facebench[number] = each.replace(f" {folder} ", f" {folder}-{number} ")
+    made = [
+        number
+        for number, each in enumerate(facebench)
+        if each.startswith("facebench data prepare") and "faces64" in each
+    ]
+    for number in made[1:]:  # pages prepare the same name, each for itself
+        folder = shlex.split(facebench[number])[4]
+        facebench[number] = facebench[number].replace(f" {folder} ", f" {folder}-{number} ")
     first = next(n for n, each in enumerate(facebench) if "faces128" in each)
     facebench.insert(first, "facebench data synth faces128 --size 128 --num 30 --holdout 20")
     answer = run_there(place, "-c", DRIVER, given=json.dumps(facebench))

@@ -5,6 +5,7 @@ one network; they are no published network there.
 """
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,6 +22,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.data import DataLoader
 from torchvision.transforms import ToTensor
 
+import facebench
 from facebench.data.picture_files import open_images
 from facebench.data.pictures import random_order
 from facebench.data.prepare import prepare
@@ -244,7 +246,7 @@ def pytorch_fids(their_weights: None) -> Callable[[Path, str], np.ndarray]:
     def features(folder: Path, layer: str) -> np.ndarray:
         network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[int(layer)]]).eval()
         network = network.to(memory_format=torch.channels_last)  # the same, in half the time
-        images = ImagePathDataset(sorted(folder.glob("*.png")), ToTensor())
+        images = ImagePathDataset(sorted(folder.iterdir()), ToTensor())
         with torch.inference_mode():
             maps = [network(batch)[0] for batch in DataLoader(images, batch_size=20)]
         return torch.cat([adaptive_avg_pool2d(m, 1).flatten(1) for m in maps]).double().numpy()
@@ -380,6 +382,80 @@ def test_fid_equals_clean_fids(
 
     theirs = fid_from_feats(*(clean_fids(folder) for folder in (files(40).real, files(40).fake)))
     assert score(compare("clean-fid", "2048", 40), "fid") == pytest.approx(theirs, rel=1e-4)
+
+
+# facebench score: JPEG files of 89×109 pixels against PNG files of 64×64, as they are
+
+
+Unlike = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def unlike(files: Callable[[int], Files]) -> Unlike:
+    return files(40).real.with_name("originals"), files(40).fake
+
+
+def scored(unlike: Unlike, network_file: Path, mode: str) -> float:
+    weights = WeightSource({"inception": network_file}, trust=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        found = facebench.score(*unlike, mode=mode, metrics="fid", weights=weights, device="cpu")
+    value = found["fake"]["fid"]["value"]
+    assert value is not None
+    return value
+
+
+def test_two_folders_of_unlike_sizes_score_as_torch_fidelity_says(
+    unlike: Unlike, network_file: Path
+) -> None:
+    from torch_fidelity import calculate_metrics
+
+    theirs = calculate_metrics(
+        input1=str(unlike[1]),
+        input2=str(unlike[0]),
+        fid=True,
+        feature_extractor="inception-v3-compat",
+        feature_extractor_weights_path=str(network_file),
+        cuda=False,
+        cache=False,
+        save_cpu_ram=True,
+        verbose=False,
+    )["frechet_inception_distance"]
+    assert scored(unlike, network_file, "facebench") == pytest.approx(theirs, rel=1e-4)
+    assert scored(unlike, network_file, "torch-fidelity") == pytest.approx(theirs, rel=1e-4)
+
+
+def test_two_folders_of_unlike_sizes_score_as_pytorch_fid_says(
+    unlike: Unlike, network_file: Path, pytorch_fids: Callable[[Path, str], np.ndarray]
+) -> None:
+    theirs = frechet_distance(*(pytorch_fids(folder, "2048") for folder in unlike))
+    assert scored(unlike, network_file, "pytorch-fid") == pytest.approx(theirs, rel=1e-4)
+
+
+def test_two_folders_of_unlike_sizes_score_as_clean_fid_says(
+    unlike: Unlike, network_file: Path, clean_fids: Callable[[Path], np.ndarray]
+) -> None:
+    theirs = frechet_distance(*map(clean_fids, unlike))
+    assert scored(unlike, network_file, "clean-fid") == pytest.approx(theirs, rel=1e-4)
+
+
+@with_their_root
+@pytest.mark.slow  # their root takes 15 s
+def test_pytorch_fid_and_clean_fid_themselves_say_the_same(
+    unlike: Unlike,
+    network_file: Path,
+    pytorch_fids: Callable[[Path, str], np.ndarray],
+    clean_fids: Callable[[Path], np.ndarray],
+) -> None:
+    from cleanfid.fid import fid_from_feats
+    from pytorch_fid.fid_score import calculate_frechet_distance
+
+    sets = [pytorch_fids(folder, "2048") for folder in unlike]
+    (mean, spread), (mean2, spread2) = [(x.mean(0), np.cov(x, rowvar=False)) for x in sets]
+    theirs = calculate_frechet_distance(mean, spread, mean2, spread2)
+    assert scored(unlike, network_file, "pytorch-fid") == pytest.approx(theirs, rel=1e-4)
+    theirs = fid_from_feats(*map(clean_fids, unlike))
+    assert scored(unlike, network_file, "clean-fid") == pytest.approx(theirs, rel=1e-4)
 
 
 # prdc

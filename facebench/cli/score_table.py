@@ -27,7 +27,7 @@ def _table(results: Sequence[Result]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("", overflow="fold")
     table.add_column("metric", overflow="fold")
-    for heading in ("value", "95 % interval", "real against real", "images"):
+    for heading in ("value", "95 % interval", "noise floor", "images"):
         table.add_column(heading, justify="right")
     keys = sorted({key for result in results for key in result.metrics}, key=order)
     for key in keys:

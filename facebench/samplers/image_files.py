@@ -1,4 +1,4 @@
-"""The ``images:`` adapter: somebody's folder, zip, tar, npz or npy of pictures as a sampler.
+"""The ``images:`` adapter: somebody's pictures, in any form that is read, as a sampler.
 
 An evaluation takes the pictures without it, whatever their sizes: see
 :class:`facebench.engine.sources.PictureSource`.
@@ -21,8 +21,10 @@ class ImageFilesSampler:
 
     files: tuple[Path, ...] = ()  # but the one that is named
 
-    def __init__(self, path: Path, *, range: str = "uint8", layout: str = ""):
-        """Open a folder, zip or tar of pictures, or an npz or npy array of them.
+    def __init__(
+        self, path: Path, *, range: str = "uint8", layout: str = "", labels: str = "files"
+    ):
+        """Open whatever :func:`facebench.data.pictures.open_pictures` does.
 
         What else lies among them is counted and named on standard error.
 
@@ -30,9 +32,10 @@ class ImageFilesSampler:
             path: the pictures.
             range: of an array's numbers, see :mod:`facebench.samplers.pixels`.
             layout: of an array, NCHW or NHWC; whichever of them has 3 channels by default.
+            labels: "files" for the classes that files say, "folders" for class folders, or "none".
         """
         self.path = path
-        self.pictures = open_picture_set(path, range, layout)
+        self.pictures = open_picture_set(path, range, layout, labels)
         if left_out := self.pictures.left_out:
             sys.stderr.write(f"{path}: {listed(left_out)} left out\n")
 

@@ -88,17 +88,20 @@ class PictureSet:
         return random_order(self.count)
 
 
-def open_picture_set(path: Path, range: str = "uint8", layout: str = "") -> PictureSet:
+def open_picture_set(
+    path: Path, range: str = "uint8", layout: str = "", labels: str = "files"
+) -> PictureSet:
     """Open whatever :func:`facebench.data.pictures.open_pictures` does.
 
     Args:
         path: the pictures.
         range: of an array's numbers, see :mod:`facebench.samplers.pixels`.
         layout: of an array, NCHW or NHWC; whichever of them has 3 channels by default.
+        labels: where classes are from, see there.
     """
     check_kind(path)
     if (range, layout) == ("uint8", ""):
-        return _of_pictures(path, open_pictures(path))
+        return _of_pictures(path, open_pictures(path, labels))
     if not is_array(path):
         raise BadInput(f"range and layout are for arrays, which {path} is not: leave them out.")
     if range == "uint8":
