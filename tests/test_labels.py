@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from torchvision.datasets import ImageFolder
 
 from facebench.cli import cli
 from facebench.data.dataset import open_dataset
@@ -287,6 +288,17 @@ def test_folders_are_classes_only_where_that_is_said(tmp_path: Path, kind: str) 
     told = open_pictures(path, "folders")
     assert told.labels == ["00000"] * 3 + ["00001"] * 2
     assert told.digest() != open_images(path).digest()
+
+
+def test_class_folders_are_those_of_torchvision(tmp_path: Path) -> None:
+    names = ["b/1.png", "b/deep/2.png", "a c/3.png", "10/4.png", "9/5.png"]
+    path = laid(tmp_path / "in", {name: png(1) for name in names})
+    theirs = ImageFolder(str(path))
+    ours = open_pictures(path, "folders")
+    assert ours.labels is not None
+    by_path = {str(path / name): label for name, label in zip(ours.names, ours.labels, strict=True)}
+    assert by_path == {file: theirs.classes[target] for file, target in theirs.samples}
+    assert prepare(path, tmp_path / "out", size=8, labels="folders").classes == (*theirs.classes,)
 
 
 def test_a_folder_of_all_is_no_class(tmp_path: Path) -> None:
