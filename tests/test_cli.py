@@ -93,7 +93,7 @@ BAD_INPUT = [
         "bad.jpg cannot be decoded",
     ),
     (["check", "a=images:empty"], "empty holds no pictures"),
-    (["check", "a=images+size=3:pictures"], "no option 'size'; there are: layout, range"),
+    (["check", "a=images+size=3:pictures"], "no option 'size'; there are: labels, layout, range"),
     (["check", "a=images:two,b=images:two"], "names 2 models"),
     (["weights", "fetch", "--offline"], "and this is offline"),
     (["weights", "where", "resnet"], "no weights 'resnet'"),
