@@ -1,6 +1,7 @@
 """Two sets of images and one answer, whatever files they are and however large the pictures."""
 
 import json
+import tarfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import ExifTags, Image
 
 import facebench
 from facebench.cli import cli
@@ -22,6 +23,7 @@ from facebench.features.random import RandomFeatures
 from facebench.metrics import frechet_distance
 from facebench.results.result import read_result
 from facebench.results.visuals import read_visuals
+from facebench.samplers.picture_set import open_picture_set
 from facebench_pca.train import command as train_pca
 
 RNG = np.random.default_rng(17)
@@ -123,6 +125,35 @@ def test_anything_that_opens_may_stand_on_either_side(
     prepared = quietly(tiny_folder, {"itself": open_dataset(tiny_folder).images})
     assert prepared["itself"]["fd_random"]["value"] == pytest.approx(0, abs=1e-6)
     assert prepared["itself"]["fd_random"]["n"] == len(open_dataset(tiny_folder).split("all"))
+
+
+def test_an_adm_batch_is_scored_against_a_labelled_sample_file(tmp_path: Path) -> None:
+    images = np.stack([picture(24, 24) for _ in range(20)])
+    spatial = {"mu_s": np.zeros(7), "sigma_s": np.eye(7)}
+    labels, statistics = np.arange(20) % 2, {"mu": np.zeros(2048), "sigma": np.eye(2048)}
+    np.savez(tmp_path / "batch.npz", images, labels, **statistics, **spatial)
+    np.savez(tmp_path / "samples.npz", images[::-1], labels)
+    found = quietly(tmp_path / "batch.npz", tmp_path / "samples.npz")["samples"]["fd_random"]
+    assert found["value"] == pytest.approx(0, abs=1e-6)
+    assert found["n"] == 20
+
+
+def test_a_tar_is_read_by_many_threads(folder: Save, tmp_path: Path) -> None:
+    real = folder("real", 60, (32, 32), (20, 30))
+    with tarfile.open(tmp_path / "real.tar.gz", "w:gz") as archive:
+        archive.add(real, "real")
+    there = quietly(real, tmp_path / "real.tar.gz", batch_size=3)["real.tar"]["fd_random"]
+    assert there["value"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_picture_on_its_side_has_the_size_that_it_is_seen_in(folder: Save) -> None:
+    lying = folder("lying", 8, (20, 40))
+    for file in lying.iterdir():
+        image = Image.open(file)
+        exif = image.getexif()
+        exif[ExifTags.Base.Orientation] = 6
+        image.rotate(90, expand=True).save(file, exif=exif)
+    assert open_picture_set(lying).looks.sizes == {open_picture_set(lying).picture(0).shape[1:]: 8}
 
 
 def test_all_images_are_used_unless_fewer_are_asked_for(folder: Save) -> None:
