@@ -3,7 +3,8 @@
 ``NAME=ADAPTER+OPTION=VALUE+…:TARGET``, where TARGET is a path, ``MODULE:FUNCTION@PATH`` or
 ``MODULE:FUNCTION``, and MODULE may be a FILE.py. Options stand before the first colon, where no
 path can be mistaken for one, and are marked by ``+`` because shells leave it alone: ``?``, ``&``,
-``[`` and ``;`` would need quotes.
+``[`` and ``;`` would need quotes. ``RUN@STEP`` is a checkpoint of a run and ``RUN@*`` all of them,
+see :mod:`facebench.plugins.run_checkpoints`.
 """
 
 import re
@@ -16,6 +17,8 @@ from pathlib import Path
 from facebench.errors import BadInput
 from facebench.files import read_json, tree_digest
 from facebench.plugins import registry
+from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
+from facebench.plugins.run_checkpoints import checkpoint_files
 from facebench.plugins.user_code import spec_of
 from facebench.sampler import Sampler
 
@@ -87,8 +90,12 @@ class Model:
 
 
 def parse_models(text: str) -> list[Model]:
-    """Parse ``NAME[=[ADAPTER[+OPTION=VALUE…]:]TARGET],…``; a name alone means ``runs/NAME``."""
-    models = [_parse(part.strip()) for part in _parts(text.split(",")) if part.strip()]
+    """Parse ``NAME[=[ADAPTER[+OPTION=VALUE…]:]TARGET],…``; a name alone means ``runs/NAME``.
+
+    ``RUN@STEP`` and ``RUN@*``, of a name or of a path, are checkpoints, each called by its step.
+    """
+    parts = (part.strip() for part in _parts(text.split(",")))
+    models = [model for part in parts if part for model in _rows(part)]
     if not models:
         raise BadInput(f"--models names no model: give NAME, NAME=PATH or {FORM_WITH_OPTIONS}.")
     return models
@@ -104,7 +111,35 @@ def parse_model(text: str) -> Model:
 
 def parse_named(name: str, target: str) -> Model:
     """Parse the TARGET of the model called `name`, which may hold commas."""
-    return _parse(f"{name}={target}")
+    models = _rows(f"{name}={target}")
+    if len(models) > 1:
+        raise BadInput(f"{target} is {len(models)} models, where {name!r} can be one: name a step.")
+    return models[0]
+
+
+def _rows(text: str) -> list[Model]:
+    """Return the models of one part: more than one where all checkpoints of a run are meant."""
+    found = CHECKPOINTS.fullmatch(text)
+    if not found or _names_a_path(text):
+        return [_parse(text)]
+    name, equals, _ = found["model"].partition("=")
+    is_path = not equals and ("/" in name or exists(_path(name)))
+    run = _parse(f"{Path(name).name}={name}" if is_path else found["model"])
+    if run.code:  # whose target is named behind an @, too
+        return [_parse(text)]
+    files = checkpoint_files(run.path, found["steps"])
+    if equals and found["steps"] != "*":
+        return [replace(run, path=path) for path in files.values()]
+    return [
+        replace(run, name=check_name(f"{run.name}-{step:06d}"), path=path)
+        for step, path in files.items()
+    ]
+
+
+def _names_a_path(text: str) -> bool:
+    """Return whether it ends with a path that is there, or with code that is."""
+    starts = [mark.end() for mark in re.finditer("[=:]", text)]
+    return any(_is_target(text[start:]) for start in (0, *starts))
 
 
 def _parts(pieces: list[str]) -> Iterator[str]:
@@ -118,7 +153,9 @@ def _parts(pieces: list[str]) -> Iterator[str]:
 
 def _is_one(first: str, text: str) -> bool:
     starts = [mark.end() for mark in re.finditer("[=:@]", first)]
-    return any(_is_target(text[start:].strip()) for start in starts)
+    run = CHECKPOINTS.fullmatch(text.strip())
+    texts = [text, run["model"]] if run else [text]
+    return any(_is_target(each[start:].strip()) for each in texts for start in starts)
 
 
 def _is_target(text: str) -> bool:

@@ -138,7 +138,9 @@ class Recorder:
     def _save(self, step: int, score: float | None, losses: Mapping[str, float]) -> Checkpoint:
         state = self.learner.state()
         try:
-            kept = self.run.checkpoints.save(state, step, self._elapsed(), score, losses)
+            kept = self.run.checkpoints.save(
+                state, step, self._elapsed(), score, losses, self.plan.keep_checkpoints == "all"
+            )
         except Diverged as error:
             raise self._diverged(str(error)) from None
         self.kept = time.monotonic()
