@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from facebench.files import atomic_path
-from facebench.sampler import LatentSampler
+from facebench.sampler import Images, LatentSampler
 from facebench.training.learner import Choice, ImageRows, State, choose, generator, take
 from facebench.training.parallel import ALONE, Group
 from facebench_dcgan.augment import NUMBERS

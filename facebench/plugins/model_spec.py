@@ -244,7 +244,7 @@ def _way_out(name: str, target: str) -> str:
     if _WINDOWS.match(rest):
         return _ON_WINDOWS
     code, at, path = rest.partition("@")
-    if any(exists(_path(file)) for file in (code, f"{code}.py")):  # nets, nets.py
+    if code and any(exists(_path(file)) for file in (code, f"{code}.py")):  # nets, nets.py
         return f"check the path, or give {name}={head}:{code}:FUNCTION{at}{path}"
     for mark, suffix in ((":", ".py:"), (".", ":")):  # folder/nets:build, nets.build
         module, _, function = code.rpartition(mark)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from facebench.results.visuals import HIGH, LOW
 from facebench.training.charts import Number
-from facebench.training.quick_scores import HIGH, LOW
 
 _NO_CURVES = ("step", "seconds")
 

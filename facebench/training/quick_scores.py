@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from facebench.errors import BadInput
 from facebench.metrics.metric import Metric
 from facebench.metrics.table import METRICS
+from facebench.results.visuals import HIGH, LOW
 from facebench.sampler import Images
 from facebench.weights import WeightSource
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 DEFAULT = ("fid", "kid")
 """FID, which everybody reads, and KID, which no bias shifts at so few images."""
-LOW, HIGH = "_low", "_high"
-"""What the names of an interval's ends end with."""
 _BATCH = 32
 _COMPUTED_FROM = ("features", "logits")
 Numbers = dict[str, float]
