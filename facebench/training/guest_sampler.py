@@ -29,12 +29,10 @@ class GuestSampler:
         """
         import torch
 
-        from facebench.training.random_state import own_randomness
-
         seeds = list(range(SCORE_SEEDS.start, SCORE_SEEDS.start + self._shape[0]))
         parts = [seeds[i : i + _AT_ONCE] for i in range(0, len(seeds), _AT_ONCE)]
         # Not inference_mode, of which tensors that are made here for good could not be trained.
-        with own_randomness(seeds[0]), torch.no_grad():
+        with torch.no_grad():
             return np.concatenate([self._batch(part) for part in parts])
 
     def _batch(self, seeds: list[int]) -> Images:

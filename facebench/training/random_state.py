@@ -9,7 +9,7 @@ import torch
 
 
 @contextmanager
-def own_randomness(seed: int) -> Iterator[None]:
+def own_randomness(seed: int = 0) -> Iterator[None]:
     """Seed Python's, NumPy's and torch's global generators, and restore them in the end.
 
     A GPU's are left alone while nothing has been computed there: torch would seed them, later, as

@@ -73,17 +73,19 @@ def track(
         BadInput: for what cannot be used.
     """
     from facebench.distributed.device import find_device
+    from facebench.training.random_state import own_randomness
 
     if every < 1:
         raise BadInput(f"every={every} is no number of steps: give 1 or more.")
     if num is not None and num < 2:
         raise BadInput(f"num={num} is too few images a side: give 2 or more.")
     place = find_device(device)
-    name = extractor or _cheap_extractor(place)
+    name = extractor or cheap_extractor(place)
     most = MORE if place.startswith("cuda") and name != "random" else FEW
     real = tracked_images(reference, num or most, fewer=num is None)
     sampler = GuestSampler(sample, real.images.shape)
-    scores = QuickScores(real.images, name, _keys(metrics), place)
+    with own_randomness():
+        scores = QuickScores(real.images, name, _keys(metrics), place)
     log = CurveLog(Path(out), _about(real, scores)) if out is not None else None
     return Tracker(sampler, scores, every, log)
 
@@ -112,9 +114,11 @@ class Tracker:
 
     def score(self, step: int) -> Numbers | None:
         """Score at this step, whichever it is; None where that fails."""
-        numbers: Numbers = {}
-        if (images := self._images()) is not None:
-            numbers = self._numbers(images)
+        from facebench.training.random_state import own_randomness
+
+        with own_randomness():  # a sampler may draw what it likes, and so may a plug-in
+            images = self._images()
+            numbers = {} if images is None else self._numbers(images)
         if not numbers:
             return None
         if self._log:
@@ -144,7 +148,8 @@ class Tracker:
         return numbers
 
 
-def _cheap_extractor(device: str) -> str:
+def cheap_extractor(device: str) -> str:
+    """Return whose features are compared unasked on `device`: no weights are downloaded for it."""
     is_here = device.startswith("cuda") and WeightSource().locate("inception")
     return "inception" if is_here else "random"
 

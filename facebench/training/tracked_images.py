@@ -58,7 +58,7 @@ def _of_path(path: Path, num: int) -> TrackedImages:
     if any((folder / "dataset.json").is_file() for folder in (path, path.parent)):
         # A file in such a folder is refused here: it has the hold-out in it.
         dataset = open_dataset(path).split("train")
-        images = dataset.sample(_chosen(len(dataset), num).tolist())
+        images = dataset.sample(_chosen(len(dataset), num))
         return TrackedImages(images, f"the training split of {dataset.name}")
     pictures = open_pictures(path)
     loaded = [to_array(pictures.load(index)) for index in _chosen(len(pictures.names), num)]
@@ -83,5 +83,5 @@ def _of_array(values: Any, num: int) -> TrackedImages:
     return TrackedImages(images, "the array")
 
 
-def _chosen(count: int, num: int) -> np.ndarray:
-    return np.sort(random_order(count)[:num])
+def _chosen(count: int, num: int) -> list[int]:
+    return sorted(random_order(count)[:num].tolist())

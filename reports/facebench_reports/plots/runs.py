@@ -51,7 +51,7 @@ def _series(training: Mapping[str, Curve]) -> Iterator[tuple[str, list[Point]]]:
 def _curve(title: str, colour: str, name: str, points: list[Point]) -> Panel:
     few = {"tickCount": 4}
     x = number("step", axis=few)
-    y = number("value", title=None, scale=_scale(points), axis=few | {"format": "~g"})
+    y = number("value", title=None, scale=_scale(points), axis=few | {"format": ".4~g"})
     tips = [tip("step", "step"), tip("value", name)]
     line: Spec = {
         "mark": {"type": "line", "color": colour},
