@@ -113,7 +113,7 @@ def test_more_than_a_million_steps_stay_in_order(place: Path) -> None:
         ("x=images:faces16@3", "faces16 keeps no checkpoints: give the path of a run"),
         ("x=torch:mod:net@3", "no model 'x' at 3: check the path"),
         ("vae@" + "9" * 5000, "cannot name a model"),
-        ("@*", "'' cannot name a model"),
+        ("@*", r"'@\*' cannot name a model"),
         ("x=@3", "x"),
     ],
 )
@@ -164,7 +164,7 @@ def exported(name: str, step: int, how: str) -> np.ndarray:
 def scored_as(file: Path, score: float) -> None:
     with safe_open(file, "numpy") as kept:
         about = kept.metadata()
-        arrays = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+        arrays = {name: kept.get_tensor(name) for name in kept.keys()}
     save_file(arrays, file, about | {"score": repr(score)})
 
 
@@ -183,7 +183,9 @@ def test_a_fitted_prior_needs_the_runs_own_data(place: Path) -> None:
     with pytest.raises(BadInput, match=r"has no prior yet.*as in NAME=vae\+data=DIR:RUN@STEP"):
         drawn("runs/fitted@4")
     synthesize(place / "others16", num=40, size=16, holdout=10, seed=100)
-    with pytest.raises(BadInput, match="others16 is not the data set that .*config.json is about"):
+    with pytest.raises(
+        BadInput, match=r"others16 is not the data set that .*config\.json is about"
+    ):
         drawn("x=vae+data=others16:runs/fitted@4")
     with pytest.raises(BadInput, match="needs no data"):
         drawn("x=vae+data=faces16:runs/fitted")
@@ -254,7 +256,7 @@ def test_checkpoints_stand_on_one_board(place: Path) -> None:
     truncated(file_of("runs/pca", 2))
     words = ["--reference", "faces16", "--extractor", "random", "--metrics", "fid,kid"]
     said = CliRunner().invoke(cli, ["eval", "--models", models, *words, "--num", "10"])
-    assert said.exit_code == 1, said.output  # for the broken one
+    assert said.exit_code == 2, said.output  # for the broken one
     assert "step-000002.safetensors is not a checkpoint, or damaged: remove it" in said.output
     found = {result.model: result for result in read_results(Path("results"))}
     assert found.keys() == {"vae-000002", "vae-000004", "vae-000005", "x", "pca-000005"}

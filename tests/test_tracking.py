@@ -15,6 +15,7 @@ import pytest
 import torch
 from pages import DOCS, blocks
 from PIL import Image
+from pretended_gpu import pretended_gpu
 from torch import nn
 
 import facebench
@@ -435,3 +436,14 @@ def test_every_tracked_metric_has_a_name_of_its_own(faces: np.ndarray) -> None:
     assert found
     values = [name for name in found if not name.endswith(("_low", "_high"))]
     assert len(values) == len(keys) and all("random@24" in name for name in values)
+
+
+def test_a_gpus_tensors_are_taken_and_scored_there(faces: np.ndarray) -> None:
+    expected = facebench.track(noise, faces, 1, out=None)(1)
+    with pretended_gpu():
+        real = torch.from_numpy(faces).to("cuda:0")
+
+        def sample(seeds: list[int]) -> torch.Tensor:
+            return torch.from_numpy(noise(seeds)).to("cuda:0")
+
+        assert facebench.track(sample, real, 1, out=None)(1) == expected

@@ -40,7 +40,7 @@ def finish(run: Run, learner: Learner, chosen: str) -> None:
     for animation in save_animation(run.grids(), run.samples / "training"):
         places[animation.suffix[1:].upper()] = animation
     curves = curves_of(run.history())
-    scores = {name: each for name, each in curves.items() if name == _SCORE or each.band}
+    scores = {name: each for name, each in curves.items() if name == _SCORE or "@" in name}
     losses = {name: each for name, each in curves.items() if name not in scores}
     places["Losses"] = _save_curves(losses, run.folder / "losses.svg")
     places["Scores"] = _save_curves(scores, run.folder / "scores.svg")

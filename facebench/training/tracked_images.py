@@ -5,6 +5,7 @@ score would be of images that had a part in that.
 """
 
 from hashlib import sha256
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ def tracked_images(reference: Any, num: int, fewer: bool) -> TrackedImages:
         num: how many.
         fewer: whether to be content with all there are, if they are fewer.
     """
-    is_path = isinstance(reference, str | Path)
+    is_path = isinstance(reference, str | PathLike)
     found = _of_path(Path(reference).expanduser(), num) if is_path else _of_array(reference, num)
     least = FEWEST if fewer else max(num, FEWEST)
     if (count := len(found.images)) < least:
