@@ -38,6 +38,7 @@ NOT_RUN = {
     r"facebench (metrics|eval) .*energy": "test_docs installs the page's metric and runs it",
     r"facebench demo": "takes five minutes",
     r"facebench data download": "fetches from the internet",
+    r"facebench weights fetch": "fetches from the internet",
     r"facebench store prune": "what it removes, the other commands need",
 }
 NOT_COMMANDS = {
