@@ -23,7 +23,8 @@ from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
 from facebench.metrics.table import METRICS
 from facebench.synth import render
-from facebench.training.track import Tracker
+from facebench.training.track import Tracker, cheap_extractor
+from facebench.weights import MANIFEST
 
 Numbers = dict[str, float]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -175,7 +176,7 @@ def test_another_curve_is_refused(faces: np.ndarray) -> None:
     facebench.track(noise, faces, 20)  # the same curve, in other steps
     for other in ({"num": 20}, {"metrics": "kid"}):
         with pytest.raises(BadInput, match="track holds the curve of another reference or of oth"):
-            facebench.track(noise, faces, 10, **other)  # type: ignore[arg-type]
+            facebench.track(noise, faces, 10, **other)
     with pytest.raises(BadInput, match="another reference"):
         facebench.track(noise, faces[::-1].copy(), 10)
 
@@ -305,7 +306,7 @@ def test_a_metric_that_fails_fails_alone(
     tracker = facebench.track(noise, faces, 1)
 
     def fail(comparison: object) -> None:
-        raise torch.linalg.LinAlgError("did not converge")
+        raise np.linalg.LinAlgError("did not converge")
 
     monkeypatch.setattr("facebench.metrics.frechet.frechet_estimate", lambda *_: fail(None))
     with pytest.warns(UserWarning, match=r"Computing fid failed .*did not converge.*goes on"):
@@ -385,6 +386,14 @@ def test_a_prepared_data_sets_hold_out_is_never_looked_at(
         about(tiny_dataset.folder / "images.npy")
 
 
+def test_a_folder_beside_a_data_set_is_one_of_pictures(place: Path, faces: np.ndarray) -> None:
+    (place / "dataset.json").write_text("{}")
+    (place / "pictures").mkdir()
+    for number in range(3):
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(place / "pictures" / f"{number}.png")
+    assert about("pictures")["num"] == 3
+
+
 def test_pictures_arrays_and_tensors_are_references_alike(place: Path, faces: np.ndarray) -> None:
     (place / "pictures").mkdir()
     for number, face in enumerate(faces):
@@ -422,10 +431,14 @@ def test_pictures_of_several_sizes_are_refused_with_a_way_out(place: Path) -> No
         facebench.track(noise, place, 1, out=None)
 
 
-def test_inception_is_taken_on_a_gpu_only_where_its_weights_are() -> None:
-    from facebench.training.track import cheap_extractor
-
+def test_inception_is_taken_on_a_gpu_only_where_its_weights_are(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert cheap_extractor("cpu") == cheap_extractor("cuda:0") == "random"
+    (place / MANIFEST["inception"].file_name).touch()
+    monkeypatch.setenv("FACEBENCH_WEIGHTS", str(place))
+    assert cheap_extractor("cpu") == "random"
+    assert cheap_extractor("cuda:0") == "inception"
 
 
 def test_every_tracked_metric_has_a_name_of_its_own(faces: np.ndarray) -> None:

@@ -56,8 +56,8 @@ def tracked_images(reference: Any, num: int, fewer: bool) -> TrackedImages:
 
 
 def _of_path(path: Path, num: int) -> TrackedImages:
-    if any((folder / "dataset.json").is_file() for folder in (path, path.parent)):
-        # A file in such a folder is refused here: it has the hold-out in it.
+    home = path.parent if path.is_file() else path
+    if (home / "dataset.json").is_file():  # a file in such a folder is refused: images.npy, say
         dataset = open_dataset(path).split("train")
         images = dataset.sample(_chosen(len(dataset), num))
         return TrackedImages(images, f"the training split of {dataset.name}")
