@@ -13,10 +13,9 @@ def load_checkpoint(path: Path) -> tuple[GeneratorSampler, tuple[Path, ...]]:
     """Return the sampler of the averaged generator at `path`, and the other files it depends on."""
     kept = open_checkpoint(path, "dcgan")
     start_keras(backend_of(kept.config_path.parent))
-    with kept.fitting():
-        is_notebook = kept.config["preset"] == "notebook"
-        network, alpha = _notebook(kept) if is_notebook else _averaged(kept)
-        return GeneratorSampler(network, kept.config, alpha), (kept.config_path,)
+    is_notebook = kept.config.get("preset") == "notebook"
+    network, alpha = _notebook(kept) if is_notebook else _averaged(kept)
+    return GeneratorSampler(network, kept.config, alpha), (kept.config_path,)
 
 
 def _averaged(kept: KeptModel) -> tuple[Any, float]:
@@ -25,10 +24,12 @@ def _averaged(kept: KeptModel) -> tuple[Any, float]:
     from facebench_dcgan.gan import build_averages, settle, unique_variables
 
     config = kept.config
-    averages = build_averages(config)
-    _assign(unique_variables(averages), kept.arrays("average/"))
-    stage, alpha = growth_of(config, kept.step)
-    if kept.step != config["steps"]:  # the last step's is exported as it was scored
+    with kept.fitting():
+        averages = build_averages(config)
+        _assign(unique_variables(averages), kept.arrays("average/"))
+        stage, alpha = growth_of(config, kept.step)
+        is_last = kept.step == config["steps"]
+    if not is_last:  # which is exported as it was scored
         settle(averages[stage], running_backend(), config["latent_dim"], stage, alpha)
     return averages[stage], alpha
 
@@ -36,8 +37,9 @@ def _averaged(kept: KeptModel) -> tuple[Any, float]:
 def _notebook(kept: KeptModel) -> tuple[Any, float]:
     from facebench_dcgan.notebook_preset import NotebookGAN
 
-    gan = NotebookGAN(kept.config)
-    _assign(gan.generator.variables, kept.arrays("generator/"))
+    with kept.fitting():
+        gan = NotebookGAN(kept.config)
+        _assign(gan.generator.variables, kept.arrays("generator/"))
     return gan.average, 1.0
 
 
