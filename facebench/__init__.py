@@ -11,6 +11,7 @@ Everything below is loaded on first use, so that ``import facebench`` costs noth
 - :func:`facebench.compare`: two Results, metric by metric
 - :func:`facebench.load`: a sampler from an adapter's name and a path
 - :mod:`facebench.metrics`: the metrics as functions of arrays
+- :func:`facebench.track`: a curve of scores while a model trains, in anybody's loop
 """
 
 import importlib
@@ -24,9 +25,10 @@ _LAZY = {
     "load": ("facebench.plugins.registry", "load"),
     "metrics": ("facebench.metrics", None),
     "score": ("facebench.engine.score", "score"),
+    "track": ("facebench.training.track", "track"),
 }
 
-__all__ = ["__version__", "compare", "evaluate", "load", "metrics", "score"]
+__all__ = ["__version__", "compare", "evaluate", "load", "metrics", "score", "track"]
 
 
 def __getattr__(name: str) -> Any:

@@ -38,6 +38,7 @@ NOT_RUN = {
     r"facebench (metrics|eval) .*energy": "test_docs installs the page's metric and runs it",
     r"facebench demo": "takes five minutes",
     r"facebench data download": "fetches from the internet",
+    r"facebench weights fetch": "fetches from the internet",
     r"facebench store prune": "what it removes, the other commands need",
 }
 NOT_COMMANDS = {
@@ -58,6 +59,7 @@ SMALL = [
     (r"(--preset notebook)", r"\1 --steps 2 --width 2 --batch-size 2", "time"),
     (r"(train vae.*)", r"\1 --steps 2 --width 2 --batch-size 4", "time"),
     (r"(train pca.*)", r"\1 --passes 2", "time"),
+    (r"--checkpoint-every \d+", "--checkpoint-every 1", "of two steps there must be two"),
     (r"--weights inception=\S+ --weights alexnet=\S+", "--extractor random", "no downloads here"),
     (r"--extractor (inception@768|dinov2|clip)", "--extractor random", "no downloads here"),
     (r"--mode (clean-fid|pytorch-fid)", "", "no downloads here"),

@@ -113,8 +113,9 @@ def test_every_trainer_has_the_same_plan_with_defaults_of_its_own() -> None:
 
     words = ["--log-every=1", "--checkpoint-every=2", "--checkpoint-minutes=4", "--export=best"]
     CliRunner().invoke(train, [])
+    words += ["--keep-checkpoints=all"]
     CliRunner().invoke(train, [*words, "--grid-every=5", "--restart"])
-    assert plans == [Plan(grid_every=3), Plan(1, 5, 2, 4.0, False, "best")]
+    assert plans == [Plan(grid_every=3), Plan(1, 5, 2, 4.0, False, "best", "all")]
     assert "so many passes" in " ".join(CliRunner().invoke(train, ["--help"]).output.split())
 
 

@@ -83,7 +83,7 @@ def test_a_run_leaves_all_that_was_promised(
     run = open_run(tmp_path / "run", dataset)
     fit(run, Walker(), PLAN)
     printed = capsys.readouterr().out
-    for name in ("model.txt", "README.md", "losses.svg", "metrics.jsonl"):
+    for name in ("model.txt", "README.md", "losses.svg", "scores.svg", "metrics.jsonl"):
         assert (run.folder / name).is_file() and str(run.folder / name) in printed
     for name in ("final.png", "training.gif", "training.mp4"):
         assert (run.samples / name).is_file() and str(run.samples / name) in printed

@@ -65,6 +65,13 @@ def find_backend(name: str, group: Group = ALONE) -> Backend:
     return _TensorFlow(group) if name == "tensorflow" else _Torch(group)
 
 
+def running_backend() -> Backend:
+    """Return the backend that Keras runs on, in one process."""
+    import keras
+
+    return find_backend(keras.backend.backend())
+
+
 def numbered(parts: Mapping[str, list[Any]]) -> dict[str, Any]:
     """Return the variables of all `parts`, each by the part's name and its place in it."""
     return {

@@ -11,7 +11,7 @@ import numpy as np
 
 from facebench.training.parallel import ALONE, Group
 from facebench_dcgan.augment import augment
-from facebench_dcgan.backend import Losses, find_backend, numbered
+from facebench_dcgan.backend import Backend, Losses, find_backend, numbered
 from facebench_dcgan.losses import discriminator_loss, generator_loss, gradient_penalty
 from facebench_dcgan.model import Norm, build_discriminators, build_generators
 
@@ -49,7 +49,7 @@ class GAN:
             size, width, norm=_norm(config), spectral=config["spectral_norm"], **options
         )
         keras.config.set_dtype_policy("float32")
-        self.averages = build_generators(size, config["latent_dim"], width, **options)
+        self.averages = build_averages(config)
         self.average = self.averages[-1]
         self.average.set_weights(self.generators[-1].get_weights())
         self.trained = [_trainable(nets) for nets in (self.discriminators, self.generators)]
@@ -85,26 +85,16 @@ class GAN:
         return d_loss, generator_loss(name, logits[1])
 
     def settle(self, stage: int = -1, alpha: float = 1.0) -> Any:
-        """Measure the BatchNorm statistics of the averaged weights; return that network.
-
-        They are measured and not averaged along, for averages of statistics fit no one network:
-        at 64x64, after 1,000 steps, they made images 25 grey levels brighter.
-        """
-        shape = (SETTLING_PASSES, 64, self.config["latent_dim"])
-        fade = None
-        if stage not in (-1, 0):
-            fade = self.backend.tensor(np.full((64, 1, 1, 1), alpha, np.float32))
-        with self.backend.updating():
-            for z in np.random.default_rng(0).standard_normal(shape, dtype=np.float32):
-                _call(self.averages[stage], self.backend.tensor(z), fade)
+        """Measure the BatchNorm statistics of the averaged weights; return that network."""
+        settle(self.averages[stage], self.backend, self.config["latent_dim"], stage, alpha)
         return self.averages[stage]
 
     def variables(self) -> dict[str, Any]:
         """Return every variable that the next step or the kept generator depends on, by name."""
         networks = {
-            "generator": _unique(self.generators),
-            "average": _unique(self.averages),
-            "discriminator": _unique(self.discriminators),
+            "generator": unique_variables(self.generators),
+            "average": unique_variables(self.averages),
+            "discriminator": unique_variables(self.discriminators),
             "discriminator_adam": self.optimizers[0].variables,
             "generator_adam": self.optimizers[1].variables,
         }
@@ -132,6 +122,32 @@ class GAN:
             mean.assign(decay * mean + (1 - decay) * value)
 
 
+def build_averages(config: Mapping[str, Any]) -> list[Any]:
+    """Return the stages of the generator to keep."""
+    return build_generators(
+        config["size"],
+        config["latent_dim"],
+        config["width"],
+        attention=config["attention"],
+        growing=config["progressive"],
+    )
+
+
+def settle(network: Any, backend: Backend, latent_dim: int, stage: int, alpha: float) -> None:
+    """Measure the BatchNorm statistics of `network`, the averaged generator at `stage`.
+
+    They are measured and not averaged along, for averages of statistics fit no one network: at
+    64x64, after 1,000 steps, they made images 25 grey levels brighter.
+    """
+    shape = (SETTLING_PASSES, 64, latent_dim)
+    fade = None
+    if stage not in (-1, 0):
+        fade = backend.tensor(np.full((64, 1, 1, 1), alpha, np.float32))
+    with backend.updating():
+        for z in np.random.default_rng(0).standard_normal(shape, dtype=np.float32):
+            _call(network, backend.tensor(z), fade)
+
+
 def _norm(config: Mapping[str, Any]) -> Norm:
     """Return the discriminator's norm: a penalty or bound per image allows no mixing of images."""
     if config["spectral_norm"]:
@@ -153,11 +169,11 @@ def _call(network: Any, x: Any, alpha: Any) -> Any:
     return network(x if alpha is None else [x, alpha], training=True)
 
 
-def _unique(networks: list[Any]) -> list[Any]:
+def unique_variables(networks: list[Any]) -> list[Any]:
     """Return the variables of networks that share layers, each once."""
     found = {id(v): v for network in networks for v in network.variables}
     return list(found.values())
 
 
 def _trainable(networks: list[Any]) -> list[Any]:
-    return [variable for variable in _unique(networks) if variable.trainable]
+    return [variable for variable in unique_variables(networks) if variable.trainable]

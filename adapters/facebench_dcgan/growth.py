@@ -1,6 +1,7 @@
 """When a growing GAN is of which size (Karras et al. 2018, arXiv:1710.10196)."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 
 class Growth(NamedTuple):
@@ -8,6 +9,13 @@ class Growth(NamedTuple):
 
     stage: int
     alpha: float
+
+
+def growth_of(config: Mapping[str, Any], step: int) -> tuple[int, float]:
+    """Return the stage after so many steps of a run, -1 where nothing grows, and how far it is."""
+    if not config["progressive"]:
+        return -1, 1.0
+    return growth(max(step, 1), config["steps"], config["size"])
 
 
 def growth(step: int, steps: int, size: int) -> Growth:

@@ -12,9 +12,9 @@ from facebench.sampler import Images, LatentSampler
 from facebench.training.learner import Choice, ImageRows, State, choose, generator, take
 from facebench.training.parallel import ALONE, Group
 from facebench_dcgan.augment import NUMBERS
-from facebench_dcgan.growth import growth
+from facebench_dcgan.growth import growth, growth_of
 from facebench_dcgan.notebook_preset import CONTROL_SCALE, NotebookGAN, noisy_targets
-from facebench_dcgan.sampler import render
+from facebench_dcgan.sampler import GeneratorSampler
 
 if TYPE_CHECKING:
     from facebench.training.images import PlacedImages
@@ -46,7 +46,7 @@ class DCGANLearner:
 
     def step(self, number: int) -> dict[str, Any]:
         """Take one step; return both losses."""
-        stage, _ = self._growth(number)
+        stage, _ = growth_of(self.config, number)
         make = notebook_batch if self.config["preset"] == "notebook" else batch
         whole = make(self.images, self.config, number)
         d_loss, g_loss = self.gan.step(shared(whole, self.share), stage)
@@ -56,9 +56,9 @@ class DCGANLearner:
     def sampler(self) -> LatentSampler:
         """Return the sampler of the averaged generator at the stage that it has grown to."""
         if self._sampler is None:
-            stage, alpha = self._growth(self.done)
+            stage, alpha = growth_of(self.config, self.done)
             network = self.gan.settle(stage, alpha)
-            self._sampler = _GeneratorSampler(network, self.config, alpha)
+            self._sampler = GeneratorSampler(network, self.config, alpha)
         return self._sampler
 
     def state(self) -> State:
@@ -91,26 +91,6 @@ class DCGANLearner:
         partial = folder / ".gan.weights.h5"  # the only ending that Keras 3 writes
         both.save_weights(partial)
         os.replace(partial, folder / "gan.h5")
-
-    def _growth(self, step: int) -> tuple[int, float]:
-        if not self.config["progressive"]:
-            return -1, 1.0
-        return growth(max(step, 1), self.steps, self.config["size"])
-
-
-class _GeneratorSampler(LatentSampler):
-    """A generator in training; images of a stage below the full size are enlarged to it."""
-
-    def __init__(self, network: Any, config: dict[str, Any], alpha: float):
-        self.network, self.size, self.alpha = network, config["size"], alpha
-        self.latent_dim = config["latent_dim"]
-
-    def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
-        fades = len(self.network.inputs) > 1
-        fade = np.full((len(z), 1, 1, 1), self.alpha, np.float32)
-        images = render(self.network, [z, fade] if fades else z)
-        factor = self.size // images.shape[-1]
-        return images.repeat(factor, 2).repeat(factor, 3)
 
 
 def batch(images: "ImageRows | PlacedImages", config: dict[str, Any], step: int) -> Batch:

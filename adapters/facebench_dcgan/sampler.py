@@ -1,6 +1,8 @@
 """The sampler of a trained DCGAN, or of any Keras generator with outputs in [-1, 1]."""
 
 import os
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from jaxtyping import Float32
 
 from facebench.errors import BadInput
 from facebench.files import read_json
+from facebench.plugins.run_checkpoints import is_checkpoint
 from facebench.sampler import Images, LatentSampler, to_uint8
 from facebench.training.sampler import trained_model
 from facebench_keras.runtime import start_keras
@@ -17,8 +20,25 @@ from facebench_models.kinds import KERAS, reading
 MODEL_FILE = "generator.keras"
 
 
+class GeneratorSampler(LatentSampler):
+    """Decodes latents with a generator; images of a stage below the full `size` are enlarged."""
+
+    def __init__(self, network: Any, config: Mapping[str, Any], alpha: float):
+        """Take the network of the run of `config`, faded in as far as `alpha`."""
+        self.network, self.size, self.alpha = network, config["size"], alpha
+        self.latent_dim = config["latent_dim"]
+
+    def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
+        """Return the images of latents `z`, in one forward pass."""
+        fades = len(self.network.inputs) > 1
+        fade = np.full((len(z), 1, 1, 1), self.alpha, np.float32)
+        images = render(self.network, [z, fade] if fades else z)
+        factor = self.size // images.shape[-1]
+        return images.repeat(factor, 2).repeat(factor, 3)
+
+
 class DCGANSampler(LatentSampler):
-    """Decodes latents with the generator of a run folder, or with a ``.keras`` file itself.
+    """Decodes latents with the generator of a run folder, of a checkpoint or of a ``.keras`` file.
 
     The file runs on any backend of Keras: the run's own, else ``KERAS_BACKEND``, else TensorFlow.
 
@@ -27,19 +47,27 @@ class DCGANSampler(LatentSampler):
     """
 
     files: tuple[Path, ...] = ()
+    _decode: Callable[[Float32[np.ndarray, "n d"]], Images]
 
     def __init__(self, path: Path):
+        if is_checkpoint(path):
+            from facebench_dcgan.checkpoint import load_checkpoint
+
+            sampler, self.files = load_checkpoint(path)
+            self.latent_dim, self._decode = sampler.latent_dim, sampler.decode
+            return
         file = _model_file(path)
-        start_keras(_backend(path))
+        start_keras(backend_of(path))
         from facebench_keras.architecture import load_archive  # imports Keras
 
         with reading(file, KERAS, what="a DCGAN's generator"):
-            self.generator = load_archive(file)
-        self.latent_dim = _latent_dim(self.generator, file)
+            generator = load_archive(file)
+        self.latent_dim = _latent_dim(generator, file)
+        self._decode = partial(render, generator)
 
     def decode(self, z: Float32[np.ndarray, "n d"]) -> Images:
         """Return the images of latents `z`, in one forward pass."""
-        return render(self.generator, z)
+        return self._decode(z)
 
 
 def render(generator: Any, inputs: Any) -> Images:
@@ -54,7 +82,8 @@ def _model_file(path: Path) -> Path:
     return trained_model(path, MODEL_FILE, "dcgan")
 
 
-def _backend(path: Path) -> str:
+def backend_of(path: Path) -> str:
+    """Return what the run at `path` trains on, or what Keras runs on otherwise."""
     recorded = read_json(path / "config.json") if (path / "config.json").is_file() else {}
     own = recorded.get("backend") if isinstance(recorded, dict) else None
     return own or os.environ.get("KERAS_BACKEND") or "tensorflow"

@@ -74,12 +74,13 @@ def load(path: Path) -> Eigenfaces:
     """Read and check what `save` wrote; nothing is unpickled."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return _checked(file)
+            return checked(file)
     except ARRAY_DAMAGE as error:
         raise BadInput(f"{path} is not an eigenface model, or damaged: {error}.") from error
 
 
-def _checked(arrays: Mapping[str, Any]) -> Eigenfaces:
+def checked(arrays: Mapping[str, Any]) -> Eigenfaces:
+    """Return the eigenfaces that `arrays` hold, beside their size, or raise ValueError."""
     k, p = arrays["components"].shape
     shapes = {"mean": (p,), "components": (k, p), "variances": (k,)}
     for name, shape in shapes.items():

@@ -2,14 +2,16 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
+
+from facebench.results.visuals import HIGH, LOW
 
 POINTS = 200
 """Of a curve, at most."""
 SERIES = 12
-"""Curves, at most: the first that the log names."""
+"""Curves, at most, the ends of their intervals not counted: the first that the log names."""
 _LARGEST = 64 << 20  # bytes of a log; a larger one is no training log of ours
 _NO_CURVES = ("step", "seconds")
 
@@ -20,9 +22,18 @@ def training_curves(run: Path) -> dict[str, Curve]:
     """Return the steps and values in ``run/metrics.jsonl`` by name; none where there is no log."""
     curves: dict[str, list[tuple[float, float]]] = {}
     for step, name, value in _entries(run / "metrics.jsonl"):
-        if name in curves or len(curves) < SERIES:
+        if name in curves or _is_end(name, curves) or _series(curves) < SERIES:
             curves.setdefault(name, []).append((step, value))
     return {name: _thinned(points) for name, points in curves.items() if len(points) > 1}
+
+
+def _series(curves: Collection[str]) -> int:
+    return sum(not _is_end(name, curves) for name in curves)
+
+
+def _is_end(name: str, curves: Collection[str]) -> bool:
+    """Return whether it is an end of the interval of one of the curves."""
+    return any(name.endswith(end) and name.removesuffix(end) in curves for end in (LOW, HIGH))
 
 
 def _entries(log: Path) -> Iterator[tuple[float, str, float]]:

@@ -3,20 +3,23 @@
 ``NAME=ADAPTER+OPTION=VALUE+…:TARGET``, where TARGET is a path, ``MODULE:FUNCTION@PATH`` or
 ``MODULE:FUNCTION``, and MODULE may be a FILE.py. Options stand before the first colon, where no
 path can be mistaken for one, and are marked by ``+`` because shells leave it alone: ``?``, ``&``,
-``[`` and ``;`` would need quotes.
+``[`` and ``;`` would need quotes. ``RUN@STEP`` is a checkpoint of a run and ``RUN@*`` all of them,
+see :mod:`facebench.plugins.run_checkpoints`.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from os.path import exists, expanduser  # false for what cannot be a path, and never an error
+from os.path import exists  # false for what cannot be a path, and never an error
 from pathlib import Path
 
 from facebench.errors import BadInput
 from facebench.files import read_json, tree_digest
 from facebench.plugins import registry
-from facebench.plugins.user_code import spec_of
+from facebench.plugins.model_hints import ON_WINDOWS, WINDOWS, path_of, way_out
+from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
+from facebench.plugins.run_checkpoints import checkpoint_files
 from facebench.sampler import Sampler
 
 RUNS = Path("runs")
@@ -27,8 +30,6 @@ _OPTION = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.*\S)\s*", re.ASCII)
 _CODE = re.compile(
     r"(?P<code>(?:.+?\.(?:py|ipynb)|[^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d][\w.]*)(?:@(?P<path>.+))?"
 )
-_WINDOWS = re.compile(r"[A-Za-z]:\\.*")
-_ON_WINDOWS = "a path of Windows is another here, /mnt/c/… under WSL for one"
 _COMMAS = 8  # in one path
 
 
@@ -87,8 +88,12 @@ class Model:
 
 
 def parse_models(text: str) -> list[Model]:
-    """Parse ``NAME[=[ADAPTER[+OPTION=VALUE…]:]TARGET],…``; a name alone means ``runs/NAME``."""
-    models = [_parse(part.strip()) for part in _parts(text.split(",")) if part.strip()]
+    """Parse ``NAME[=[ADAPTER[+OPTION=VALUE…]:]TARGET],…``; a name alone means ``runs/NAME``.
+
+    ``RUN@STEP`` and ``RUN@*``, of a name or of a path, are checkpoints, each called by its step.
+    """
+    parts = (part.strip() for part in _parts(text.split(",")))
+    models = [model for part in parts if part for model in _rows(part)]
     if not models:
         raise BadInput(f"--models names no model: give NAME, NAME=PATH or {FORM_WITH_OPTIONS}.")
     return models
@@ -104,7 +109,35 @@ def parse_model(text: str) -> Model:
 
 def parse_named(name: str, target: str) -> Model:
     """Parse the TARGET of the model called `name`, which may hold commas."""
-    return _parse(f"{name}={target}")
+    models = _rows(f"{name}={target}")
+    if len(models) > 1:
+        raise BadInput(f"{target} is {len(models)} models, where {name!r} can be one: name a step.")
+    return models[0]
+
+
+def _rows(text: str) -> list[Model]:
+    """Return the models of one part: more than one where all checkpoints of a run are meant."""
+    found = CHECKPOINTS.fullmatch(text)
+    if not found or _names_a_path(text):
+        return [_parse(text)]
+    name, equals, _ = found["model"].partition("=")
+    is_path = not equals and ("/" in name or exists(path_of(name)))
+    run = _parse(f"{Path(name).name}={name}" if is_path else found["model"])
+    if run.code:  # whose target is named behind an @, too
+        return [_parse(text)]
+    files = checkpoint_files(run.path, found["steps"])
+    if equals and found["steps"] != "*":
+        return [replace(run, path=path) for path in files.values()]
+    return [
+        replace(run, name=check_name(f"{run.name}-{step:06d}"), path=path)
+        for step, path in files.items()
+    ]
+
+
+def _names_a_path(text: str) -> bool:
+    """Return whether it ends with a path that is there, or with code that is."""
+    starts = [mark.end() for mark in re.finditer("[=:]", text)]
+    return any(_is_target(text[start:]) for start in (0, *starts))
 
 
 def _parts(pieces: list[str]) -> Iterator[str]:
@@ -118,25 +151,27 @@ def _parts(pieces: list[str]) -> Iterator[str]:
 
 def _is_one(first: str, text: str) -> bool:
     starts = [mark.end() for mark in re.finditer("[=:@]", first)]
-    return any(_is_target(text[start:].strip()) for start in starts)
+    run = CHECKPOINTS.fullmatch(text.strip())
+    texts = [text, run["model"]] if run else [text]
+    return any(_is_target(each[start:].strip()) for each in texts for start in starts)
 
 
 def _is_target(text: str) -> bool:
     """Return whether `text` is a path that is there, or a function of a file that is."""
     code = _CODE.fullmatch(text)
     paths = [code["code"].rpartition(":")[0], code["path"] or "."] if code else [text]
-    return exists(_path(text)) or all(exists(_path(path)) for path in paths)
+    return exists(path_of(text)) or all(exists(path_of(path)) for path in paths)
 
 
 def _parse(text: str) -> Model:
     name, equals, target = text.partition("=")
-    is_path = not equals and exists(_path(name))
+    is_path = not equals and exists(path_of(name))
     check_name(name, f"NAME={name}" if is_path else FORM)
     if equals and not target.rpartition(":")[2]:
         raise BadInput(f"--models says {text!r} but no path: give NAME=PATH or {FORM}.")
     model = _split(name, target) if equals else Model(name, "", RUNS / name)
     if not _is_here(model):
-        raise BadInput(f"There is no model {name!r} at {model.path}: {_way_out(name, target)}.")
+        raise BadInput(f"There is no model {name!r} at {model.path}: {way_out(name, target)}.")
     if not (model.is_code_alone or model.path.is_file() or model.path.is_dir()):
         raise BadInput(f"{model.path} is a pipe, a socket or a device: save it to a file.")
     return model if model.adapter else replace(model, adapter=_adapter_of_run(name, model.path))
@@ -157,28 +192,23 @@ def _is_here(model: Model) -> bool:
     return model.is_code_alone or exists(model.path)
 
 
-def _path(text: str) -> Path:
-    """Return the path that `text` says; shells know ``~`` only where a word begins."""
-    return Path(text if exists(text) else expanduser(text))
-
-
 def _split(name: str, target: str) -> Model:
     """Split ``ADAPTER+OPTION=VALUE:TARGET``; a colon after anything else belongs to the path."""
     head, colon, rest = target.partition(":")
-    if not colon or exists(_path(target)):
-        return Model(name, "", _path(target))
+    if not colon or exists(path_of(target)):
+        return Model(name, "", path_of(target))
     adapter, *options = head.split("+")
     adapter, known = adapter.strip(), registry.names("adapters")
     if adapter not in known:
-        hint = f"; {_ON_WINDOWS}" if _WINDOWS.match(target) else ""
+        hint = f"; {ON_WINDOWS}" if WINDOWS.match(target) else ""
         there = f"there are: {', '.join(known)}{hint}"
         raise BadInput(f"There is no adapter {adapter!r} for {target}; {there}.")
-    model = Model(name, adapter, _path(rest), _options(options))
+    model = Model(name, adapter, path_of(rest), _options(options))
     named = None if _is_here(model) else _CODE.fullmatch(rest)
     if not named:
         return model
-    code = str(_path(named["code"]))
-    return replace(model, code=code, path=_path(named["path"] or code))
+    code = str(path_of(named["code"]))
+    return replace(model, code=code, path=path_of(named["path"] or code))
 
 
 def _options(texts: list[str]) -> Mapping[str, str]:
@@ -191,36 +221,6 @@ def _options(texts: list[str]) -> Mapping[str, str]:
             raise BadInput(f"An option is given twice in {'+'.join(texts)!r}: leave one.")
         options[found[1]] = found[2]
     return options
-
-
-def _way_out(name: str, target: str) -> str:
-    """Say what a model that is not there may have been meant as."""
-    if not target and name in registry.names("trainers"):
-        return f"train it with facebench train {name}, or give {name}=PATH"
-    if not target and exists(name):
-        return f"give NAME=ADAPTER:{name}"
-    if not target:
-        return f"give {name}=PATH or {name}=ADAPTER:PATH"
-    head, _, rest = target.partition(":")
-    if head.partition("+")[0] in registry.names("adapters") and not rest:
-        return f"give {name}={target}:PATH"
-    if _WINDOWS.match(rest):
-        return _ON_WINDOWS
-    code, at, path = rest.partition("@")
-    if any(exists(_path(file)) for file in (code, f"{code}.py")):  # nets, nets.py
-        return f"check the path, or give {name}={head}:{code}:FUNCTION{at}{path}"
-    for mark, suffix in ((":", ".py:"), (".", ":")):  # folder/nets:build, nets.build
-        module, _, function = code.rpartition(mark)
-        if function.isidentifier() and _is_module(module):
-            return f"check the path, or give {name}={head}:{module}{suffix}{function}{at}{path}"
-    return "check the path"
-
-
-def _is_module(name: str) -> bool:
-    parts = name.split(".")
-    files = (f"{name}.py", f"{'/'.join(parts)}.py")
-    is_installed = all(map(str.isidentifier, parts)) and spec_of(parts[0]) is not None
-    return is_installed or any(exists(_path(file)) for file in files)
 
 
 def _adapter_of_run(name: str, path: Path) -> str:

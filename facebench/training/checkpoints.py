@@ -1,16 +1,22 @@
-"""Checkpoints: all that the next step depends on, as safetensors; the newest and the best stay."""
+"""Checkpoints: all that the next step depends on, as safetensors; the newest and the best stay.
+
+All others do too where that is asked for.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from facebench.errors import BadInput
-from facebench.files import atomic_path
+from facebench.errors import BadInput, cause
+from facebench.files import atomic_path, read_json
+from facebench.plugins.run_checkpoints import PATTERN
 from facebench.training.learner import Diverged, State
 
 
@@ -46,8 +52,13 @@ class Checkpoints:
         seconds: float,
         score: float | None,
         losses: Mapping[str, float],
+        keep_others: bool = False,
     ) -> Checkpoint:
-        """Write a checkpoint, then remove all but the newest and the best; refuse NaN."""
+        """Write a checkpoint, then remove all but the newest and the best unless `keep_others`.
+
+        Raises:
+            Diverged: a weight is not finite.
+        """
         floats = {name: array for name, array in state.items() if array.dtype.kind == "f"}
         bad = [name for name, array in floats.items() if not np.isfinite(array).all()]
         if bad:
@@ -58,12 +69,13 @@ class Checkpoints:
         with atomic_path(target) as partial:
             arrays = {name: np.asarray(a, order="C") for name, a in state.items()}
             partial.write_bytes(save(arrays, about))  # save_file's errors are no OSError
-        self._prune()
+        if not keep_others:
+            self._prune()
         return _open(target)
 
     def all(self) -> list[Checkpoint]:
         """Return every checkpoint, oldest first."""
-        found = map(_open, self.folder.glob("step-*.safetensors"))
+        found = map(_open, self.folder.glob(PATTERN))
         return sorted(found, key=lambda each: each.step)
 
     def newest(self, until: int | None = None) -> Checkpoint | None:
@@ -89,6 +101,56 @@ class Checkpoints:
                 each.path.unlink()
 
 
+@dataclass(frozen=True)
+class KeptModel:
+    """What a checkpoint and its run's ``config.json`` say of a model."""
+
+    path: Path
+    config_path: Path
+    config: Mapping[str, Any]
+    step: int
+
+    def arrays(self, prefix: str = "") -> State:
+        """Return the arrays whose names begin with `prefix`, by what follows it."""
+        try:
+            with safe_open(self.path, "numpy") as file:
+                names = [name for name in file.keys() if name.startswith(prefix)]
+                return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+        except (OSError, SafetensorError) as error:
+            raise _damaged(self.path) from error
+
+    @contextmanager
+    def fitting(self) -> Iterator[None]:
+        """Turn what is raised where arrays do not fit the network into one sentence."""
+        try:
+            yield
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            reason = cause(error)
+            raise BadInput(
+                f"{self.path} and {self.config_path} are not of one run, or damaged ({reason}): "
+                "name another checkpoint."
+            ) from error
+
+
+def open_checkpoint(path: Path, adapter: str) -> KeptModel:
+    """Open the checkpoint at `path` as a model of its run, which `adapter` opens, or refuse it."""
+    kept, config_path = _open(path), path.parent.parent / "config.json"
+    if not config_path.is_file():
+        raise BadInput(
+            f"{path} is not in a run's folder, whose config.json says which network it is of: "
+            "leave checkpoints where they are."
+        )
+    config = read_json(config_path)
+    made_by = config.get("adapter") if isinstance(config, dict) else None
+    if made_by != adapter:
+        raise BadInput(f"{config_path} is of a run of {made_by!r}, which {adapter!r} cannot open.")
+    return KeptModel(path, config_path, config, kept.step)
+
+
+def _damaged(path: Path) -> BadInput:
+    return BadInput(f"{path} is not a checkpoint, or damaged: remove it.")
+
+
 def _open(path: Path) -> Checkpoint:
     try:
         with safe_open(path, "numpy") as file:
@@ -97,4 +159,4 @@ def _open(path: Path) -> Checkpoint:
         losses = json.loads(about.get("losses", "{}"))
         return Checkpoint(path, int(about["step"]), float(about["seconds"]), score, losses)
     except (KeyError, ValueError, OSError, SafetensorError) as error:
-        raise BadInput(f"{path} is not a checkpoint, or damaged: remove it.") from error
+        raise _damaged(path) from error

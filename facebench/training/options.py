@@ -17,6 +17,10 @@ _EXPORT = (
     "training; the hold-out is left to `facebench eval`. Of fewer than 20 images none are held "
     "back, and the score is of those that are learnt."
 )
+_KEEP = (
+    "Which checkpoints stay beside the newest: the one with the best score, or all, each as large "
+    "as whatever training needs to go on. facebench eval --models 'OUT@*' puts them on one board."
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Plan:
     checkpoint_minutes: float = 10
     resume: bool = True
     export: Literal["last", "best"] = "last"
+    keep_checkpoints: Literal["best", "all"] = "best"
 
 
 trainer_options = option_group(
@@ -93,4 +98,5 @@ def _options(plan: Plan, unit: str) -> Decorator:
             help="Go on from the newest checkpoint in --out, or begin anew.",
         ),
         choice("--export", ["last", "best"], _EXPORT),
+        choice("--keep-checkpoints", ["best", "all"], _KEEP),
     )

@@ -13,8 +13,10 @@ from facebench.data.grid import grid
 from facebench.progress import training_bar
 from facebench.sampler import Images, latents
 from facebench.training.checkpoints import Checkpoint
+from facebench.training.going_on import GoingOn
 from facebench.training.learner import Diverged, Learner
 from facebench.training.options import Plan
+from facebench.training.quick_scores import Numbers, QuickScores
 from facebench.training.report import command_line
 from facebench.training.run import Run
 from facebench.training.sliced_wasserstein import IMAGES, sliced_wasserstein
@@ -45,6 +47,8 @@ class Recorder:
         self.run, self.learner, self.plan, self.after_log = run, learner, plan, after_log
         self.origin = origin
         self.done, self.seconds = (origin.step, origin.seconds) if origin else (0, 0.0)
+        self._tracked: QuickScores | None = None
+        self._going_on = GoingOn()
         self._forget_later_steps()
         self.started = self.kept = time.monotonic()
         self.logged = self.done, self.started
@@ -117,13 +121,26 @@ class Recorder:
         fake = self.learner.sampler().sample(SCORE_SEEDS[: len(real)])
         score = sliced_wasserstein(real, fake)
         self._save(step, score, values)
-        self.run.log(step, score=score)
-        self.events.scalars(step, score=score)
+        tracked = self._track(real, fake)
+        self.run.log(step, score=score, **tracked)
+        self.events.scalars(step, score=score, **tracked)
+
+    def _track(self, real: Images, fake: Images) -> Numbers:
+        """Return the same images' distances in random features, for the curve: none is chosen by.
+
+        They are computed on the CPU, whatever trains.
+        """
+        with self._going_on.after("Tracking"):
+            self._tracked = self._tracked or QuickScores(real)
+            return self._tracked.of(fake)
+        return {}
 
     def _save(self, step: int, score: float | None, losses: Mapping[str, float]) -> Checkpoint:
         state = self.learner.state()
         try:
-            kept = self.run.checkpoints.save(state, step, self._elapsed(), score, losses)
+            kept = self.run.checkpoints.save(
+                state, step, self._elapsed(), score, losses, self.plan.keep_checkpoints == "all"
+            )
         except Diverged as error:
             raise self._diverged(str(error)) from None
         self.kept = time.monotonic()

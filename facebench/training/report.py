@@ -11,15 +11,21 @@ import click
 
 from facebench.files import write_text
 from facebench.training.animation import save_animation
-from facebench.training.charts import Curve, Number, save_chart
+from facebench.training.charts import save_chart
+from facebench.training.curves import Logged, curves_of
 from facebench.training.learner import Learner
 from facebench.training.options import Plan
 from facebench.training.run import Run
 
 _TITLES = {"dcgan": "DCGAN", "vae": "VAE", "pca": "Eigenfaces"}
-_UNCHARTED = {"step", "seconds"}
 _HELD_BACK = "Scores are of {:,} more training images, which it did not learn."
 _LEARNT = "Scores are of the images that it learnt: there were too few to hold any back."
+_SCORE = "score"
+_SCORED = (
+    "Of every checkpoint. `score`, the sliced Wasserstein distance, is what the best is chosen by. "
+    "The others are distances of a random network's features, with 95 % intervals, of as many "
+    "images a side as stands behind the @: no FID, and comparable within this run only."
+)
 _PICTURES = {".png", ".gif", ".svg"}
 
 
@@ -33,9 +39,11 @@ def finish(run: Run, learner: Learner, chosen: str) -> None:
     places = {"Samples": run.samples / "final.png"}
     for animation in save_animation(run.grids(), run.samples / "training"):
         places[animation.suffix[1:].upper()] = animation
-    curves = _curves(run)
-    charted = {name: curve for name, curve in curves.items() if len(curve) > 1} or curves
-    places["Losses"] = save_chart(charted, run.folder / "losses.svg")
+    curves = curves_of(run.history())
+    scores = {name: each for name, each in curves.items() if name == _SCORE or "@" in name}
+    losses = {name: each for name, each in curves.items() if name not in scores}
+    places["Losses"] = _save_curves(losses, run.folder / "losses.svg")
+    places["Scores"] = _save_curves(scores, run.folder / "scores.svg")
     places |= {"Log": run.metrics_path, "Events": run.folder}
     places |= {"README": _write_readme(run, chosen, curves), "Model": run.model_path}
     learner.save(run.model_path)  # last, for a run that has its model is finished
@@ -56,17 +64,14 @@ def choose(run: Run, learner: Learner, plan: Plan) -> str:
     return f"The model is that of step {last}, the last one; step {best.step} has the best score."
 
 
-def _curves(run: Run) -> dict[str, list[tuple[Number, Number]]]:
-    """Return (step, value) pairs of everything that was logged, by name."""
-    found: dict[str, list[tuple[Number, Number]]] = {}
-    for line in run.history():
-        for name, value in line.items():
-            if name not in _UNCHARTED:
-                found.setdefault(name, []).append((line["step"], value))
-    return found
+def _save_curves(curves: Mapping[str, Logged], target: Path) -> Path:
+    """Draw all that have more than one point, or those that there are."""
+    drawn = {name: each for name, each in curves.items() if len(each.curve) > 1} or curves
+    bands = {name: each.band for name, each in drawn.items()}
+    return save_chart({name: each.curve for name, each in drawn.items()}, target, bands=bands)
 
 
-def _write_readme(run: Run, chosen: str, curves: Mapping[str, Curve]) -> Path:
+def _write_readme(run: Run, chosen: str, curves: Mapping[str, Logged]) -> Path:
     """Write what the run is: its command, time, options, pictures and last numbers."""
     seconds = max((line.get("seconds", 0.0) for line in run.history()), default=0.0)
     adapter = str(run.config["adapter"])
@@ -77,13 +82,14 @@ def _write_readme(run: Run, chosen: str, curves: Mapping[str, Curve]) -> Path:
         f"{len(run.images):,} images of {run.dataset.size}×{run.dataset.size}, trained in "
         f"{_duration(seconds)} on {os.cpu_count()} cores ({platform.machine()}). {chosen} "
         + (_HELD_BACK.format(count) if (count := run.config["held_back"]) else _LEARNT),
-        _table({name: f"{curve[-1][1]:.6g}" for name, curve in curves.items()}, "last value"),
+        _table({name: _last(each) for name, each in curves.items()}, "last value"),
         *(
             f"## {path.stem.capitalize()}\n\n![{path.stem}](samples/{path.name})"
             for path in pictures
             if not path.stem.startswith("step-")
         ),
         "## Losses\n\n![losses](losses.svg)",
+        f"## Scores\n\n{_SCORED}\n\n![scores](scores.svg)",
         "## Options\n\n" + _table({name: str(value) for name, value in run.config.items()}, ""),
     ]
     target = run.folder / "README.md"
@@ -94,6 +100,12 @@ def _write_readme(run: Run, chosen: str, curves: Mapping[str, Curve]) -> Path:
 def _table(rows: Mapping[str, str], heading: str) -> str:
     lines = [f"| `{name}` | {value} |" for name, value in rows.items()]
     return "\n".join([f"| | {heading} |", "|---|---|", *lines])
+
+
+def _last(logged: Logged) -> str:
+    """Return the last value, and its interval where it has one."""
+    ends = "".join(f" ({low:.4g} – {high:.4g})" for _, low, high in logged.band[-1:])
+    return f"{logged.curve[-1][1]:.6g}{ends}"
 
 
 def _duration(seconds: int | float) -> str:

@@ -19,16 +19,18 @@ _RGB = 3
 
 
 class Events:
-    """An event file that is appended to, in `folder`.
+    """An event file that is appended to, in `folder`: the one called `name`, or a new one.
 
     A run that goes on after `step` begins a new file; TensorBoard drops what earlier files say of
     later steps.
     """
 
-    def __init__(self, folder: Path, step: int = 0):
-        name = f"events.out.tfevents.{time.time():.6f}.{os.getpid()}"
-        self._records = RecordWriter((folder / name).open("ab"))
-        self._write(file_version="brain.Event:2")
+    def __init__(self, folder: Path, step: int = 0, name: str = ""):
+        file = folder / (name or f"events.out.tfevents.{time.time():.6f}.{os.getpid()}")
+        is_new = not file.exists()
+        self._records = RecordWriter(file.open("ab"))
+        if is_new:
+            self._write(file_version="brain.Event:2")
         if step:
             self._write(step=step + 1, session_log=SessionLog(status=SessionLog.START))
 
