@@ -130,8 +130,9 @@ def test_anything_that_opens_may_stand_on_either_side(
 def test_an_adm_batch_is_scored_against_a_labelled_sample_file(tmp_path: Path) -> None:
     images = np.stack([picture(24, 24) for _ in range(20)])
     spatial = {"mu_s": np.zeros(7), "sigma_s": np.eye(7)}
-    labels, statistics = np.arange(20) % 2, {"mu": np.zeros(2048), "sigma": np.eye(2048)}
-    np.savez(tmp_path / "batch.npz", images, labels, **statistics, **spatial)
+    labels = np.arange(20) % 2
+    beside: dict[str, Any] = {"mu": np.zeros(2048), "sigma": np.eye(2048)} | spatial
+    np.savez(tmp_path / "batch.npz", images, labels, **beside)
     np.savez(tmp_path / "samples.npz", images[::-1], labels)
     found = quietly(tmp_path / "batch.npz", tmp_path / "samples.npz")["samples"]["fd_random"]
     assert found["value"] == pytest.approx(0, abs=1e-6)
@@ -244,6 +245,10 @@ def test_a_model_may_stand_on_either_side(folder: Save, pca_run: Path) -> None:
     fake = folder("fake", 12, (16, 16))
     there = quietly(pca_run, fake, num=12)["fake"]["fd_random"]
     back = quietly(fake, f"mine=pca:{pca_run}")["mine"]["fd_random"]
+    [checkpoint] = (pca_run / "checkpoints").iterdir()
+    again = quietly(fake, f"{pca_run}@{int(checkpoint.stem.removeprefix('step-'))}")
+    [last] = [each["fd_random"] for each in again.values()]
+    assert last["value"] == pytest.approx(back["value"], rel=1e-6)
     assert there["value"] == pytest.approx(back["value"], rel=1e-6)
     assert back["n"] == 12
 

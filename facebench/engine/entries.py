@@ -15,6 +15,7 @@ from facebench.engine.given_statistics import STATISTICS, StatisticsRow
 from facebench.engine.sanity import SanityRow
 from facebench.errors import BadInput
 from facebench.plugins.model_spec import Model, check_name, parse_models, parse_named
+from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
 from facebench.sampler import Sampler, checked
 from facebench.samplers.picture_set import PictureSet, of_array
 
@@ -86,7 +87,7 @@ def parse_one(name: str, value: Any) -> Given:
             return StatisticsRow(name, path)
         is_run = (path / "config.json").is_file()
         value = parse_named(name, f"{value}") if is_run else Model(name, PICTURES, path)
-    elif isinstance(value, str | PathLike) and ":" not in str(value):
+    elif is_text and ":" not in str(value) and not CHECKPOINTS.fullmatch(str(value)):
         raise BadInput(f"There is no file or folder {value}: check the path.")
     return _in_its_place(_row(name, value))
 

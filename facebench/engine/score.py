@@ -8,9 +8,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from facebench.engine.entries import Given, parse_one, require_names
+from facebench.engine.entries import Given, parse_entries, parse_one, require_names
 from facebench.engine.evaluate import Evaluation, evaluate
 from facebench.plugins.model_spec import check_name
+from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
 from facebench.results.result import Result
 
 METRICS = ("fid", "kid", "precision", "recall", "density", "coverage")
@@ -85,8 +86,13 @@ def _rows(fake: Any) -> Iterator[Given]:
             texts = [str(each) for each in fake if isinstance(each, str | PathLike)]
             names = iter(_names(texts))
             for each in fake:
-                is_text = isinstance(each, str | PathLike)
-                yield parse_one(*next(names)) if is_text else parse_one("", each)
+                if not isinstance(each, str | PathLike):
+                    yield parse_one("", each)
+                elif CHECKPOINTS.fullmatch(str(each)) and not Path(each).exists():
+                    next(names)
+                    yield from parse_entries(str(each))  # which may be several
+                else:
+                    yield parse_one(*next(names))
         case str() | PathLike():
             yield from _rows([fake])
         case _:
