@@ -11,8 +11,8 @@ from facebench.engine.entries import Given, parse_one, require_names
 from facebench.engine.evaluate import Evaluation, evaluate
 from facebench.results.result import Result
 
-METRICS = ("fid", "kid", "precision", "recall", "density", "coverage")
-"""What is computed unasked: what one network and some seconds give."""
+METRICS = ("fid", "fid_class", "kid", "precision", "recall", "density", "coverage")
+"""What is computed unasked: what one network and some seconds give, of what the sets have."""
 
 Scores = dict[str, dict[str, dict[str, float | int | None]]]
 """By model, then by metric: value, low, high, floor and n."""
