@@ -324,7 +324,9 @@ def test_what_was_asked_is_part_of_what_is_kept(
     assert sum("classes" not in key for key in of_painter) == 3 + 1  # chunks, and those shown
     assert len({key.get("classes") for key in of_painter}) == 1 + 2 * 3
     told = CliRunner().invoke(cli, ["store", "list"], catch_exceptions=False).output
-    assert len([line for line in told.splitlines() if "paint" in line and "random" in line]) == 2, told
+    assert len([line for line in told.splitlines() if "paint" in line and "random" in line]) == 2, (
+        told
+    )
 
 
 @pytest.mark.processes
