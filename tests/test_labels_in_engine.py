@@ -46,10 +46,20 @@ class Painter:
         self.asked: dict[int, set[str | None]] = {}
 
     def sample(self, seeds: Sequence[int], labels: Sequence[str] | None = None) -> np.ndarray:
-        for seed, name in zip(seeds, labels or [None] * len(seeds), strict=True):
-            self.asked.setdefault(int(seed), set()).add(name)
         names = labels or [CLASSES[seed % 3] for seed in seeds]
+        for seed, name in zip(seeds, names, strict=True):
+            self.asked.setdefault(int(seed), set()).add(name if labels else None)
         return np.stack([painted(*each) for each in zip(seeds, names, strict=True)])
+
+
+class Numbered(Painter):
+    """The same, its classes by number."""
+
+    classes = "0", "1", "2"
+
+    def sample(self, seeds: Sequence[int], labels: Sequence[str] | None = None) -> np.ndarray:
+        assert labels, "it is asked"
+        return super().sample(seeds, [CLASSES[int(name)] for name in labels])
 
 
 def save_pictures(folder: Path, labels: Sequence[str], told: bool = True) -> Path:
@@ -153,11 +163,11 @@ def test_images_without_classes_have_all_else(real: Path, tmp_path: Path) -> Non
 
 
 def test_classes_called_otherwise_are_named_and_left_out(real: Path, tmp_path: Path) -> None:
-    numbers = {"images": np.stack([painted(i, LABELS[i]) for i in range(NUM)])}
-    np.savez(tmp_path / "n.npz", arr_0=numbers["images"], arr_1=np.arange(NUM) % 5)
+    images = np.stack([painted(i, LABELS[i]) for i in range(NUM)])
+    np.savez(tmp_path / "n.npz", images, np.arange(NUM) % 5)
     result = only(real, tmp_path / "n.npz")
     told = "its classes are 0, 1, 2 and 2 more, the real ones' blue, green, red"
-    assert f"no fid_class: no class has 2 images on either side; {told}" in result.notes
+    assert f"no fid_class: no class has 2 images on both sides; {told}" in result.notes
     assert not result.failed
 
 
@@ -189,18 +199,14 @@ def test_every_form_of_labels_on_both_sides(
     form: Callable[..., Path], other: Callable[..., Path], tmp_path: Path
 ) -> None:
     numbers, fewer = [i % 3 for i in range(NUM)], [0, 1] * 15
-    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
-    real = form(tmp_path / "a" / "real", numbers)
-    result = only(real, other(tmp_path / "b" / "fake", fewer), num=None)
+    for name in ("of the real", "of the fake"):
+        (tmp_path / name).mkdir()
+    real = form(tmp_path / "of the real" / "real", numbers)
+    result = only(real, other(tmp_path / "of the fake" / "fake", fewer), num=None)
     value = result.metrics["fd_class_random"]
     assert [*value.classes] == ["0", "1"]
     assert any("2 of 3, without 2, only real images have" in note for note in result.notes)
-    painter = Painter()
-    painter.classes = ("0", "1", "2")
-    painter.sample = lambda seeds, labels: np.stack(  # type: ignore[method-assign]
-        [painted(seed, CLASSES[int(name)]) for seed, name in zip(seeds, labels, strict=True)]
-    )
-    assert [*only(real, painter).metrics["fd_class_random"].classes] == ["0", "1", "2"]
+    assert [*only(real, Numbered()).metrics["fd_class_random"].classes] == ["0", "1", "2"]
 
 
 def test_the_value_is_that_of_features_and_labels_by_hand(tmp_path: Path) -> None:
@@ -212,8 +218,8 @@ def test_the_value_is_that_of_features_and_labels_by_hand(tmp_path: Path) -> Non
         images[side] = np.stack([painted(shift + i, CLASSES[i % 3]) for i in range(NUM)])
         np.savez(tmp_path / f"{side}.npz", images[side], labels[side])
     network = RandomFeatures("cpu")
-    features = [network.extract(images[side], 64)["features"] for side in ("real", "fake")]
-    expected = frechet_per_class(*features, labels["real"], labels["fake"])
+    x, y = (network.extract(images[side], 64)["features"] for side in ("real", "fake"))
+    expected = frechet_per_class(x, y, labels["real"], labels["fake"])
     found = only(tmp_path / "real.npz", tmp_path / "fake.npz").metrics["fd_class_random"]
     assert found.value == pytest.approx(expected.value, rel=1e-5)
     assert found.classes == pytest.approx(dict(expected.classes), rel=1e-5)

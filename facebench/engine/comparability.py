@@ -72,7 +72,7 @@ def without_classes(
     if _frequent(fake) & _frequent(real):
         return list(rows), ""
     sides = f"its classes are {listed({*fake})}, the real ones' {listed({*real})}"
-    return left, f"no {out}: no class has 2 images on either side; {sides}"
+    return left, f"no {out}: no class has 2 images on both sides; {sides}"
 
 
 def _frequent(labels: np.ndarray) -> set[str]:
