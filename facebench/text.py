@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _COLOURS = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 _OTHER_SPACES = re.compile(r"[^\S\n\t]")
@@ -60,6 +61,17 @@ def shortened(text: str, longest: int) -> str:
     """
     half = (longest - 3) // 2
     return text if len(text) <= longest else f"{text[:half]} … {text[-half:]}"
+
+
+def listed(names: Iterable[str], most: int = 3) -> str:
+    """Return names for a message, sorted, at most so many of them.
+
+    >>> listed({"b", "a"}), listed("abcde")
+    ('a, b', 'a, b, c and 2 more')
+    """
+    ordered = sorted(names)
+    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(map(shown, ordered[:most])) + more
 
 
 def to_ascii(text: str) -> str:

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from facebench.cache.store import FeatureStore
-from facebench.data.prepare import synthesize
+from facebench.data.prepare import prepare, synthesize
+from facebench.results.result import read_result
 
 pytestmark = pytest.mark.processes
 
@@ -79,6 +82,41 @@ def test_two_ranks_give_the_scores_of_one(data: Path, tmp_path: Path, own: str) 
     theirs = [len(FeatureStore(two / f"cache{r}" / "features").records()) for r in range(2)]
     if own == "yes":  # each drew its share: rank 1 two of five chunks, of three sets of images
         assert theirs[1] == 3 * 2 and theirs[0] >= 3 * 5
+
+
+PAINTER = """
+import numpy as np
+
+def paint(seeds, labels=None):
+    names = labels or ["dark"] * len(seeds)
+    return np.stack([
+        np.random.default_rng(seed).integers(0, 128, (3, 32, 32)) + 127 * (name == "light")
+        for seed, name in zip(seeds, names)
+    ]).astype(np.uint8)
+
+paint.classes = "light", "dark"
+"""
+
+
+def test_two_ranks_ask_for_the_classes_that_one_asks_for(tmp_path: Path) -> None:
+    (tmp_path / "painter.py").write_text(PAINTER)
+    for i in range(80):
+        folder, base = (tmp_path / "source" / ("light", "dark")[i % 2]), 127 * (1 - i % 2)
+        folder.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(1000 + i).integers(0, 128, (32, 32, 3)) + base
+        Image.fromarray(noise.astype(np.uint8)).save(folder / f"{i}.png")
+    data = prepare(
+        tmp_path / "source", tmp_path / "data", size=32, holdout=40, labels="folders"
+    ).folder
+    models = f"painter=python+takes=seeds:{tmp_path / 'painter.py'}:paint"
+    one, two = tmp_path / "one", tmp_path / "two"
+    alone, together = run(data, one, 1, models), run(data, two, 2, models)
+    assert (alone.returncode, together.returncode) == (0, 0), together.stderr
+    results = [read_result(folder / "results" / "painter.json") for folder in (one, two)]
+    values = [{key: each.value for key, each in result.metrics.items()} for result in results]
+    assert values[1] == pytest.approx(values[0], rel=1e-6) and "fd_class_random" in values[0]
+    assert "asked for the reference's classes" in results[1].notes
+    assert results[0].model_digest == results[1].model_digest
 
 
 def test_what_fails_on_one_rank_fails_the_row_on_all(data: Path, tmp_path: Path) -> None:

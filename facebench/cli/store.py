@@ -131,6 +131,7 @@ def _sets(records: Sequence[StoredFile]) -> list[_Set]:
         key = _key(file)
         images = len(range(*key.pop("seeds", (0,))))
         key.pop("shown", None)  # which is of these seeds, too
+        key["classes"] = "classes" in key  # likewise
         found = sets.setdefault(str(key), _Set(key["source"], key["network"]))
         found.images += images
         found.size += file.size

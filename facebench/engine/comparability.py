@@ -3,7 +3,10 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from facebench.metrics.table import Metric
+from facebench.text import listed
 
 FEW = 500
 """Images a side: of fewer, what a distance says is mostly how few there are."""
@@ -54,6 +57,28 @@ def without_sizes(rows: Collection[Metric], fake: Side, real: Side) -> tuple[lis
     out = ", ".join(row.key for row in rows if row.needs == "lpips")
     note = f"no {out}, which is of images of one size, the same as the real ones'" if out else ""
     return left, note
+
+
+def without_classes(
+    rows: Collection[Metric], fake: np.ndarray | None, real: np.ndarray | None
+) -> tuple[list[Metric], str]:
+    """Return the metrics that images of these classes have, and what to say of those left out."""
+    out = ", ".join(row.key for row in rows if row.needs == "labels")
+    left = [row for row in rows if row.needs != "labels"]
+    if not out or real is None:
+        return left, ""
+    if fake is None:
+        return left, f"no {out}: its images have no classes"
+    if _frequent(fake) & _frequent(real):
+        return list(rows), ""
+    sides = f"its classes are {listed({*fake})}, the real ones' {listed({*real})}"
+    return left, f"no {out}: no class has 2 images on both sides; {sides}"
+
+
+def _frequent(labels: np.ndarray) -> set[str]:
+    """Return the classes that have 2 images."""
+    names, counts = np.unique(labels, return_counts=True)
+    return {*names[counts > 1].tolist()}
 
 
 def _on_counts(fake: Side, real: Side) -> Iterator[str]:

@@ -30,6 +30,8 @@ class Identity:
     """Whether the images depend on nothing else."""
     note: str = ""
     """What must be said of its images beside their scores."""
+    classes: list[str] | None = None
+    """Those that it can be asked for, none where it takes no labels; None where nobody looked."""
 
     def holds(self) -> bool:
         """Return whether all files are as they were."""

@@ -77,9 +77,9 @@ def row_job(entry: Entry, context: Context) -> Job:
     match entry:
         case ObjectRow():
             opened = partial(entry.open, context.device)
-            return Job(ObjectSource(opened), seeds, entry.name)
+            return Job(ObjectSource(opened, context.real.classes), seeds, entry.name)
         case Model():
-            source = ModelSource(entry, context.limits, context.device)
+            source = ModelSource(entry, context.limits, context.device, context.real.classes)
             return Job(source, seeds, entry.name)
 
 

@@ -66,6 +66,11 @@ def _missing(extractors: Sequence[str], real: RealImages) -> dict[str, str]:
             f"images of one size, and {real.name} has several: leave it out, or bring them to one "
             "(facebench data prepare)"
         )
+    if real.classes is None:
+        missing["labels"] = (
+            f"a class for each image, and {real.name} has none: leave it out, or give pictures "
+            "with labels (facebench data prepare --labels folders takes folders for classes)"
+        )
     return missing
 
 

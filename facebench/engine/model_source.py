@@ -16,6 +16,7 @@ from pathlib import Path
 
 from facebench.cache.paths import cache_folder
 from facebench.cache.store import MODELS
+from facebench.engine.asked_classes import ClassBySeed
 from facebench.engine.identity import Identities, Identity, identify
 from facebench.engine.sources import Key, SamplerSource, Seeds
 from facebench.plugins import registry
@@ -32,8 +33,14 @@ _DECIDE = "KERAS_BACKEND", "NVIDIA_TF32_OVERRIDE"
 class ModelSource(SamplerSource):
     """The images of a model, sampled in a process of its own while it is needed."""
 
-    def __init__(self, model: Model, limits: Limits = DEFAULT, device: str = "cpu"):
-        super().__init__()
+    def __init__(
+        self,
+        model: Model,
+        limits: Limits = DEFAULT,
+        device: str = "cpu",
+        wanted: ClassBySeed | None = None,
+    ):
+        super().__init__(wanted)
         self.model, self._limits, self._device = model, limits, device
         self._sandbox: Sandbox | None = None
         self._known: Identity | None = None
@@ -50,8 +57,14 @@ class ModelSource(SamplerSource):
         shown = list[Key]() if self._known and self._known.complete else self._shown(parts)
         assert self._known is not None, "it was opened"
         named = {"source": f"{registry.origin(self.model.adapter)} {self._known.name}"}
-        self._keys = [named | each for each in shown or [{}] * len(parts)]
-        return self._keys
+        keys = [named | each for each in shown or [{}] * len(parts)]
+        if self.asked:
+            digests = map(self.asked.digest, parts)
+            keys = [key | {"classes": each} for key, each in zip(keys, digests, strict=True)]
+        if self._known.classes is None:  # it was opened to be asked for them
+            self.remember_files()
+        self._keys = keys
+        return keys
 
     @property
     def digest(self) -> str:
@@ -59,6 +72,8 @@ class ModelSource(SamplerSource):
         files = sorted(self._known.files.items()) if self._known else []
         shown = dict.fromkeys(key.get("shown") for key in self._keys)
         known = [self._backend, self.model.digest(), files, list(shown)]
+        if self.asked:
+            known.append([key.get("classes") for key in self._keys])
         return sha256(json.dumps(known).encode()).hexdigest()
 
     @property
@@ -68,16 +83,22 @@ class ModelSource(SamplerSource):
 
     def sample(self, batches: Sequence[Seeds]) -> Iterator[Images]:
         """Yield the images of each batch, from the process."""
-        if self._sandbox is None:
-            self._opened = time.time()
-            self._sandbox = Sandbox(self.model, self._limits, self._device)
+        labels = self.labels_to_ask(batches)
         is_whole = False
         try:
-            yield from self._sandbox.sample(batches)
+            yield from self._process().sample(batches, labels)
             is_whole = True
         finally:
             if not is_whole:  # what is on its way must not be taken for the next answer
                 self.close()
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Those that the model can be asked for, as they were where it is the same."""
+        known = self._known
+        if known and known.complete and known.classes is not None:
+            return known.classes
+        return self._process().classes or ()
 
     def remember_files(self) -> None:
         """Keep the names of the files that turned out to be read, where keys were asked for."""
@@ -93,7 +114,8 @@ class ModelSource(SamplerSource):
             self._named, files | self._before, sandbox.knows_all_files, opened
         )
         new = files - known.files.keys()
-        self._known = replace(known.grown(new, opened), note=self.note)
+        classes = [*(sandbox.classes or ())]
+        self._known = replace(known.grown(new, opened), note=self.note, classes=classes)
         self._identities.keep(self._named, self._known)
 
     def close(self) -> None:
@@ -101,6 +123,12 @@ class ModelSource(SamplerSource):
         if self._sandbox:
             self._sandbox.close()
             self._sandbox = None
+
+    def _process(self) -> Sandbox:
+        if self._sandbox is None:
+            self._opened = time.time()
+            self._sandbox = Sandbox(self.model, self._limits, self._device)
+        return self._sandbox
 
     def _shown(self, parts: Sequence[range]) -> list[Key]:
         """Return a digest of the last and first image of each part, or nothing where all is known.

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from facebench.data.dataset import Dataset, Split, open_dataset
+from facebench.engine.asked_classes import ClassBySeed
 from facebench.engine.entries import ObjectRow, PicturesRow, parse_one
 from facebench.engine.given_statistics import STATISTICS, StatisticsRow, StatisticsSource
 from facebench.engine.model_source import ModelSource
@@ -46,6 +48,15 @@ class RealImages:
         source = self.source()
         assert not isinstance(source, StatisticsSource), "has_images was asked first"
         return source
+
+    @cached_property
+    def classes(self) -> ClassBySeed | None:
+        """The class that each seed of a conditional sampler asks for; None where these have none.
+
+        A model in the reference's place is asked for none.
+        """
+        labels = self.images().labels_of(self.seeds) if self.has_images else None
+        return None if labels is None else ClassBySeed(labels)
 
     def __len__(self) -> int:
         return len(self.seeds)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from facebench.engine.comparability import remarks, without_sizes
+from facebench.engine.comparability import remarks, without_classes, without_sizes
 from facebench.engine.context import Context
 from facebench.engine.entries import Entry
 from facebench.engine.environment import describe_environment
@@ -14,6 +14,7 @@ from facebench.engine.phase_costs import Meter
 from facebench.engine.reference import Reference
 from facebench.engine.results_folder import keep
 from facebench.engine.scores import compute_metrics, recorded
+from facebench.engine.sources import Described, SamplerSource
 from facebench.engine.visuals import Sampled
 from facebench.errors import BadInput, RowFailed
 from facebench.metrics import double_precision
@@ -36,7 +37,11 @@ def evaluate_row(
     if fake is None or real is None:
         return None
     side = side_of(job, fake)
-    rows, left_out = without_sizes(rows, side, real.side)
+    rows, of_sizes = without_sizes(rows, side, real.side)
+    rows, of_classes = without_classes(rows, fake.features.labels, real.extracted.features.labels)
+    left_out = list(filter(None, (of_sizes, of_classes)))
+    if not rows:
+        raise RowFailed("none of the metrics can be computed: " + "; ".join(left_out))
     said = remarks(side, real.side, counts=context.everything)
     floor, on_floor = real.floor(len(job.seeds))
     with meter.phase("metrics"):
@@ -54,7 +59,13 @@ def evaluate_row(
         metrics={key: recorded(key, e, floor.get(key)) for key, e in scores.values.items()},
         failed=scores.failed,
         notes=_notes(
-            context, job.source.note, *said, left_out, *on_values, *context.notes, *on_floor
+            context,
+            *_on_source(job.source),
+            *said,
+            *left_out,
+            *on_values,
+            *context.notes,
+            *on_floor,
         ),
         seconds=meter.seconds,
         memory=meter.memory,
@@ -82,6 +93,11 @@ def _rows(entry: Entry, context: Context) -> list[Metric]:
             "or --metrics fid."
         )
     return rows
+
+
+def _on_source(source: Described | StatisticsSource) -> tuple[str, str]:
+    """Return what must be said of the images themselves, and of their classes."""
+    return source.note, source.note_on_classes if isinstance(source, SamplerSource) else ""
 
 
 def _notes(context: Context, *said: str) -> tuple[str, ...]:

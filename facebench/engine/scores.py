@@ -42,7 +42,7 @@ def compute_metrics(
         sets = real[network.name], fake[network.name]
         comparison = Comparison(*sets, training if is_first else None, context.mode)
         for row in rows:
-            if not (is_first or (row.distance and row.needs == "features")):
+            if not (is_first or (row.distance and row.needs in ("features", "labels"))):
                 continue
             key = row.named(network.name)
             try:

@@ -13,10 +13,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from facebench.data.dataset import Dataset
+from facebench.engine.asked_classes import ASKED, ClassBySeed
 from facebench.engine.batch_independence import Witnesses, apart
 from facebench.engine.thumbnails import LARGEST, shown_side
 from facebench.errors import RowFailed, as_failure
-from facebench.sampler import Images, Sampler, checked
+from facebench.sampler import Images, Sampler, checked, drawn, known_classes
 from facebench.samplers.image_files import check_seeds
 from facebench.samplers.picture_set import PictureSet
 from facebench.sandbox.limits import own_cores
@@ -139,12 +140,16 @@ def _in_runs(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 class SamplerSource(ABC):
-    """The images of a sampler; a few are sampled twice, to see that none depends on its batch."""
+    """The images of a sampler; a few are sampled twice, to see that none depends on its batch.
+
+    A sampler that knows all classes of the reference is asked for them, the same ones by each seed
+    however often it is asked.
+    """
 
     preview_side = 0
 
-    def __init__(self) -> None:
-        self._witnesses = Witnesses()
+    def __init__(self, wanted: ClassBySeed | None = None):
+        self._witnesses, self._wanted = Witnesses(), wanted
 
     @property
     @abstractmethod
@@ -181,9 +186,31 @@ class SamplerSource(ABC):
         """What must be said of the images beside their scores, if anything."""
         return self._witnesses.note
 
+    @cached_property
+    def asked(self) -> ClassBySeed | None:
+        """The classes that the sampler is asked for; None where it chooses, or knows none."""
+        wanted = self._wanted
+        return wanted if wanted and self.classes and not wanted.unknown(self.classes) else None
+
+    @property
+    def note_on_classes(self) -> str:
+        """What must be said of the images' classes beside their scores, if anything."""
+        if self.asked:
+            return ASKED
+        return self._wanted.unknown(self.classes) if self._wanted and self.classes else ""
+
     def labels_of(self, seeds: Sequence[int]) -> np.ndarray | None:
         """Return the class of each image; None where the sampler was asked for none."""
-        return None
+        return np.array(self.asked.of(seeds)) if self.asked else None
+
+    def labels_to_ask(self, batches: Sequence[Seeds]) -> list[list[str]] | None:
+        """Return the class that each seed is asked for, if the sampler is asked."""
+        return [self.asked.of(seeds) for seeds in batches] if self.asked else None
+
+    @property
+    @abstractmethod
+    def classes(self) -> Sequence[str]:
+        """Those that the sampler can be asked for; none where it takes no labels."""
 
     @abstractmethod
     def sample(self, batches: Sequence[Seeds]) -> Iterator[Images]:
@@ -208,8 +235,8 @@ class ObjectSource(SamplerSource):
     Its features are not kept: the object may be another one the next time it is seen.
     """
 
-    def __init__(self, open_sampler: Callable[[], Sampler]):
-        super().__init__()
+    def __init__(self, open_sampler: Callable[[], Sampler], wanted: ClassBySeed | None = None):
+        super().__init__(wanted)
         self._open = open_sampler
         self._sampled = sha256()
 
@@ -224,15 +251,25 @@ class ObjectSource(SamplerSource):
 
     def sample(self, batches: Sequence[Seeds]) -> Iterator[Images]:
         """Yield the images of each batch, from this process; any exception is the sampler's."""
-        for seeds in batches:
+        labels = self.labels_to_ask(batches)
+        for place, seeds in enumerate(batches):
             try:
-                images = checked(self._sampler.sample(list(seeds)), len(seeds)).copy()
+                names = None if labels is None else labels[place]
+                images = checked(drawn(self._sampler, list(seeds), names), len(seeds)).copy()
             except SystemExit as error:
                 raise RowFailed(f"it called sys.exit({error.code})") from error
             except Exception as error:
                 raise as_failure(error) from error
             self._sampled.update(images.tobytes())
             yield images
+
+    @cached_property
+    def classes(self) -> Sequence[str]:
+        """Those that the sampler can be asked for; none where it takes no labels."""
+        try:
+            return known_classes(self._sampler) or ()
+        except Exception as error:
+            raise as_failure(error) from error
 
     @cached_property
     def _sampler(self) -> Sampler:

@@ -132,7 +132,6 @@ ROWS = (
         needs="labels",
         distance="fd_class",
         elsewhere="Per-class Fréchet distance",
-        default=False,
         interval_note=_NULL_NOTE,
     ),
     Metric(
