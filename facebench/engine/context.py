@@ -136,6 +136,7 @@ def make_context(
         )
         for name in names
     ]
+    _check_names([network.name for network in networks])
     return Context(
         real=real,
         seeds=range(seed, seed + num),
@@ -163,6 +164,16 @@ def extractor_names(extractor: str) -> list[str]:
     if not names or len({*names}) < len(names):
         raise BadInput(f"--extractor {extractor!r} names a network twice, or none: name each once.")
     return names
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse networks that go by one name: a layer that is the usual one, files of one name."""
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise BadInput(
+            f"--extractor names {twice[0]} twice, and each network goes by its name: leave one "
+            "out, or call your own file or function otherwise."
+        )
 
 
 def _pays(name: str, num: int, precision: Precision) -> bool:

@@ -13,7 +13,7 @@ from facebench.engine.metric_choice import check_count
 from facebench.engine.phase_costs import Meter
 from facebench.engine.reference import Reference
 from facebench.engine.results_folder import keep
-from facebench.engine.scores import compute_metrics, recorded
+from facebench.engine.scores import Scores, compute_metrics, recorded
 from facebench.engine.visuals import Sampled
 from facebench.errors import BadInput, RowFailed
 from facebench.metrics import double_precision
@@ -41,6 +41,8 @@ def evaluate_row(
     floor, on_floor = real.floor(len(job.seeds))
     with meter.phase("metrics"):
         scores = compute_metrics(context, real.extracted.sets, fake.sets, rows, real.training)
+        over_floors = real.over_floors(rows, fake.sets, scores.values)
+        scores = Scores(scores.values | over_floors.values, scores.failed | over_floors.failed)
     on_values = (f"{key}: {each.note}" for key, each in scores.values.items() if each.note)
     if scores.failed and not scores.values:
         raise RowFailed("no metric could be computed: " + "; ".join(scores.failed.values()))

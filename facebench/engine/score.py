@@ -11,7 +11,7 @@ from facebench.engine.entries import Given, parse_one, require_names
 from facebench.engine.evaluate import Evaluation, evaluate
 from facebench.results.result import Result
 
-METRICS = ("fid", "kid", "precision", "recall", "density", "coverage")
+METRICS = ("fid", "fdr", "kid", "precision", "recall", "density", "coverage")
 """What is computed unasked: what one network and some seconds give."""
 
 Scores = dict[str, dict[str, dict[str, float | int | None]]]
