@@ -14,6 +14,8 @@ import numpy as np
 from facebench.errors import BadInput
 from facebench.metrics.uncertainty import Estimate
 
+_ROUNDING = 1e-9  # of a distance: a floor that is no larger is 0
+
 
 @dataclass(frozen=True, eq=False)
 class OverFloor:
@@ -37,7 +39,7 @@ def mean_over_floors(parts: Sequence[OverFloor]) -> Estimate:
             "FDr is a mean over the distances of two networks or more, each with its noise floor: "
             "name several in --extractor."
         )
-    if not all(part.floor > 0 for part in parts):
+    if not all(part.floor > _ROUNDING * part.distance.value >= 0 for part in parts):
         raise BadInput(
             "FDr divides by the distance between real images, which is 0 in one of the networks: "
             "leave that network out, or give real images that are not copies of each other."
