@@ -58,7 +58,8 @@ class Context:
     def notes(self) -> tuple[str, ...]:
         """What networks and metrics want said beside the numbers."""
         networks = (note for extractor in self.extractors for note in extractor.notes)
-        return *networks, *(row.note for row in self.metrics if row.note)
+        metrics = (row.note for row in self.metrics if row.note)
+        return tuple(dict.fromkeys([*networks, *metrics]))  # two layers of a network say the same
 
     def protocol(self, num: int) -> Protocol:
         """Return what makes scores of `num` images comparable with others."""
