@@ -229,13 +229,28 @@ def test_other_networks_are_another_protocol_and_the_first_orders_the_board() ->
 def test_order_of_networks_matters_to_what_is_of_the_first_only() -> None:
     real, fake = noise(40, 0), {"fake": noise(40, 1, brighter=10)}
     options = {"metrics": "fdr,precision,kid"}
-    one, other = (
-        results(real, fake, extractor=names, **options)[0].metrics
+    [first], [second] = (
+        results(real, fake, extractor=names, **options)
         for names in (NAMES, "test_fdr:means,random")
     )
+    one, other = first.metrics, second.metrics
+    assert "of random alone, the first network: precision" in first.notes
+    assert "of test_fdr:means alone, the first network: precision" in second.notes
     assert one["fdr"].value == pytest.approx(other["fdr"].value)
     assert {*one} == {*other} == {*KEYS, "kd_random", "kd_test_fdr:means", "precision", "fdr"}
     assert one["precision"].value != other["precision"].value
+
+
+@pytest.mark.parametrize(
+    ("mode", "names", "says"),
+    [
+        ("pytorch-fid", "inception,random", "mode pytorch-fid has no extractor 'random'"),
+        ("clean-fid", "inception,inception@768", "mode clean-fid has no extractor 'inception@768'"),
+    ],
+)
+def test_a_mode_has_each_network_or_none(mode: str, names: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        results(noise(8, 0), noise(8, 1), extractor=names, mode=mode, metrics="fid")
 
 
 def test_a_network_is_added_without_asking_the_others_again(

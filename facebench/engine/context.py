@@ -1,6 +1,6 @@
 """What is the same for every row of one evaluation: reference, networks, metrics, protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from facebench import features
@@ -22,6 +22,9 @@ from facebench.weights import WeightSource
 
 COMPILE_FROM: Mapping[Precision, int] = {"fp32": 50_000, "tf32": 50_000, "bf16": 10_000}
 """Images a model from which compiling the network pays: float32 gains by 2 % only."""
+
+_OF_NONE = ("lpips", "floors")
+"""What metrics need that take no network's features, or those of all."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,17 @@ class Context:
         """What networks and metrics want said beside the numbers."""
         networks = (note for extractor in self.extractors for note in extractor.notes)
         metrics = (row.note for row in self.metrics if row.note)
-        return tuple(dict.fromkeys([*networks, *metrics]))  # two layers of a network say the same
+        said = [*networks, *self._of_the_first(), *metrics]
+        return tuple(dict.fromkeys(said))  # two layers of a network say the same
+
+    def _of_the_first(self) -> Iterator[str]:
+        keys = [
+            row.key
+            for row in self.metrics
+            if not row.is_of_every_network and row.needs not in _OF_NONE
+        ]
+        if len(self.networks) > 1 and keys:
+            yield f"of {self.network.name} alone, the first network: {', '.join(keys)}"
 
     def protocol(self, num: int) -> Protocol:
         """Return what makes scores of `num` images comparable with others."""

@@ -50,7 +50,7 @@ def compute_metrics(
         sets = real[network.name], fake[network.name]
         comparison = Comparison(*sets, training if is_first else None, context.mode)
         for row in rows:
-            if row.needs == "floors" or not (is_first or _is_of_every_network(row)):
+            if row.needs == "floors" or not (is_first or row.is_of_every_network):
                 continue
             key = row.named(network.name)
             scores.compute(key, context.device, partial(row.compute, comparison))
@@ -80,10 +80,6 @@ def compute_over_floors(
         comparison = Comparison(*sets, mode=context.mode, over_floors=parts)
         scores.compute(row.key, context.device, partial(row.compute, comparison))
     return scores
-
-
-def _is_of_every_network(row: Metric) -> bool:
-    return bool(row.distance) and row.needs == "features"
 
 
 def recorded(key: str, estimate: Estimate, floor: float | None) -> Value:

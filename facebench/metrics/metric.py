@@ -91,6 +91,11 @@ class Metric:
         """What its keys begin with, whatever the extractor."""
         return {self.key, self.distance} - {""}
 
+    @property
+    def is_of_every_network(self) -> bool:
+        """Whether it is computed in the features of each network, not in the first's alone."""
+        return bool(self.distance) and self.needs == "features"
+
     def named(self, extractor: str) -> str:
         """Return the key under which this metric is reported with `extractor`.
 
