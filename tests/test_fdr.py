@@ -80,28 +80,41 @@ def estimate(value: float, *groups: float) -> Estimate:
     return Estimate(value, np.array(groups, np.float64))
 
 
-def test_it_is_the_mean_of_the_distances_over_their_floors_and_so_are_its_groups() -> None:
-    parts = [OverFloor(estimate(6.0, 4, 8), 2.0), OverFloor(estimate(100.0, 150, 50), 50.0)]
-    found = mean_over_floors(parts)
+def test_it_is_the_mean_of_the_distances_over_their_floors() -> None:
+    one = OverFloor(estimate(6.0, 4, 8), estimate(2.0, 2, 2))
+    other = OverFloor(estimate(100.0, 100, 100), estimate(50.0, 40, 60))
+    found = mean_over_floors([one, other])
     assert found.value == 2.5
     assert found.groups is not None
-    assert found.groups.tolist() == [2.5, 2.5]
+    assert one.groups is not None and one.groups.tolist() == [2, 4]
+    assert other.groups is not None
+    assert other.groups.tolist() == pytest.approx([2 + 2 * 0.2, 2 - 2 * 0.2])  # a larger floor
+    assert found.groups.tolist() == pytest.approx([(2 + 2.4) / 2, (4 + 1.6) / 2])
+
+
+def test_of_the_floor_itself_it_is_1_without_a_doubt() -> None:
+    floors = [estimate(2.0, 1, 3), estimate(50.0, 70, 30)]
+    found = mean_over_floors([OverFloor(each, each) for each in floors])
+    assert found.value == 1
+    assert found.groups is not None and found.groups.tolist() == [1, 1]
 
 
 def test_it_has_an_interval_only_where_all_distances_have_the_same_groups() -> None:
-    known, unknown = OverFloor(estimate(6.0, 4, 8), 2.0), OverFloor(Estimate(100.0), 50.0)
-    longer = OverFloor(estimate(6.0, 4, 6, 8), 2.0)
-    for other in (unknown, longer):
+    floor = estimate(2.0, 1, 3)
+    known, unknown = OverFloor(estimate(6.0, 4, 8), floor), OverFloor(Estimate(100.0), floor)
+    longer = OverFloor(estimate(6.0, 4, 6, 8), estimate(2.0, 1, 2, 3))
+    of_two = OverFloor(estimate(6.0, 4, 8), longer.floor)
+    for other in (unknown, longer, of_two):
         assert mean_over_floors([known, other]).groups is None
 
 
 def test_it_is_refused_of_one_network_and_over_nothing() -> None:
-    part = OverFloor(estimate(6.0, 4, 8), 2.0)
+    part = OverFloor(estimate(6.0, 4, 8), estimate(2.0, 1, 3))
     with pytest.raises(BadInput, match="two networks or more"):
         mean_over_floors([part])
     for nothing in (0.0, 1e-12):  # of rounding
         with pytest.raises(BadInput, match="which is 0 in one of the networks"):
-            mean_over_floors([part, replace(part, floor=nothing)])
+            mean_over_floors([part, replace(part, floor=Estimate(nothing))])
 
 
 def test_without_other_real_images_distance_and_floor_are_of_half_as_many() -> None:

@@ -38,7 +38,8 @@ def feature_set(n: int, seed: int, scale: float = 1.0) -> FeatureSet:
 def compare(n: int = 64, m: int = 56, mode: str = "facebench") -> Comparison:
     real, fake = feature_set(n, 0), feature_set(m, 1, scale=1.2)
     distance = METRICS["fid"].compute(Comparison(real, fake))
-    over_floors = [OverFloor(distance, 0.5), OverFloor(distance, 0.25)]
+    floor = METRICS["fid"].compute(Comparison(real, feature_set(m, 3)))
+    over_floors = [OverFloor(distance, floor)] * 2
     return Comparison(real, fake, feature_set(80, 2), MODES[mode], over_floors)
 
 

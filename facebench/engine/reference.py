@@ -33,7 +33,7 @@ class Reference:
     """All training images, where a metric asks whether models copy them."""
 
     @cache  # noqa: B019 - one object an evaluation
-    def floor(self, num: int) -> tuple[Mapping[str, float], tuple[str, ...]]:
+    def floor(self, num: int) -> tuple[Mapping[str, Estimate], tuple[str, ...]]:
         """Return what real images score in the place of `num` generated ones, and notes on that."""
         if not self.context.real.has_images:
             return {}, (_ON_STATISTICS,)
@@ -46,10 +46,8 @@ class Reference:
         failed = (item for each in scores for item in each.failed.items())
         notes += [f"no noise floor of {key}: {why}" for key, why in failed]
         values = {key: each for one in scores for key, each in one.values.items()}
-        floors = {key: estimate.value for key, estimate in values.items()}
-        rows = context.metrics
-        over_floors = compute_over_floors(context, rows, real, others, values, floors).values
-        return floors | {key: each.value for key, each in over_floors.items()}, tuple(notes)
+        over_floors = compute_over_floors(context, context.metrics, real, others, values, values)
+        return values | over_floors.values, tuple(notes)
 
     def over_floors(
         self, rows: Sequence[Metric], fake: Sets, distances: Mapping[str, Estimate]

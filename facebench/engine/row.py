@@ -39,6 +39,7 @@ def evaluate_row(
     rows, left_out = without_sizes(rows, side, real.side)
     said = remarks(side, real.side, counts=context.everything)
     floor, on_floor = real.floor(len(job.seeds))
+    floors = {key: estimate.value for key, estimate in floor.items()}
     with meter.phase("metrics"):
         scores = compute_metrics(context, real.extracted.sets, fake.sets, rows, real.training)
         over_floors = real.over_floors(rows, fake.sets, scores.values)
@@ -53,7 +54,7 @@ def evaluate_row(
         model_digest=job.source.digest,
         first_seed=job.seeds.start,
         protocol=context.protocol(len(job.seeds)),
-        metrics={key: recorded(key, e, floor.get(key)) for key, e in scores.values.items()},
+        metrics={key: recorded(key, e, floors.get(key)) for key, e in scores.values.items()},
         failed=scores.failed,
         notes=_notes(
             context, job.source.note, *said, left_out, *on_values, *context.notes, *on_floor

@@ -63,7 +63,7 @@ def compute_over_floors(
     real: Sets,
     fake: Sets,
     distances: Mapping[str, Estimate],
-    floors: Mapping[str, float],
+    floors: Mapping[str, Estimate],
 ) -> Scores:
     """Return those `rows` that are made of all networks' Fréchet distances and noise floors."""
     scores = Scores({}, {})

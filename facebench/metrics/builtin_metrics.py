@@ -155,8 +155,8 @@ ROWS = (
         unit="1 = as real images",
         needs="floors",
         minimum=4,
-        interval_note="The noise floors are taken as they stand: between models that is right, but "
-        "whether a value is above 1 is less sure than its interval says. " + _NULL_NOTE,
+        interval_note="The noise of the floor's images is in it, and it is too wide, by up to 1.5 "
+        "times, for the floor is a distance at its least, which is not linear.",
     ),
     Metric(
         "kid",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facebench.errors import BadInput
-from facebench.metrics.uncertainty import Estimate
+from facebench.metrics.uncertainty import Estimate, PseudoValues
 
 _ROUNDING = 1e-9  # of a distance: a floor that is no larger is 0
 
@@ -22,14 +22,28 @@ class OverFloor:
     """The Fréchet distance in one network's features, and that of as many other real images."""
 
     distance: Estimate
-    floor: float
+    floor: Estimate
+
+    @property
+    def value(self) -> float:
+        """How many times the floor the distance is."""
+        return self.distance.value / self.floor.value
+
+    @property
+    def groups(self) -> PseudoValues | None:
+        """Pseudo-values of the quotient, by its derivative; None where either side has none."""
+        above, below = self.distance.groups, self.floor.groups
+        if above is None or below is None or len(above) != len(below):
+            return None
+        return (above - self.value * (below - self.floor.value)) / self.floor.value
 
 
 def mean_over_floors(parts: Sequence[OverFloor]) -> Estimate:
     """Return the mean of the distances over their floors, and how sure it is.
 
     Group *g* is of the same images in every network, so its pseudo-value is the mean of theirs. The
-    floors are taken as they stand: they are the same for all models.
+    noise of the floor's images is in it; that cancels in the difference of two models as far as
+    these score alike, for they have the floor in common.
 
     Raises:
         BadInput: for fewer than two networks, and where a floor is 0.
@@ -39,15 +53,13 @@ def mean_over_floors(parts: Sequence[OverFloor]) -> Estimate:
             "FDr is a mean over the distances of two networks or more, each with its noise floor: "
             "name several in --extractor."
         )
-    if not all(part.floor > _ROUNDING * part.distance.value >= 0 for part in parts):
+    if not all(part.floor.value > _ROUNDING * part.distance.value >= 0 for part in parts):
         raise BadInput(
             "FDr divides by the distance between real images, which is 0 in one of the networks: "
             "leave that network out, or give real images that are not copies of each other."
         )
-    value = float(np.mean([part.distance.value / part.floor for part in parts]))
-    groups = [
-        part.distance.groups / part.floor for part in parts if part.distance.groups is not None
-    ]
+    value = float(np.mean([part.value for part in parts]))
+    groups = [each for part in parts if (each := part.groups) is not None]
     if len(groups) < len(parts) or len({len(each) for each in groups}) > 1:
         return Estimate(value)
     return Estimate(value, np.mean(groups, axis=0))
