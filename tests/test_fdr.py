@@ -86,17 +86,18 @@ def test_it_is_the_mean_of_the_distances_over_their_floors() -> None:
     found = mean_over_floors([one, other])
     assert found.value == 2.5
     assert found.groups is not None
-    assert one.groups is not None and one.groups.tolist() == [2, 4]
-    assert other.groups is not None
-    assert other.groups.tolist() == pytest.approx([2 + 2 * 0.2, 2 - 2 * 0.2])  # a larger floor
-    assert found.groups.tolist() == pytest.approx([(2 + 2.4) / 2, (4 + 1.6) / 2])
+    assert found.of_interval is not None
+    assert found.groups.tolist() == [(2 + 2) / 2, (4 + 2) / 2]  # as if the floors were exact
+    larger, smaller = 2 - 2 * 0.2, 2 + 2 * 0.2  # floors of 60 and 40, where there are 50
+    assert found.of_interval.tolist() == pytest.approx([(2 + smaller) / 2, (4 + larger) / 2])
+    assert found.error == Estimate(2.5, found.of_interval).error
 
 
 def test_of_the_floor_itself_it_is_1_without_a_doubt() -> None:
     floors = [estimate(2.0, 1, 3), estimate(50.0, 70, 30)]
     found = mean_over_floors([OverFloor(each, each) for each in floors])
     assert found.value == 1
-    assert found.groups is not None and found.groups.tolist() == [1, 1]
+    assert found.error == 0
 
 
 def test_it_has_an_interval_only_where_all_distances_have_the_same_groups() -> None:
@@ -106,6 +107,7 @@ def test_it_has_an_interval_only_where_all_distances_have_the_same_groups() -> N
     of_two = OverFloor(estimate(6.0, 4, 8), longer.floor)
     for other in (unknown, longer, of_two):
         assert mean_over_floors([known, other]).groups is None
+        assert mean_over_floors([known, other]).error is None
 
 
 def test_it_is_refused_of_one_network_and_over_nothing() -> None:

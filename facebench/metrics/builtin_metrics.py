@@ -156,7 +156,7 @@ ROWS = (
         needs="floors",
         minimum=4,
         interval_note="The noise of the floor's images is in it, and it is too wide, by up to 1.5 "
-        "times, for the floor is a distance at its least, which is not linear.",
+        "times; differences are judged without that noise, for models have the floor in common.",
     ),
     Metric(
         "kid",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 
 from facebench.errors import BadInput
 from facebench.metrics.uncertainty import Estimate, PseudoValues
@@ -31,19 +32,25 @@ class OverFloor:
 
     @property
     def groups(self) -> PseudoValues | None:
-        """Pseudo-values of the quotient, by its derivative; None where either side has none."""
-        above, below = self.distance.groups, self.floor.groups
-        if above is None or below is None or len(above) != len(below):
+        """Pseudo-values over this very floor, which all models have in common."""
+        above = self.distance.groups
+        return None if above is None else above / self.floor.value
+
+    @property
+    def of_interval(self) -> PseudoValues | None:
+        """Those with the noise of the floor's images, too, by the derivative of the quotient."""
+        groups, below = self.groups, self.floor.groups
+        if groups is None or below is None or len(groups) != len(below):
             return None
-        return (above - self.value * (below - self.floor.value)) / self.floor.value
+        return groups - self.value * (below / self.floor.value - 1)
 
 
 def mean_over_floors(parts: Sequence[OverFloor]) -> Estimate:
     """Return the mean of the distances over their floors, and how sure it is.
 
     Group *g* is of the same images in every network, so its pseudo-value is the mean of theirs. The
-    noise of the floor's images is in it; that cancels in the difference of two models as far as
-    these score alike, for they have the floor in common.
+    noise of the floor's images is in the interval, but not in what differences are judged by: all
+    models have the floor in common.
 
     Raises:
         BadInput: for fewer than two networks, and where a floor is 0.
@@ -59,7 +66,16 @@ def mean_over_floors(parts: Sequence[OverFloor]) -> Estimate:
             "leave that network out, or give real images that are not copies of each other."
         )
     value = float(np.mean([part.value for part in parts]))
-    groups = [each for part in parts if (each := part.groups) is not None]
-    if len(groups) < len(parts) or len({len(each) for each in groups}) > 1:
+    groups = _mean([part.groups for part in parts])
+    of_interval = _mean([part.of_interval for part in parts])
+    if groups is None or of_interval is None:
         return Estimate(value)
-    return Estimate(value, np.mean(groups, axis=0))
+    return Estimate(value, groups, of_interval=of_interval)
+
+
+def _mean(groups: Sequence[Float64[np.ndarray, " _"] | None]) -> PseudoValues | None:
+    """Return the mean over networks; None unless all have equally many pseudo-values."""
+    known = [each for each in groups if each is not None]
+    if len(known) < len(groups) or len({*map(len, known)}) > 1:
+        return None
+    return np.mean(known, axis=0)
