@@ -13,6 +13,7 @@ from facebench.metrics import (
     vendi,
 )
 from facebench.metrics.feature_sets import Comparison, FeatureSet
+from facebench.metrics.frechet_ratio import OverFloor
 from facebench.metrics.modes import MODES
 from facebench.metrics.moments import Moments
 from facebench.metrics.table import METRICS
@@ -36,7 +37,10 @@ def feature_set(n: int, seed: int, scale: float = 1.0) -> FeatureSet:
 
 def compare(n: int = 64, m: int = 56, mode: str = "facebench") -> Comparison:
     real, fake = feature_set(n, 0), feature_set(m, 1, scale=1.2)
-    return Comparison(real, fake, feature_set(80, 2), MODES[mode])
+    distance = METRICS["fid"].compute(Comparison(real, fake))
+    floor = METRICS["fid"].compute(Comparison(real, feature_set(m, 3)))
+    over_floors = [OverFloor(distance, floor)] * 2
+    return Comparison(real, fake, feature_set(80, 2), MODES[mode], over_floors)
 
 
 def value(key: str, comparison: Comparison) -> Estimate:
@@ -122,6 +126,8 @@ def test_what_was_not_extracted_is_named() -> None:
         value("authenticity", bare)
     with pytest.raises(BadInput, match="a class for each image"):
         value("fid_class", bare)
+    with pytest.raises(BadInput, match="distances of two networks or more"):
+        value("fdr", bare)
 
 
 def test_a_reference_of_moments_alone_has_the_distances_that_need_no_more() -> None:

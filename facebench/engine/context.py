@@ -1,6 +1,6 @@
 """What is the same for every row of one evaluation: reference, networks, metrics, protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from facebench import features
@@ -22,6 +22,9 @@ from facebench.weights import WeightSource
 
 COMPILE_FROM: Mapping[Precision, int] = {"fp32": 50_000, "tf32": 50_000, "bf16": 10_000}
 """Images a model from which compiling the network pays: float32 gains by 2 % only."""
+
+_OF_NONE = ("lpips", "floors")
+"""What metrics need that take no network's features, or those of all."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,18 @@ class Context:
     def notes(self) -> tuple[str, ...]:
         """What networks and metrics want said beside the numbers."""
         networks = (note for extractor in self.extractors for note in extractor.notes)
-        return *networks, *(row.note for row in self.metrics if row.note)
+        metrics = (row.note for row in self.metrics if row.note)
+        said = [*networks, *self._of_the_first(), *metrics]
+        return tuple(dict.fromkeys(said))  # two layers of a network say the same
+
+    def _of_the_first(self) -> Iterator[str]:
+        keys = [
+            row.key
+            for row in self.metrics
+            if not row.is_of_every_network and row.needs not in _OF_NONE
+        ]
+        if len(self.networks) > 1 and keys:
+            yield f"of {self.network.name} alone, the first network: {', '.join(keys)}"
 
     def protocol(self, num: int) -> Protocol:
         """Return what makes scores of `num` images comparable with others."""
@@ -136,6 +150,7 @@ def make_context(
         )
         for name in names
     ]
+    _check_names([network.name for network in networks])
     return Context(
         real=real,
         seeds=range(seed, seed + num),
@@ -163,6 +178,16 @@ def extractor_names(extractor: str) -> list[str]:
     if not names or len({*names}) < len(names):
         raise BadInput(f"--extractor {extractor!r} names a network twice, or none: name each once.")
     return names
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse networks that go by one name: a layer that is the usual one, files of one name."""
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise BadInput(
+            f"--extractor names {twice[0]} twice, and each network goes by its name: leave one "
+            "out, or call your own file or function otherwise."
+        )
 
 
 def _pays(name: str, num: int, precision: Precision) -> bool:

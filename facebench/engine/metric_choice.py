@@ -34,7 +34,8 @@ def choose_metrics(
     for row in rows:
         if row.needs in missing:
             raise BadInput(f"{row.key} needs {missing[row.needs]}.")
-    return rows
+    is_of_distances = any(row.needs == "floors" for row in rows)
+    return [*dict.fromkeys([METRICS["fid"], *rows])] if is_of_distances else rows
 
 
 def _of_statistics(
@@ -54,6 +55,8 @@ def _of_statistics(
 def _missing(extractors: Sequence[str], real: RealImages) -> dict[str, str]:
     """Return what metrics need and there is not, and what to do."""
     missing = {}
+    if len(extractors) < 2:
+        missing["floors"] = "two networks or more: name them with commas between, in --extractor"
     if extractors[0] != "inception":
         missing["logits"] = f"the extractor inception, not {extractors[0]}"
     if real.training is None:

@@ -1,20 +1,23 @@
 """The features of the real images, and how real images score among themselves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from facebench.engine.comparability import Side
 from facebench.engine.context import Context
 from facebench.engine.jobs import Extracted, dataset_job, real_job, run, side_of
-from facebench.engine.scores import Scores, Sets, compute_metrics
+from facebench.engine.scores import Scores, Sets, compute_metrics, compute_over_floors
 from facebench.metrics.feature_sets import FeatureSet
-from facebench.metrics.table import Metric
+from facebench.metrics.table import METRICS, Metric
+from facebench.metrics.uncertainty import Estimate
 
 _ON_STATISTICS = (
     "the reference is statistics: intervals are of the generated images alone, and there is no "
     "noise floor"
 )
+_ON_HALVES = "the noise floor is of {} images a side, for want of other real images"
+_ON_FEWER = "of the first {:,} generated images against {:,} real ones, as its noise floor is"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,29 +33,57 @@ class Reference:
     """All training images, where a metric asks whether models copy them."""
 
     @cache  # noqa: B019 - one object an evaluation
-    def floor(self, num: int) -> tuple[Mapping[str, float], tuple[str, ...]]:
-        """Return what real images score in the place of `num` generated ones, and notes on that.
-
-        There stand as many training images, unless the reference holds them itself; otherwise its
-        two halves must do, at half the number.
-        """
+    def floor(self, num: int) -> tuple[Mapping[str, Estimate], tuple[str, ...]]:
+        """Return what real images score in the place of `num` generated ones, and notes on that."""
         if not self.context.real.has_images:
             return {}, (_ON_STATISTICS,)
-        context, notes = self.context, []
-        real, others = self.extracted.sets, self.others
-        if others is None:
-            half = min(num, len(context.real) // 2)
-            said = f"the noise floor is of {half} images a side, for want of other real images"
-            notes.append(said)
-            real, others = _part(real, 0, half), _part(real, half, 2 * half)
+        context, (real, others) = self.context, self._place(num)
         scores = [
             compute_metrics(context, real, others, _defined(context, real, others)),
             self._floor_of_copying(),
         ]
+        notes = [] if self.others else [_ON_HALVES.format(_count(others))]
         failed = (item for each in scores for item in each.failed.items())
         notes += [f"no noise floor of {key}: {why}" for key, why in failed]
-        values = (item for each in scores for item in each.values.items())
-        return {key: estimate.value for key, estimate in values}, tuple(notes)
+        values = {key: each for one in scores for key, each in one.values.items()}
+        over_floors = compute_over_floors(context, context.metrics, real, others, values, values)
+        return values | over_floors.values, tuple(notes)
+
+    def over_floors(
+        self, rows: Sequence[Metric], fake: Sets, distances: Mapping[str, Estimate]
+    ) -> Scores:
+        """Return those `rows` that are made of the distances of `fake` and their noise floors.
+
+        Both are of equally many images, for a distance falls as these grow: where the floor is of
+        fewer, the distances are computed again, of as many.
+        """
+        rows = [row for row in rows if row.needs == "floors"]
+        if not rows:
+            return Scores({}, {})
+        context, num = self.context, _count(fake)
+        real, others = self._place(num)
+        is_whole = real is self.extracted.sets and _count(others) == num
+        if not is_whole:
+            fake = _part(fake, 0, _count(others))
+            distances = compute_metrics(context, real, fake, [METRICS["fid"]]).values
+        found = compute_over_floors(context, rows, real, fake, distances, self.floor(num)[0])
+        if not is_whole:
+            note = _ON_FEWER.format(_count(fake), _count(real))
+            found.values.update({k: replace(e, note=note) for k, e in found.values.items()})
+        return found
+
+    def _place(self, num: int) -> tuple[Sets, Sets]:
+        """Return real images, and other real ones in the place of `num` that are generated.
+
+        These are as many training images, unless the reference holds them itself; otherwise its
+        two halves must do, at half the number.
+        """
+        real = self.extracted.sets
+        if self.others is not None:
+            is_enough = 0 < num < _count(self.others)
+            return real, _part(self.others, 0, num) if is_enough else self.others
+        half = min(num, len(self.context.real) // 2)
+        return _part(real, 0, half), _part(real, half, 2 * half)
 
     def _floor_of_copying(self) -> Scores:
         """Score the reference as if it were generated, where it has no training images itself."""
@@ -85,6 +116,11 @@ def extract_reference(context: Context) -> Reference | None:
         others.sets if others else None,
         copied.features if copied else None,
     )
+
+
+def _count(sets: Sets) -> int:
+    """Return how many images the networks' features are of."""
+    return len(next(iter(sets.values())).features)
 
 
 def _part(sets: Sets, start: int, stop: int) -> Sets:

@@ -13,7 +13,7 @@ from facebench.engine.metric_choice import check_count
 from facebench.engine.phase_costs import Meter
 from facebench.engine.reference import Reference
 from facebench.engine.results_folder import keep
-from facebench.engine.scores import compute_metrics, recorded
+from facebench.engine.scores import Scores, compute_metrics, recorded
 from facebench.engine.sources import Described, SamplerSource
 from facebench.engine.visuals import Sampled
 from facebench.errors import BadInput, RowFailed
@@ -44,8 +44,11 @@ def evaluate_row(
         raise RowFailed("none of the metrics can be computed: " + "; ".join(left_out))
     said = remarks(side, real.side, counts=context.everything)
     floor, on_floor = real.floor(len(job.seeds))
+    floors = {key: estimate.value for key, estimate in floor.items()}
     with meter.phase("metrics"):
         scores = compute_metrics(context, real.extracted.sets, fake.sets, rows, real.training)
+        over_floors = real.over_floors(rows, fake.sets, scores.values)
+        scores = Scores(scores.values | over_floors.values, scores.failed | over_floors.failed)
     on_values = (f"{key}: {each.note}" for key, each in scores.values.items() if each.note)
     if scores.failed and not scores.values:
         raise RowFailed("no metric could be computed: " + "; ".join(scores.failed.values()))
@@ -56,7 +59,7 @@ def evaluate_row(
         model_digest=job.source.digest,
         first_seed=job.seeds.start,
         protocol=context.protocol(len(job.seeds)),
-        metrics={key: recorded(key, e, floor.get(key)) for key, e in scores.values.items()},
+        metrics={key: recorded(key, e, floors.get(key)) for key, e in scores.values.items()},
         failed=scores.failed,
         notes=_notes(
             context,

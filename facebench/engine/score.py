@@ -14,7 +14,7 @@ from facebench.plugins.model_spec import check_name
 from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
 from facebench.results.result import Result
 
-METRICS = ("fid", "fid_class", "kid", "precision", "recall", "density", "coverage")
+METRICS = ("fid", "fdr", "fid_class", "kid", "precision", "recall", "density", "coverage")
 """What is computed unasked: what one network and some seconds give, of what the sets have."""
 
 Scores = dict[str, dict[str, dict[str, float | int | None]]]

@@ -1,6 +1,6 @@
 """The metrics of one set of images; one that fails fails alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -8,7 +8,8 @@ from facebench.engine.context import Context
 from facebench.errors import cause
 from facebench.metrics.device import compute_on
 from facebench.metrics.feature_sets import Comparison, FeatureSet
-from facebench.metrics.table import Metric, metric
+from facebench.metrics.frechet_ratio import OverFloor
+from facebench.metrics.table import METRICS, Metric, metric
 from facebench.metrics.uncertainty import Estimate
 from facebench.results.result import Value
 
@@ -19,6 +20,13 @@ class Scores(NamedTuple):
     values: dict[str, Estimate]
     failed: dict[str, str]
     """Why a metric gave nothing."""
+
+    def compute(self, key: str, device: str, compute: Callable[[], Estimate]) -> None:
+        """Add what `compute` gives, or why it gives nothing."""
+        try:
+            self.values[key] = compute_on(device, compute)
+        except Exception as error:  # of linear algebra, of memory, of a plug-in's
+            self.failed[key] = cause(error)
 
 
 Sets = Mapping[str, FeatureSet]
@@ -42,13 +50,35 @@ def compute_metrics(
         sets = real[network.name], fake[network.name]
         comparison = Comparison(*sets, training if is_first else None, context.mode)
         for row in rows:
-            if not (is_first or (row.distance and row.needs in ("features", "labels"))):
+            if row.needs == "floors" or not (is_first or row.is_of_every_network):
                 continue
             key = row.named(network.name)
-            try:
-                scores.values[key] = compute_on(context.device, partial(row.compute, comparison))
-            except Exception as error:  # of linear algebra, of memory, of a plug-in's
-                scores.failed[key] = cause(error)
+            scores.compute(key, context.device, partial(row.compute, comparison))
+    return scores
+
+
+def compute_over_floors(
+    context: Context,
+    rows: Sequence[Metric],
+    real: Sets,
+    fake: Sets,
+    distances: Mapping[str, Estimate],
+    floors: Mapping[str, Estimate],
+) -> Scores:
+    """Return those `rows` that are made of all networks' Fréchet distances and noise floors."""
+    scores = Scores({}, {})
+    keys = [METRICS["fid"].named(network.name) for network in context.networks]
+    lacking = [key for key in keys if key not in distances or key not in floors]
+    for row in rows:
+        if row.needs != "floors":
+            continue
+        if lacking:
+            scores.failed[row.key] = f"there is no {lacking[0]}, or no noise floor of it"
+            continue
+        parts = [OverFloor(distances[key], floors[key]) for key in keys]
+        sets = real[context.network.name], fake[context.network.name]
+        comparison = Comparison(*sets, mode=context.mode, over_floors=parts)
+        scores.compute(row.key, context.device, partial(row.compute, comparison))
     return scores
 
 

@@ -37,6 +37,12 @@ def _fid_class(c: "Comparison") -> "Estimate":
     return frechet_per_class(c.real.features, c.fake.features, c.real.labels, c.fake.labels)
 
 
+def _fdr(c: "Comparison") -> "Estimate":
+    from facebench.metrics.frechet_ratio import mean_over_floors
+
+    return mean_over_floors(c.over_floors)
+
+
 def _fid_inf(c: "Comparison") -> "Estimate":
     from facebench.metrics import extrapolation
 
@@ -133,6 +139,23 @@ ROWS = (
         distance="fd_class",
         elsewhere="Per-class Fréchet distance",
         interval_note=_NULL_NOTE,
+    ),
+    Metric(
+        "fdr",
+        "FDr",
+        _fdr,
+        "lower",
+        "Yang et al. 2026, arXiv:2604.28190",
+        "How many times as far from the real images as other real images are: the Fréchet distance "
+        "over its noise floor, mean over the networks; real images score 1.",
+        "Depends on N, as bias pulls it towards 1 at small N, and on the networks: compare only at "
+        "equal N and with the same ones. The published values are of six networks on ImageNet, "
+        "over the distance of its validation images from the training ones.",
+        unit="1 = as real images",
+        needs="floors",
+        minimum=4,
+        interval_note="The noise of the floor's images is in it, and it is too wide, by up to 1.5 "
+        "times; differences are judged without that noise, for models have the floor in common.",
     ),
     Metric(
         "kid",

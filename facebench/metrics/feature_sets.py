@@ -1,5 +1,6 @@
 """One model's features against the reference's, and what several metrics make of both."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features
+from facebench.metrics.frechet_ratio import OverFloor
 from facebench.metrics.manifold import ManifoldEstimates, manifold_estimates
 from facebench.metrics.modes import DEFAULT, MODES, Mode
 from facebench.metrics.moments import Moments
@@ -73,6 +75,8 @@ class Comparison:
     training: FeatureSet | None = None
     """What the model may have been trained on, for metrics that ask whether it copies."""
     mode: Mode = MODES[DEFAULT]
+    over_floors: Sequence[OverFloor] = ()
+    """The Fréchet distance in each network and its noise floor, for metrics made of these."""
 
     @cached_property
     def manifold(self) -> ManifoldEstimates:

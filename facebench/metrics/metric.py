@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 Better = Literal["lower", "higher", "reference"]
 """Which direction is better; "reference": the closer to the reference's own value."""
-Needs = Literal["features", "logits", "lpips", "training", "labels"]
+Needs = Literal["features", "logits", "lpips", "training", "labels", "floors"]
 """What is extracted for it; "training": the features of the training images, too; "labels": the
-features, and each image's class on both sides."""
+features, and each image's class on both sides; "floors": those of several networks, in each of
+which the Fréchet distance and its noise floor are known."""
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -89,6 +90,11 @@ class Metric:
     def names(self) -> set[str]:
         """What its keys begin with, whatever the extractor."""
         return {self.key, self.distance} - {""}
+
+    @property
+    def is_of_every_network(self) -> bool:
+        """Whether it is computed in the features of each network, not in the first's alone."""
+        return bool(self.distance) and self.needs in ("features", "labels")
 
     def named(self, extractor: str) -> str:
         """Return the key under which this metric is reported with `extractor`.

@@ -57,11 +57,15 @@ class Estimate:
     """For a mean over classes: the statistic within each."""
     note: str = ""
     """What must be said beside the value: which classes it leaves out, say."""
+    of_interval: PseudoValues | None = None
+    """Those of its own error and interval, where all models' values share a noise that `groups`,
+    by which differences are judged, are without."""
 
     @property
     def error(self) -> float | None:
         """The standard error."""
-        return None if self.groups is None else float(student.standard_error(self.groups))
+        groups = self.groups if self.of_interval is None else self.of_interval
+        return None if groups is None else float(student.standard_error(groups))
 
     def interval(
         self, valid: tuple[float, float] = (-np.inf, np.inf), level: float = 0.95

@@ -104,6 +104,16 @@ class Real:
 
 
 def metric_columns(results: Iterable[Result]) -> tuple[Column, ...]:
-    """Return the metrics that any of `results` has, FID and its kin first, in table order."""
+    """Return the metrics that any of `results` has, FID and its kin first, in table order.
+
+    Of a distance in several networks' features, that of the first network comes first.
+    """
+    results = list(results)
     keys = {key for result in results for key in result.metrics}
-    return tuple(map(Column, sorted(keys, key=order)))
+    firsts = {result.protocol.extractor.partition(",")[0] for result in results}
+
+    def place(key: str) -> tuple[int, bool, tuple[int, bool, str]]:
+        is_of_first = any(metric(key).named(network) == key for network in firsts)
+        return order(key)[0], not is_of_first, order(key)
+
+    return tuple(map(Column, sorted(keys, key=place)))

@@ -139,9 +139,10 @@ def _words(board: Board) -> Iterator[str]:
         unlike = protocol_text.labels(board.differing, p)
         yield f"Unlike protocols, forced into one table: {unlike}."
     else:
+        networks = protocol_text.spaced(p.extractor)
         yield (
             f"{p.num:,} images each against {p.num_reference:,} of {p.dataset} ({p.split} split), "
-            f"crop {p.crop}, {protocol_text.size(p)}, {p.filter}, {p.extractor}, {p.precision}; "
+            f"crop {p.crop}, {protocol_text.size(p)}, {p.filter}, {networks}, {p.precision}; "
             f"protocol {board.id}."
         )
     yield protocol_text.caption(board)

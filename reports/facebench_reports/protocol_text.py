@@ -32,8 +32,8 @@ def items(protocol: Protocol) -> list[Item]:
         Item("crop", "crop", p.crop),
         Item("size", "size", size(p)),
         Item("filter", "resize filter", p.filter),
-        Item("extractor", "extractor", p.extractor),
-        Item("layer", "layer", p.layer),
+        Item("extractor", "extractor", spaced(p.extractor)),
+        Item("layer", "layer", spaced(p.layer)),
         Item("mode", "definitions", p.mode),
         Item("precision", "arithmetic", p.precision),
         Item("dataset_digest", "data set digest", p.dataset_digest),
@@ -44,6 +44,15 @@ def items(protocol: Protocol) -> list[Item]:
 def size(protocol: Protocol) -> str:
     """Return height and width of the real images as text."""
     return f"{protocol.size} px" if protocol.size else "as they are"
+
+
+def spaced(names: str) -> str:
+    """Return the names of several networks or layers so that a line may break between them.
+
+    >>> spaced("inception,random")
+    'inception, random'
+    """
+    return names.replace(",", ", ")
 
 
 def brief(protocol: Protocol, differing: Collection[str] = ()) -> list[Item]:

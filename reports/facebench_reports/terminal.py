@@ -46,7 +46,8 @@ def _heading(board: Board) -> Iterator[RenderableType]:
         return
     against = f"{p.num:,} images against {p.num_reference:,} of {p.dataset} ({p.split} split)"
     yield Text(in_one_line(against), style="bold")
-    setting = f"crop {p.crop}, {protocol_text.size(p)}, {p.filter}, {p.extractor}, {p.precision}"
+    networks = protocol_text.spaced(p.extractor)
+    setting = f"crop {p.crop}, {protocol_text.size(p)}, {p.filter}, {networks}, {p.precision}"
     yield Text(in_one_line(f"{setting}, protocol {board.id}"), style="dim")
 
 

@@ -19,6 +19,8 @@ import torch
 
 from facebench.engine.scores import recorded
 from facebench.metrics.feature_sets import Comparison, FeatureSet
+from facebench.metrics.frechet import frechet_estimate
+from facebench.metrics.frechet_ratio import OverFloor
 from facebench.metrics.paired import LEVEL, difference
 from facebench.metrics.table import METRICS
 from facebench.metrics.uncertainty import Estimate
@@ -26,7 +28,7 @@ from facebench.numerics.pair_moments import moments_of
 
 REPETITIONS = 500
 _ROW = 32  # images a row of LPIPS moments
-_ENOUGH = ("features", "lpips", "training")
+_ENOUGH = ("features", "lpips", "training", "floors")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def coverage(case: Case, repetitions: int = REPETITIONS, seed: int = 0) -> dict[
     drawn: dict[str, list[Estimate]] = {}
     training = case.real(np.random.default_rng(seed))
     for rng in _generators(repetitions, seed):
-        comparison = Comparison(case.real(rng), case.fake(rng), training)
+        real, fake = case.real(rng), case.fake(rng)
+        comparison = _compared(real, fake, training, _distances(real, case.real(rng)))
         for key, estimate in _estimates(comparison):
             drawn.setdefault(key, []).append(estimate)
     known = {"lpips_diversity": case.diversity}
@@ -97,7 +100,9 @@ def false_alarms(case: Case, trials: int = REPETITIONS, seed: int = 1) -> dict[s
     training = case.real(np.random.default_rng(seed))
     for rng in _generators(trials, seed):
         real = case.real(rng)
-        pair = [dict(_estimates(Comparison(real, case.fake(rng), training))) for _ in range(2)]
+        fakes = case.fake(rng), case.fake(rng)
+        floors = _distances(real, case.real(rng))
+        pair = [dict(_estimates(_compared(real, fake, training, floors))) for fake in fakes]
         for key in pair[0]:
             a, b = (recorded(key, estimates[key], None) for estimates in pair)
             p = difference(a, b, METRICS[key].better).p
@@ -114,6 +119,19 @@ def _features(values: np.ndarray) -> FeatureSet:
     rows = [moments_of([[torch.from_numpy(part)]]) for part in parts]
     moments = {name: torch.cat([row[name] for row in rows]).numpy() for name in rows[0]}
     return FeatureSet(values.astype(np.float32), lpips=moments)
+
+
+def _compared(
+    real: FeatureSet, fake: FeatureSet, training: FeatureSet, floors: list[Estimate]
+) -> Comparison:
+    parts = map(OverFloor, _distances(real, fake), floors)
+    return Comparison(real, fake, training, over_floors=[*parts])
+
+
+def _distances(real: FeatureSet, others: FeatureSet) -> list[Estimate]:
+    """Return the Fréchet distance in two networks' features: as drawn, and bent."""
+    x, y = real.features, others.features
+    return [frechet_estimate(x, y), frechet_estimate(np.square(x - 0.5), np.square(y - 0.5))]
 
 
 def _estimates(comparison: Comparison) -> Iterator[tuple[str, Estimate]]:
