@@ -228,9 +228,7 @@ def test_the_value_is_that_of_features_and_labels_by_hand(tmp_path: Path) -> Non
 def test_the_floor_is_of_training_images_of_the_same_classes(tmp_path: Path) -> None:
     source = save_pictures(tmp_path / "source", LABELS * 2)
     data = prepare(source, tmp_path / "data", size=32, holdout=NUM)
-    found = evaluate(
-        {"row": Painter()}, data.folder, metrics=["fid", "fid_class"], sanity=True, **FEW
-    )
+    found = evaluate({"row": Painter()}, data.folder, sanity=True, **FEW)
     assert not found.failures
     rows = {result.model: result.metrics["fd_class_random"] for result in found.results}
     assert rows["row"].floor == pytest.approx(rows["sanity-copycat"].value, rel=1e-6)
@@ -270,6 +268,10 @@ class Unnamed(Painter):
     @property
     def files(self):
         raise AttributeError
+
+class Plain(Unnamed):
+    def sample(self, seeds):
+        return super().sample(seeds)
 """
 
 
@@ -277,7 +279,7 @@ class Unnamed(Painter):
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
     site = tmp_path / "site"
     site.mkdir()
-    homes = {"painter": "painting:Painter", "unnamed": "painting:Unnamed"}
+    homes = {name.lower(): f"painting:{name}" for name in ("Painter", "Unnamed", "Plain")}
     install(site, "painting", PLUGIN, {"facebench.adapters": homes})
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.chdir(tmp_path)
@@ -300,6 +302,16 @@ def test_a_model_in_its_process_is_asked_as_an_object_is(
     assert again.images == 0 and again.metrics == row.metrics
     assert ASKED in again.notes and again.model_digest == row.model_digest
     assert (len(Path("opened").read_text()) == opened) == (name == "painter")
+
+
+@pytest.mark.processes
+def test_a_model_without_classes_is_opened_no_more_often_for_it(
+    model: Callable[[str], str], real: Path
+) -> None:
+    for count in (1, 2):
+        result = only(real, model("plain"))
+        assert "no fid_class: its images have no classes" in result.notes
+        assert Path("opened").read_text() == "x" * count
 
 
 @pytest.mark.processes

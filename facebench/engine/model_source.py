@@ -92,7 +92,7 @@ class ModelSource(SamplerSource):
             if not is_whole:  # what is on its way must not be taken for the next answer
                 self.close()
 
-    @property
+    @cached_property
     def classes(self) -> Sequence[str]:
         """Those that the model can be asked for, as they were where it is the same."""
         known = self._known
