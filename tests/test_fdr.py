@@ -157,9 +157,9 @@ def test_against_a_hold_out_it_is_of_the_columns_beside_it(tiny_folder: Path) ->
 
 def test_of_more_pictures_than_the_floor_has_no_more_are_taken(tiny_folder: Path) -> None:
     images = noise(12, 3)
-    [result] = evaluate({"a": images}, tiny_folder, everything=True, **FEW).results
+    [result] = evaluate({"a": images}, tiny_folder, plain=True, **FEW).results
     first_8 = images[random_order(12)[:8]]
-    [first] = evaluate({"a": first_8}, tiny_folder, everything=True, **FEW).results
+    [first] = evaluate({"a": first_8}, tiny_folder, plain=True, **FEW).results
     assert result.metrics["fdr"].value == pytest.approx(first.metrics["fdr"].value)
     assert result.metrics[KEYS[0]].value != first.metrics[KEYS[0]].value
     assert any("fdr: of the first 8 generated images" in note for note in result.notes)

@@ -72,7 +72,7 @@ def context(tiny_folder: Path) -> Context:
     made = make_context(
         open_real(tiny_folder, None, None, Limits(), "cpu"),
         num=8,
-        everything=False,
+        plain=False,
         seed=0,
         extractor="random",
         metrics=None,

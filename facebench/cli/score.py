@@ -68,7 +68,11 @@ def score(
     say_failures(evaluation)
     if evaluation.results:
         if as_json:
-            click.echo(json.dumps(as_scores(evaluation.results), indent=2, ensure_ascii=False))
+            click.echo(
+                json.dumps(
+                    as_scores(evaluation.results), indent=2, ensure_ascii=False, allow_nan=False
+                )
+            )
         else:
             from facebench.cli.score_table import show
 

@@ -45,7 +45,7 @@ def _cells(key: str, result: Result) -> list[str]:
         _number(value.value),
         _interval(value),
         _number(value.floor),
-        f"{result.protocol.num:,}",
+        f"{result.protocol.num:,}" if result.protocol.num else _DASH,
     ]
 
 

@@ -69,6 +69,12 @@ class Dataset:
         return replace(self, images=whole[first:last], part=part, first=first, whole=whole)
 
     @property
+    def is_shuffled(self) -> bool:
+        """Whether the images are in a random order, so that any part is like the whole."""
+        is_drawn = "first_seed" in self.info.get("source", {})  # rendered, each by itself
+        return is_drawn or isinstance(self.info.get("order"), dict)
+
+    @property
     def key(self) -> str:
         """Which images these are, by content and place: a split's name alone does not tell."""
         return f"{self.digest}[{self.first}:{self.first + len(self)}]"

@@ -45,15 +45,19 @@ class Glance(NamedTuple):
     """By Pillow's name, e.g. "JPEG"."""
     width: int
     height: int
+    is_converted: bool = False
+    """Whether it is turned by EXIF, or laid over white for its transparency."""
 
 
 def glance(name: str, data: bytes) -> Glance:
     """Return format and size of the picture in `data` as :func:`decode` would give it."""
     with _refusing(name), Image.open(io.BytesIO(data), formats=_formats()) as image:
         width, height = image.size
-        if image.getexif().get(ExifTags.Base.Orientation, 1) >= _LYING:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1)
+        if turned >= _LYING:
             width, height = height, width
-        return Glance(image.format or "", width, height)
+        is_converted = turned != 1 or image.has_transparency_data
+        return Glance(image.format or "", width, height, is_converted)
 
 
 @contextmanager

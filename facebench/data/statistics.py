@@ -62,6 +62,10 @@ class Statistics:
     """How many images there were, where the file says."""
     digest: str
     """The sha256 of the file."""
+    names_extractor: bool = False
+    """Whether the file itself says the extractor, as ours do."""
+    weights: str = ""
+    """By which weights it was made, where the file says."""
 
 
 def is_statistics(path: Path, beside_pictures: bool = False) -> bool:
@@ -99,7 +103,7 @@ def open_statistics(path: Path) -> Statistics:
     try:
         with path.open("rb") as stream:
             is_pickle = _PICKLE.match(stream.read(2))
-        moments, count = _of_pickle(path) if is_pickle else _of_npz(path)
+        found = _of_pickle(path) if is_pickle else _of_npz(path)
     except NotPlain as error:
         raise BadInput(
             f"{path} holds {error}: statistics are read from a pickle only where it holds nothing "
@@ -110,7 +114,10 @@ def open_statistics(path: Path) -> Statistics:
             f"{path} is not a readable file of statistics ({shown(str(error))}): fetch it again, "
             "or save mu and sigma with numpy.savez."
         ) from error
-    return Statistics(path, moments, count, file_digest(path))
+    digest = file_digest(path)
+    return Statistics(
+        path, found.moments, found.count, digest, found.names_extractor, found.weights
+    )
 
 
 def write_statistics(
@@ -119,10 +126,11 @@ def write_statistics(
     sigma: Float64[np.ndarray, "d d"],
     count: int,
     extractor: str = "inception",
+    weights: str = "",
 ) -> None:
     """Write an ``.npz`` that pytorch-fid and clean-fid read, atomically.
 
-    It says besides how many images there were, and by which extractor.
+    It says besides how many images there were, and by which extractor and weights.
 
     Raises:
         BadInput: for another suffix, by which they tell it, for what is no covariance, and for a
@@ -133,10 +141,19 @@ def write_statistics(
     checked = _checked(path, mu, sigma)
     _extractor(path, len(mu), extractor)
     with atomic_path(path) as partial, partial.open("wb") as stream:
-        np.savez(stream, **checked._asdict(), count=np.int64(count), extractor=np.str_(extractor))
+        said = {"count": count, "extractor": extractor, "weights": weights}
+        arrays: dict[str, Any] = checked._asdict() | {k: np.asarray(v) for k, v in said.items()}
+        np.savez(stream, **arrays)
 
 
-Found = tuple[dict[str, Gaussian], int | None]
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a file holds, see `Statistics`."""
+
+    moments: dict[str, Gaussian]
+    count: int | None
+    names_extractor: bool = False
+    weights: str = ""
 
 
 def _of_npz(path: Path) -> Found:
@@ -151,8 +168,10 @@ def _of_npz(path: Path) -> Found:
         mu, sigma = _member(path, archive, "mu", 1), _member(path, archive, "sigma", 2)
         count = _scalar(archive, "count", "iu") if "count.npy" in names else None
         name = _scalar(archive, "extractor", "U") if "extractor.npy" in names else None
+        weights = _scalar(archive, "weights", "U") if "weights.npy" in names else None
     found = _checked(path, mu, sigma)
-    return {_extractor(path, len(found.mu), name): found}, _count(path, count)
+    moments = {_extractor(path, len(found.mu), name): found}
+    return Found(moments, _count(path, count), bool(name), weights or "")
 
 
 def _of_pickle(path: Path) -> Found:
@@ -177,7 +196,7 @@ def _of_pickle(path: Path) -> Found:
             f"{path} has neither fid nor fd_dinov2, by which EDM2 names statistics: give a file "
             "that its calculate_metrics.py ref has written, or a .npz with mu and sigma."
         )
-    return moments, _count(path, content.get("num_images"))
+    return Found(moments, _count(path, content.get("num_images")))
 
 
 def _pickled(path: Path, key: str, entry: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facebench.metrics.modes import DEFAULT, Mode
 from facebench.metrics.table import Metric
 from facebench.text import listed
 
@@ -26,20 +27,26 @@ class Side:
     sizes: frozenset[Size]
     formats: frozenset[str] = frozenset()
     """Of picture files; none of arrays and of what models give."""
+    content: str = ""
+    """The digest of pictures."""
+    converted: int = 0
+    """How many of them are turned by EXIF, or laid over white where they are transparent."""
     is_prepared: bool = False
     """Whether its pictures were brought to one size by facebench, whatever files they were."""
 
 
 def remarks(fake: Side, real: Side, counts: bool) -> Iterator[str]:
     """Yield what must be said of a comparison; of numbers of images only where `counts`."""
+    if counts and fake.count and real.count:
+        yield from _on_counts(fake, real)
+    if fake.content and fake.content == real.content:
+        yield "its images are the real ones themselves"
     if not (fake.sizes and real.sizes):  # statistics
         return
-    if counts:
-        yield from _on_counts(fake, real)
     if fake.sizes != real.sizes:
         yield (
             f"its images are {_listed(fake.sizes)} pixels and the real ones {_listed(real.sizes)}: "
-            "the network resizes both, and the smaller ones are blurred by it"
+            "the network resizes both, and what was enlarged lacks detail that the others have"
         )
     one, other = ({*each.formats} & _LOSSY for each in (fake, real))
     if one != other and not (fake.is_prepared or real.is_prepared):
@@ -47,6 +54,17 @@ def remarks(fake: Side, real: Side, counts: bool) -> Iterator[str]:
             f"its images are {_files(fake.formats)} and the real ones {_files(real.formats)}: "
             "compression alone moves every distance, so save both alike"
         )
+
+
+def on_mode(mode: Mode, *sides: Side) -> str:
+    """Say where pictures are not decoded as the tool does whose definitions are followed."""
+    count = sum(side.converted for side in sides)
+    if mode.name == DEFAULT or not count:
+        return ""
+    return (
+        f"{count:,} pictures are turned by EXIF or transparent, which {mode.name} takes otherwise: "
+        "its number is another one; save them upright and opaque"
+    )
 
 
 def without_sizes(rows: Collection[Metric], fake: Side, real: Side) -> tuple[list[Metric], str]:

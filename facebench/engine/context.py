@@ -33,7 +33,9 @@ class Context:
 
     real: RealImages
     seeds: range
-    everything: bool
+    plain: bool
+    """Whether sets of images are compared as they are, see :func:`facebench.evaluate`."""
+    all_pictures: bool
     """Whether pictures are all taken, however many seeds there are for others."""
     metrics: Sequence[Metric]
     networks: Sequence[Extractor]
@@ -62,7 +64,7 @@ class Context:
         """What networks and metrics want said beside the numbers."""
         networks = (note for extractor in self.extractors for note in extractor.notes)
         metrics = (row.note for row in self.metrics if row.note)
-        said = [*networks, *self._of_the_first(), *metrics]
+        said = [*filter(None, [self.real.note]), *networks, *self._of_the_first(), *metrics]
         return tuple(dict.fromkeys(said))  # two layers of a network say the same
 
     def _of_the_first(self) -> Iterator[str]:
@@ -108,11 +110,10 @@ def make_context(
     real: RealImages,
     *,
     num: int | None,
-    everything: bool,
+    plain: bool,
     seed: int,
     extractor: str,
     metrics: Sequence[str] | None,
-    unasked: Sequence[str] | None = None,
     mode: str,
     sanity: bool,
     batch_size: int | None,
@@ -130,9 +131,10 @@ def make_context(
         raise BadInput(f"--seed {seed} is negative; seeds count from 0.")
     definitions = find_mode(mode)
     names = extractor_names(extractor)
-    rows = choose_metrics(names, metrics, definitions, real, sanity, unasked)
+    rows = choose_metrics(names, metrics, definitions, real, sanity, plain)
     if real.has_images:
         check_count(rows, len(real), f"{real.name} ({real.split})")
+    all_pictures = num is None and (plain or not real.has_images)
     num = len(real) if num is None else num
     if num or real.has_images:
         check_count(rows, num, "--num")
@@ -154,7 +156,8 @@ def make_context(
     return Context(
         real=real,
         seeds=range(seed, seed + num),
-        everything=everything or not real.has_images,
+        plain=plain,
+        all_pictures=all_pictures,
         metrics=rows,
         networks=networks,
         lpips=_lpips(rows, weights, device),

@@ -38,11 +38,10 @@ def evaluate(
     reference: Any,
     *,
     num: SupportsIndex | float | None = None,
-    everything: bool = False,
+    plain: bool = False,
     out: Path | str | None = None,
     extractor: str = "inception",
     metrics: str | Iterable[str] | None = None,
-    unasked: Sequence[str] | None = None,
     mode: str = DEFAULT,
     sanity: bool = False,
     split: Split | None = None,
@@ -71,14 +70,14 @@ def evaluate(
         reference: what to compare with: the folder of a prepared data set, pictures in any form
             that is read, a model, an array of images, or a sampler.
         num: images drawn from each model; as many as the reference has by default.
-        everything: take all pictures of those that have so many and no more.
+        plain: as ``facebench score`` has it: of pictures all there are unless `num` is given, few
+            metrics by default, and a remark where numbers of images are unequal or small.
         out: results folder, to which each Result is written as soon as it is known, with the
             model's sample grid; nothing is written without it.
         extractor: see :func:`facebench.features.create`; of several, with commas between them,
             all give distances, the first one everything else.
         metrics: keys of :data:`facebench.metrics.table.METRICS`, as a list or with commas between
             them; all that fit by default.
-        unasked: keys of those that are computed by default, if they fit; all by default.
         mode: whose definitions are followed, see :data:`facebench.metrics.modes.MODES`.
         sanity: add rows of training images in disguise, whose place is known beforehand.
         split: which images of a prepared data set to compare with, by default the hold-out.
@@ -106,13 +105,14 @@ def evaluate(
         weights = WeightSource(files, track=track)
     count, place, limits = _whole("num", num), find_device(device), limits or Limits()
     context = make_context(
-        open_real(reference, split, count, limits, place),
+        open_real(
+            reference, split, count, limits, place, (_whole("seed", seed) or 0) + (count or 0)
+        ),
         num=count,
-        everything=everything,
+        plain=plain,
         seed=_whole("seed", seed) or 0,
         extractor=extractor,
         metrics=split_keys(metrics),
-        unasked=unasked,
         mode=mode,
         sanity=sanity,
         batch_size=_whole("batch_size", batch_size),

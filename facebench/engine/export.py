@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from facebench.data.statistics import write_statistics
+from facebench.data.statistics import is_statistics, write_statistics
 from facebench.distributed.device import find_device
 from facebench.engine.context import make_context
+from facebench.engine.given_statistics import weights_of
 from facebench.engine.jobs import real_job, run
 from facebench.engine.real_images import open_real
 from facebench.errors import BadInput
@@ -57,9 +58,13 @@ def export_statistics(
     """
     if out.suffix != ".npz":  # now rather than after an hour
         raise BadInput(f"{out} must end in .npz, by which other programs know statistics.")
+    if out.exists() and not is_statistics(out):
+        raise BadInput(f"{out} is there and holds something else: name another file.")
+    if not out.absolute().parent.is_dir():
+        raise BadInput(f"There is no folder {out.parent}: make it, or name another file.")
     place, limits = find_device(device), limits or Limits()
     real = open_real(source, "all", num, limits, place, seed)
-    fixed: dict[str, Any] = {"num": None, "everything": True, "metrics": ["fid"], "sanity": False}
+    fixed: dict[str, Any] = {"num": None, "plain": True, "metrics": ["fid"], "sanity": False}
     places = {"seed": seed, "device": place, "limits": limits, "weights": weights or WeightSource()}
     context = make_context(real, **(DEFAULTS | options | fixed | places))
     if len(context.networks) > 1 or not real.has_images:
@@ -69,5 +74,6 @@ def export_statistics(
         return 0
     moments = Moments.of(found.features.features)
     mu, sigma = moments.mean.numpy(), moments.covariance.numpy()
-    write_statistics(out, mu, sigma, len(real), context.network.name)
+    name, weights_used = context.network.name, weights_of(context.network)
+    write_statistics(out, mu, sigma, len(real), name, weights_used)
     return len(real)

@@ -49,7 +49,8 @@ class StatisticsSource:
     @property
     def note(self) -> str:
         """What must be said of numbers that come of it."""
-        return f"statistics of {shown(self.statistics.path.name)}, sha256 {self.digest[:12]}…"
+        named = f"statistics of {shown(self.statistics.path.name)}, sha256 {self.digest[:12]}…"
+        return f"{named}: where there is an interval, it is of the real images alone"
 
     def sets(self, networks: Sequence[Extractor]) -> Mapping[str, FeatureSet]:
         """Return the moments in each network's features, or raise BadInput where they lack.
@@ -58,14 +59,31 @@ class StatisticsSource:
         """
         found = {}
         for network in networks:
-            there = self.statistics.moments
-            moments = there.get(network.name, there.get(network.name.partition("~")[0]))
+            there, name = self.statistics.moments, network.name
+            if not self.statistics.names_extractor:  # which then says nothing of the way to resize
+                name = name.partition("~")[0]
+            moments = there.get(name)
             if moments is None:
                 names = ", ".join(shown(name) for name in there)
                 raise BadInput(
                     f"{self.statistics.path} holds statistics of {names}, not of {network.name}: "
                     "choose --extractor and --mode as they were made."
                 )
+            self._check_weights(network)
             count = self.statistics.count
             found[network.name] = FeatureSet.of_moments(Moments.of_covariance(*moments, count))
         return found
+
+    def _check_weights(self, network: Extractor) -> None:
+        """Refuse statistics of a network with other weights, where the file says which."""
+        said, there = self.statistics.weights, weights_of(network)
+        if said and said != there:
+            raise BadInput(
+                f"{self.statistics.path} was made with other weights of {network.name}: give the "
+                "same --weights, or make it again with facebench stats export."
+            )
+
+
+def weights_of(network: Extractor) -> str:
+    """Return the digest of each weight file, as a file of statistics says it."""
+    return " ".join(f"{name}:{sha256}" for name, sha256 in sorted(network.weights.items()))

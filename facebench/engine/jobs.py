@@ -67,7 +67,7 @@ def row_job(entry: Entry, context: Context) -> Job:
             return Job(entry.source(), range(len(seeds)), entry.name)
         case PicturesRow():
             count = len(entry.pictures)
-            seeds = range(context.seeds.start, count) if context.everything else seeds
+            seeds = range(context.seeds.start, count) if context.all_pictures else seeds
             return Job(PictureSource(entry.pictures), seeds, entry.name)
         case StatisticsRow():
             count = entry.statistics.count or 0
@@ -137,7 +137,13 @@ def side_of(job: Job, extracted: Extracted) -> Side:
     source, count = job.source, len(job.seeds)
     if isinstance(source, PictureSource):
         looks = source.pictures.looks
-        return Side(count, frozenset(looks.sizes), frozenset(looks.formats))
+        return Side(
+            count,
+            frozenset(looks.sizes),
+            frozenset(looks.formats),
+            source.pictures.content,
+            looks.converted,
+        )
     return Side(count, extracted.sizes, is_prepared=isinstance(source, DatasetSource))
 
 

@@ -7,6 +7,9 @@ from facebench.errors import BadInput
 from facebench.metrics.modes import Mode
 from facebench.metrics.table import METRICS, Metric
 
+PLAIN = ("fid", "fdr", "fid_class", "kid", "precision", "recall", "density", "coverage")
+"""What sets as they are get unasked: what one network and some seconds give."""
+
 
 def choose_metrics(
     extractors: Sequence[str],
@@ -14,19 +17,19 @@ def choose_metrics(
     mode: Mode,
     real: RealImages,
     sanity: bool = False,
-    unasked: Sequence[str] | None = None,
+    plain: bool = False,
 ) -> list[Metric]:
-    """Return the rows that `keys` name; by default those `unasked` that all else can serve.
+    """Return the rows that `keys` name; by default all that everything else can serve.
 
     Random features are for doing without downloads, so LPIPS' network is not asked for by default;
     nor is what needs every training image extracted, unless there are sanity rows to show it on.
     """
     if not real.has_images:
-        return _of_statistics(keys, _default(mode, unasked), real.name)
+        return _of_statistics(keys, _default(mode, plain), real.name)
     missing = _missing(extractors, real)
     if keys is None:
         skipped = {*missing} | ({"lpips"} if extractors[0] == "random" else set())
-        rows = [row for row in _default(mode, unasked, sanity) if row.needs not in skipped]
+        rows = [row for row in _default(mode, plain, sanity) if row.needs not in skipped]
     else:
         rows = _named(keys)
     for name in extractors:
@@ -87,12 +90,12 @@ def check_count(rows: Sequence[Metric], count: int, what: str) -> None:
             )
 
 
-def _default(mode: Mode, unasked: Sequence[str] | None, sanity: bool = False) -> list[Metric]:
+def _default(mode: Mode, plain: bool, sanity: bool = False) -> list[Metric]:
     return [
         row
         for row in METRICS.usable
         if (row.default or (sanity and row.needs == "training"))
-        and (unasked is None or row.key in unasked)
+        and (row.key in PLAIN or not plain)
         and (mode.metrics is None or row.key in mode.metrics)
     ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facebench.data.dataset import Dataset, Split, open_dataset
+from facebench.data.statistics import is_statistics
 from facebench.engine.asked_classes import ClassBySeed
 from facebench.engine.entries import ObjectRow, PicturesRow, parse_one
 from facebench.engine.given_statistics import STATISTICS, StatisticsRow, StatisticsSource
@@ -16,9 +17,13 @@ from facebench.engine.sources import DatasetSource, Described, ObjectSource, Pic
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.sandbox.limits import Limits
-from facebench.text import printable
+from facebench.text import printable, shown
 
 REFERENCE = "reference"
+_BOTH = (
+    "{0} holds statistics, too, perhaps of more images: statistics:{0} compares with those, as the "
+    "program that wrote them may"
+)
 UNCROPPED = "uncropped"
 """The crop of pictures that nobody has prepared."""
 
@@ -40,6 +45,10 @@ class RealImages:
     """The split that it is, of a prepared data set."""
     has_pairs: bool = True
     """Whether its images are of one size, as far as is known: only such have an LPIPS."""
+    is_shuffled: bool = True
+    """Whether any part of it is like the whole."""
+    note: str = ""
+    """What must be said of it beside every number."""
     has_images: bool = True
     """Whether it is more than statistics."""
 
@@ -91,7 +100,8 @@ def open_real(
         device: where a model computes.
         seed: the first of a model's.
     """
-    if isinstance(reference, str | PathLike) and is_prepared(path := _path(reference)):
+    is_text = isinstance(reference, str | PathLike)
+    if is_text and str(reference).strip() and is_prepared(path := _path(reference)):
         return _prepared(open_dataset(path).by_content().split(split or "holdout"))
     row = parse_one(REFERENCE, reference)
     if split not in (None, "all"):
@@ -141,6 +151,7 @@ def _prepared(dataset: Dataset) -> RealImages:
         seeds=range(len(dataset)),
         source=lambda: DatasetSource(dataset),
         dataset=dataset,
+        is_shuffled=dataset.is_shuffled,
     )
 
 
@@ -162,6 +173,7 @@ def _statistics(row: StatisticsRow) -> RealImages:
 
 def _pictures(row: PicturesRow) -> RealImages:
     pictures = row.pictures
+    has_both = is_statistics(row.path, beside_pictures=True)
     return RealImages(
         name=printable(row.path.resolve().name),
         digest=pictures.content,
@@ -172,4 +184,5 @@ def _pictures(row: PicturesRow) -> RealImages:
         seeds=range(len(pictures)),
         source=lambda: PictureSource(pictures),
         has_pairs=len(pictures.looks.sizes) == 1,
+        note=_BOTH.format(shown(row.path.name)) if has_both else "",
     )

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+import numpy as np
+
+from facebench.data.pictures import random_order
 from facebench.engine.comparability import Side
 from facebench.engine.context import Context
 from facebench.engine.jobs import Extracted, dataset_job, real_job, run, side_of
@@ -16,7 +19,10 @@ _ON_STATISTICS = (
     "the reference is statistics: intervals are of the generated images alone, and there is no "
     "noise floor"
 )
-_ON_HALVES = "the noise floor is of {} images a side, for want of other real images"
+_ON_HALVES = (
+    "the noise floor is of {:,} real images against {:,} others of the same set: distances are "
+    "larger at so few, and shares other, than for the numbers beside it"
+)
 _ON_FEWER = "of the first {:,} generated images against {:,} real ones, as its noise floor is"
 
 
@@ -42,7 +48,7 @@ class Reference:
             compute_metrics(context, real, others, _defined(context, real, others)),
             self._floor_of_copying(),
         ]
-        notes = [] if self.others else [_ON_HALVES.format(_count(others))]
+        notes = [] if self.others else [_ON_HALVES.format(_count(real), _count(others))]
         failed = (item for each in scores for item in each.failed.items())
         notes += [f"no noise floor of {key}: {why}" for key, why in failed]
         values = {key: each for one in scores for key, each in one.values.items()}
@@ -75,15 +81,21 @@ class Reference:
     def _place(self, num: int) -> tuple[Sets, Sets]:
         """Return real images, and other real ones in the place of `num` that are generated.
 
-        These are as many training images, unless the reference holds them itself; otherwise its
-        two halves must do, at half the number.
+        These are as many training images, unless the reference holds them itself; otherwise some of
+        its own images must do, half of them at most, against the rest.
         """
         real = self.extracted.sets
         if self.others is not None:
             is_enough = 0 < num < _count(self.others)
             return real, _part(self.others, 0, num) if is_enough else self.others
-        half = min(num, len(self.context.real) // 2)
-        return _part(real, 0, half), _part(real, half, 2 * half)
+        order = self._order()
+        count = min(num or len(order), len(order) // 2)
+        return _taken(real, order[count:]), _taken(real, order[:count])
+
+    def _order(self) -> np.ndarray:
+        """Return the places of the real images, in an order in which any part is like the whole."""
+        count = len(self.context.real)
+        return np.arange(count) if self.context.real.is_shuffled else random_order(count)
 
     def _floor_of_copying(self) -> Scores:
         """Score the reference as if it were generated, where it has no training images itself."""
@@ -121,6 +133,14 @@ def extract_reference(context: Context) -> Reference | None:
 def _count(sets: Sets) -> int:
     """Return how many images the networks' features are of."""
     return len(next(iter(sets.values())).features)
+
+
+def _taken(sets: Sets, places: np.ndarray) -> Sets:
+    """Return the images at these places, as a part where they follow one another."""
+    first, last = int(places[0]), int(places[-1]) + 1
+    if (np.diff(places) == 1).all():
+        return _part(sets, first, last)
+    return {name: each.take(np.sort(places)) for name, each in sets.items()}
 
 
 def _part(sets: Sets, start: int, stop: int) -> Sets:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from facebench.engine.comparability import remarks, without_classes, without_sizes
+from facebench.engine.comparability import on_mode, remarks, without_classes, without_sizes
 from facebench.engine.context import Context
 from facebench.engine.entries import Entry
 from facebench.engine.environment import describe_environment
@@ -42,7 +42,7 @@ def evaluate_row(
     left_out = list(filter(None, (of_sizes, of_classes)))
     if not rows:
         raise RowFailed("none of the metrics can be computed: " + "; ".join(left_out))
-    said = remarks(side, real.side, counts=context.everything)
+    said = remarks(side, real.side, counts=context.plain)
     floor, on_floor = real.floor(len(job.seeds))
     floors = {key: estimate.value for key, estimate in floor.items()}
     with meter.phase("metrics"):
@@ -65,6 +65,7 @@ def evaluate_row(
             context,
             *_on_source(job.source),
             *said,
+            on_mode(context.mode, side, real.side),
             *left_out,
             *on_values,
             *context.notes,

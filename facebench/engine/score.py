@@ -14,9 +14,6 @@ from facebench.plugins.model_spec import check_name
 from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
 from facebench.results.result import Result
 
-METRICS = ("fid", "fdr", "fid_class", "kid", "precision", "recall", "density", "coverage")
-"""What is computed unasked: what one network and some seconds give, of what the sets have."""
-
 Scores = dict[str, dict[str, dict[str, float | int | None]]]
 """By model, then by metric: value, low, high, floor and n."""
 
@@ -56,8 +53,7 @@ def score(real: Any, fake: Any, **options: Any) -> Scores:
 def evaluate_sets(real: Any, fake: Any, **options: Any) -> Evaluation:
     """Return the Results of the sets in `fake`; see :func:`score`."""
     rows = require_names(list(_rows(fake)))
-    everything = options.get("num") is None
-    return evaluate(rows, real, split="all", everything=everything, unasked=METRICS, **options)
+    return evaluate(rows, real, split="all", plain=True, **options)
 
 
 def as_scores(results: Sequence[Result]) -> Scores:
@@ -69,7 +65,7 @@ def as_scores(results: Sequence[Result]) -> Scores:
                 "low": each.low,
                 "high": each.high,
                 "floor": each.floor,
-                "n": result.protocol.num,
+                "n": result.protocol.num or None,
             }
             for key, each in result.metrics.items()
         }

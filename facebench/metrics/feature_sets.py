@@ -49,6 +49,13 @@ class FeatureSet:
         labels = None if self.labels is None else self.labels[start:stop]
         return FeatureSet(self.features[start:stop], logits, rows, labels)
 
+    def take(self, places: np.ndarray) -> "FeatureSet":
+        """Return what belongs to the images at `places`; LPIPS' moments of as many first ones."""
+        whole = self.part(0, len(places))
+        logits = None if self.logits is None else self.logits[places]
+        labels = None if self.labels is None else self.labels[places]
+        return FeatureSet(self.features[places], logits, whole.lpips, labels)
+
     @cached_property
     def diversity(self) -> Estimate:
         """Mean LPIPS over all pairs: the reference's is computed once for all models."""

@@ -35,6 +35,8 @@ class Looks:
     """How many pictures there are of each size."""
     formats: Mapping[str, int]
     """And of each file format, by Pillow's name; none where the source is an array."""
+    converted: int = 0
+    """How many are turned by EXIF, or laid over white where they are transparent."""
 
     @property
     def side(self) -> int:
@@ -162,12 +164,13 @@ def _of_pictures(path: Path, pictures: Pictures) -> PictureSet:
     def look() -> Looks:
         if read is None:
             return Looks({load(0).shape[1:]: len(pictures.names)}, {})
-        sizes, formats = Counter[Size](), Counter[str]()
+        sizes, formats, converted = Counter[Size](), Counter[str](), 0
         for index, name in enumerate(pictures.names):
             seen = glance(f"{path}: {shown(name)}", content(index))
             sizes[seen.height, seen.width] += 1
             formats[seen.format] += 1
-        return Looks(sizes, formats)
+            converted += seen.is_converted
+        return Looks(sizes, formats, converted)
 
     count, left_out = len(pictures.names), tuple(pictures.left_out)
     return PictureSet(path, count, load, look, pictures.digest, left_out, pictures.labels)

@@ -139,11 +139,9 @@ def _words(board: Board) -> Iterator[str]:
         unlike = protocol_text.labels(board.differing, p)
         yield f"Unlike protocols, forced into one table: {unlike}."
     else:
-        networks = protocol_text.spaced(p.extractor)
         yield (
-            f"{p.num:,} images each against {p.num_reference:,} of {p.dataset} ({p.split} split), "
-            f"crop {p.crop}, {protocol_text.size(p)}, {p.filter}, {networks}, {p.precision}; "
-            f"protocol {board.id}."
+            f"{protocol_text.count(p.num)} images each against {protocol_text.against(p)}, "
+            f"{protocol_text.setting(p)}; protocol {board.id}."
         )
     yield protocol_text.caption(board)
     yield "± is one standard error; real images: what other real images score in a model's place."

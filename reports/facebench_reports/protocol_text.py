@@ -27,8 +27,8 @@ def items(protocol: Protocol) -> list[Item]:
     return [
         Item("dataset", "data set", p.dataset),
         Item("split", "split", p.split),
-        Item("num", "generated images", f"{p.num:,}"),
-        Item("num_reference", "real images", f"{p.num_reference:,}"),
+        Item("num", "generated images", count(p.num)),
+        Item("num_reference", "real images", count(p.num_reference)),
         Item("crop", "crop", p.crop),
         Item("size", "size", size(p)),
         Item("filter", "resize filter", p.filter),
@@ -39,6 +39,25 @@ def items(protocol: Protocol) -> list[Item]:
         Item("dataset_digest", "data set digest", p.dataset_digest),
         Item("weights", "weights", ", ".join(f"{k} {v}" for k, v in sorted(p.weights.items()))),
     ]
+
+
+def count(images: int) -> str:
+    """Return a number of images as text; statistics need not say of how many they are."""
+    return f"{images:,}" if images else "an unknown number of"
+
+
+def against(protocol: Protocol) -> str:
+    """Say which images are compared with which."""
+    p = protocol
+    return f"{count(p.num_reference)} of {p.dataset} ({p.split} split)"
+
+
+def setting(protocol: Protocol) -> str:
+    """Say how images were made alike and looked at, in a line."""
+    p = protocol
+    crop = f"crop {p.crop}" if p.crop else ""
+    parts = crop, size(p), p.filter, spaced(p.extractor), p.precision
+    return ", ".join(filter(None, parts))
 
 
 def size(protocol: Protocol) -> str:
@@ -141,6 +160,6 @@ def summary(boards: list[Board]) -> str:
     if board.differing:
         return f"{what} under unlike protocols, forced into one table."
     return (
-        f"{what}, {p.num:,} images each, against {p.num_reference:,} images of {p.dataset} "
-        f"({p.split} split), ordered by {ordered_by(board.ordering)}."
+        f"{what}, {count(p.num)} images each, against {count(p.num_reference)} images of "
+        f"{p.dataset} ({p.split} split), ordered by {ordered_by(board.ordering)}."
     )

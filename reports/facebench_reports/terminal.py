@@ -44,11 +44,10 @@ def _heading(board: Board) -> Iterator[RenderableType]:
         yield Text("Unlike protocols, forced into one table.", style="bold yellow")
         yield Text(f"These numbers cannot be compared. What differs: {differing}.", style="yellow")
         return
-    against = f"{p.num:,} images against {p.num_reference:,} of {p.dataset} ({p.split} split)"
+    against = f"{protocol_text.count(p.num)} images against {protocol_text.against(p)}"
     yield Text(in_one_line(against), style="bold")
-    networks = protocol_text.spaced(p.extractor)
-    setting = f"crop {p.crop}, {protocol_text.size(p)}, {p.filter}, {networks}, {p.precision}"
-    yield Text(in_one_line(f"{setting}, protocol {board.id}"), style="dim")
+    setting = f"{protocol_text.setting(p)}, protocol {board.id}"
+    yield Text(in_one_line(setting), style="dim")
 
 
 @dataclass(frozen=True)
