@@ -122,6 +122,42 @@ def test_what_statistics_cannot_tell_is_refused(
         one(sets[2], sets[1], **options)
 
 
+def test_statistics_are_of_one_way_to_resize_and_of_one_network(
+    sets: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    _, fake, statistics = sets
+    found = open_statistics(statistics)
+    assert found.names_extractor
+    with np.load(statistics) as there:
+        np.savez(tmp_path / "other.npz", **(dict(there) | {"weights": np.str_("random:0123")}))
+    with pytest.raises(BadInput, match="was made with other weights of random"):
+        one(tmp_path / "other.npz", fake)
+    with np.load(statistics) as there:
+        named = dict(there) | {"extractor": np.str_("random~other")}
+        np.savez(tmp_path / "way.npz", **named)
+    with pytest.raises(BadInput, match="holds statistics of random~other, not of random"):
+        one(tmp_path / "way.npz", fake)
+
+
+def test_fewer_are_taken_where_fewer_are_asked_for(sets: tuple[Path, Path, Path]) -> None:
+    assert one(sets[2], sets[1], num=12).protocol.num == 12
+
+
+def test_nothing_but_statistics_is_overwritten(sets: tuple[Path, Path, Path]) -> None:
+    real, _, statistics = sets
+    victim = real.parent / "victim.npz"
+    np.savez(victim, np.zeros((4, 8, 8, 3), np.uint8))
+    before = victim.read_bytes()
+    with pytest.raises(BadInput, match=r"victim\.npz is there and holds something else"):
+        export_statistics(real, victim, **RANDOM)
+    assert victim.read_bytes() == before
+    assert export_statistics(real, statistics, **RANDOM) == 40
+    assert export_statistics(real, statistics, num=12, **RANDOM) == 12
+    assert open_statistics(statistics).count == 12
+    with pytest.raises(BadInput, match="holds 40 images: --num 41 is more"):
+        export_statistics(real, statistics, num=41, **RANDOM)
+
+
 def test_the_command_writes_and_reads_them(
     sets: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

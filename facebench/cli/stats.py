@@ -17,7 +17,12 @@ def stats() -> None:
 @stats.command()
 @click.argument("source", metavar="SRC")
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.npz")
-@click.option("--num", type=click.IntRange(2), metavar="IMAGES", help="How many, of a model.")
+@click.option(
+    "--num",
+    type=click.IntRange(2),
+    metavar="IMAGES",
+    help="The first so many, in random order; needed of a model.",
+)
 @extractor_option
 @mode_option
 @engine_options

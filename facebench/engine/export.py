@@ -1,5 +1,6 @@
 """Statistics of a set of images, for other programs: what ``facebench stats export`` does."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,9 @@ def export_statistics(
         raise BadInput(f"There is no folder {out.parent}: make it, or name another file.")
     place, limits = find_device(device), limits or Limits()
     real = open_real(source, "all", num, limits, place, seed)
+    if num is not None and not num <= len(real):
+        raise BadInput(f"{real.name} holds {len(real):,} images: --num {num} is more.")
+    real = replace(real, seeds=real.seeds[:num])
     fixed: dict[str, Any] = {"num": None, "plain": True, "metrics": ["fid"], "sanity": False}
     places = {"seed": seed, "device": place, "limits": limits, "weights": weights or WeightSource()}
     context = make_context(real, **(DEFAULTS | options | fixed | places))
