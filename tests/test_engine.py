@@ -18,7 +18,7 @@ from facebench.engine.extract import CHUNK, extract
 from facebench.engine.metric_choice import choose_metrics
 from facebench.engine.real_images import RealImages, open_real
 from facebench.engine.results_folder import same_images, with_metrics_of
-from facebench.engine.sources import DatasetSource
+from facebench.engine.stored_images import DatasetSource
 from facebench.errors import BadInput, RowFailed
 from facebench.features.extractor import Extractor, ImageBatch, Tensors
 from facebench.metrics.modes import find_mode

@@ -62,8 +62,8 @@ def on_mode(mode: Mode, *sides: Side) -> str:
     if mode.name == DEFAULT or not count:
         return ""
     return (
-        f"pictures that EXIF turns or that are transparent ({count:,} here) are decoded otherwise by "
-        f"{mode.name}, whose number is another one: save them upright and opaque"
+        f"pictures that EXIF turns or that are transparent ({count:,} here) are decoded otherwise "
+        f"by {mode.name}, whose number is another one: save them upright and opaque"
     )
 
 

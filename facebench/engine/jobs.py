@@ -22,13 +22,8 @@ from facebench.engine.model_source import ModelSource
 from facebench.engine.phase_costs import Meter
 from facebench.engine.real_images import RealImages
 from facebench.engine.sanity import SanityRow
-from facebench.engine.sources import (
-    DatasetSource,
-    Described,
-    ImageSource,
-    ObjectSource,
-    PictureSource,
-)
+from facebench.engine.sources import ImageSource, ObjectSource
+from facebench.engine.stored_images import DatasetSource, Described, PictureSource
 from facebench.errors import BadInput
 from facebench.metrics.feature_sets import FeatureSet
 from facebench.plugins.model_spec import Model

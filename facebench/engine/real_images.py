@@ -13,7 +13,8 @@ from facebench.engine.asked_classes import ClassBySeed
 from facebench.engine.entries import ObjectRow, PicturesRow, parse_one
 from facebench.engine.given_statistics import STATISTICS, StatisticsRow, StatisticsSource
 from facebench.engine.model_source import ModelSource
-from facebench.engine.sources import DatasetSource, Described, ObjectSource, PictureSource
+from facebench.engine.sources import ObjectSource
+from facebench.engine.stored_images import DatasetSource, Described, PictureSource
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.sandbox.limits import Limits

@@ -14,7 +14,8 @@ from facebench.engine.phase_costs import Meter
 from facebench.engine.reference import Reference
 from facebench.engine.results_folder import keep
 from facebench.engine.scores import Scores, compute_metrics, recorded
-from facebench.engine.sources import Described, SamplerSource
+from facebench.engine.sources import SamplerSource
+from facebench.engine.stored_images import Described
 from facebench.engine.visuals import Sampled
 from facebench.errors import BadInput, RowFailed
 from facebench.metrics import double_precision

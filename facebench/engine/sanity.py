@@ -17,7 +17,8 @@ from jaxtyping import UInt8
 from PIL import Image, ImageFilter
 
 from facebench.data.dataset import Dataset
-from facebench.engine.sources import DatasetSource, Key, Seeds
+from facebench.engine.sources import Key, Seeds
+from facebench.engine.stored_images import DatasetSource
 from facebench.errors import BadInput
 from facebench.results.result import SANITY
 from facebench.sampler import Images, to_uint8

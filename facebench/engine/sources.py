@@ -1,26 +1,20 @@
-"""Where images come from: a data set, files, a sampler here, or a model (`model_source`)."""
+"""Where images come from: samplers of this process, and what all sources have in common.
+
+Images that are there already: :mod:`facebench.engine.stored_images`; models: `model_source`.
+"""
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from itertools import groupby
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from facebench.data.dataset import Dataset
 from facebench.engine.asked_classes import ASKED, ClassBySeed
 from facebench.engine.batch_independence import Witnesses, apart
-from facebench.engine.thumbnails import LARGEST, shown_side
 from facebench.errors import RowFailed, as_failure
 from facebench.sampler import Images, Sampler, checked, drawn, known_classes
-from facebench.samplers.image_files import check_seeds
-from facebench.samplers.picture_set import PictureSet
-from facebench.sandbox.limits import own_cores
 
 Seeds = Sequence[int]
 Key = dict[str, str]
@@ -54,89 +48,6 @@ class ImageSource(Protocol):
     def close(self) -> None:
         """Let go of what the source holds; it takes it up again when it is needed."""
         ...
-
-
-@dataclass(frozen=True)
-class DatasetSource:
-    """The images of a prepared data set; seeds are indices."""
-
-    dataset: Dataset
-    note = ""
-    preview_side = 0
-
-    @property
-    def digest(self) -> str:
-        """The sha256 of what the images depend on."""
-        return sha256(self.dataset.key.encode()).hexdigest()
-
-    def labels_of(self, seeds: Sequence[int]) -> np.ndarray | None:
-        """Return the class of each image, by its name; None where the data set has none."""
-        labels = self.dataset.labels
-        return None if labels is None else np.array(self.dataset.classes)[labels[np.array(seeds)]]
-
-    def keys(self, parts: Sequence[range]) -> list[Key]:
-        """Return the images that the indices count in."""
-        return [{"source": self.dataset.key}] * len(parts)
-
-    def batches(self, seeds: Sequence[Seeds]) -> Generator[Images]:
-        """Yield the images of each sequence of indices."""
-        return (self.dataset.sample(each) for each in seeds)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-_DECODERS = 8
-"""Threads that decode pictures, at most."""
-_AHEAD = 2
-"""Batches that are decoded while one is looked at."""
-
-
-@dataclass(frozen=True)
-class PictureSource:
-    """Pictures that somebody has, at their own sizes."""
-
-    pictures: PictureSet
-    note = ""
-
-    @property
-    def preview_side(self) -> int:
-        """That of the least square for all, unless they all are one that can be shown."""
-        looks = self.pictures.looks
-        return 0 if 0 < looks.side <= LARGEST else shown_side(looks.sizes)
-
-    @property
-    def digest(self) -> str:
-        """The sha256 of what the images depend on."""
-        return sha256(self.pictures.content.encode()).hexdigest()
-
-    def labels_of(self, seeds: Sequence[int]) -> np.ndarray | None:
-        """Return the class of each picture; None where there are none."""
-        return self.pictures.labels_of(seeds)
-
-    def keys(self, parts: Sequence[range]) -> list[Key]:
-        """Return which pictures the seeds count in."""
-        return [{"source": f"pictures {self.pictures.content}"}] * len(parts)
-
-    def batches(self, seeds: Sequence[Seeds]) -> Generator[Batch]:
-        """Yield the pictures of each sequence of seeds, decoded by threads of their own."""
-        for each in seeds:
-            check_seeds(self.pictures.path, len(self.pictures), each)
-        with ThreadPoolExecutor(min(_DECODERS, own_cores()), "facebench-decoder") as threads:
-            pending: deque[list[Future[np.ndarray]]] = deque()
-            for each in seeds:
-                pending.append([threads.submit(self.pictures.picture, seed) for seed in each])
-                if len(pending) > _AHEAD:
-                    yield _in_runs([future.result() for future in pending.popleft()])
-            while pending:
-                yield _in_runs([future.result() for future in pending.popleft()])
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-def _in_runs(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-    return [np.stack(list(run)) for _, run in groupby(pictures, lambda image: image.shape)]
 
 
 class SamplerSource(ABC):
@@ -274,7 +185,3 @@ class ObjectSource(SamplerSource):
     @cached_property
     def _sampler(self) -> Sampler:
         return self._open()
-
-
-Described = DatasetSource | PictureSource | SamplerSource
-"""A source that also has a `digest` of its images, and a `note` on them."""

@@ -1,7 +1,7 @@
 """The ``images:`` adapter: somebody's pictures, in any form that is read, as a sampler.
 
 An evaluation takes the pictures without it, whatever their sizes: see
-:class:`facebench.engine.sources.PictureSource`.
+:class:`facebench.engine.stored_images.PictureSource`.
 """
 
 import sys
