@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from facebench.engine.comparability import on_mode, remarks, without_classes, without_sizes
+from facebench.engine.comparability import Side, on_mode, remarks, without_classes, without_sizes
 from facebench.engine.context import Context
 from facebench.engine.entries import Entry
 from facebench.engine.environment import describe_environment
 from facebench.engine.given_statistics import StatisticsRow, StatisticsSource
-from facebench.engine.jobs import row_job, run, side_of
+from facebench.engine.jobs import Extracted, row_job, run, side_of
 from facebench.engine.metric_choice import check_count
 from facebench.engine.phase_costs import Meter
 from facebench.engine.reference import Reference
@@ -38,21 +38,20 @@ def evaluate_row(
     if fake is None or real is None:
         return None
     side = side_of(job, fake)
-    rows, of_sizes = without_sizes(rows, side, real.side)
-    rows, of_classes = without_classes(rows, fake.features.labels, real.extracted.features.labels)
-    left_out = list(filter(None, (of_sizes, of_classes)))
-    if not rows:
-        raise RowFailed("none of the metrics can be computed: " + "; ".join(left_out))
-    said = remarks(side, real.side, counts=context.plain)
+    rows, left_out = _that_both_have(rows, side, fake, real)
     floor, on_floor = real.floor(len(job.seeds))
-    floors = {key: estimate.value for key, estimate in floor.items()}
     with meter.phase("metrics"):
-        scores = compute_metrics(context, real.extracted.sets, fake.sets, rows, real.training)
-        over_floors = real.over_floors(rows, fake.sets, scores.values)
-        scores = Scores(scores.values | over_floors.values, scores.failed | over_floors.failed)
-    on_values = (f"{key}: {each.note}" for key, each in scores.values.items() if each.note)
-    if scores.failed and not scores.values:
-        raise RowFailed("no metric could be computed: " + "; ".join(scores.failed.values()))
+        scores = _scores(rows, fake, context, real)
+    said = (
+        *(job.source.note, _on_classes(job.source)),
+        *remarks(side, real.side, counts=context.plain),
+        on_mode(context.mode, side, real.side),
+        *left_out,
+        *(f"{key}: {each.note}" for key, each in scores.values.items() if each.note),
+        *context.notes,
+        *on_floor,
+        *double_precision.notes(context.device),
+    )
     result = Result(
         model=entry.name,
         adapter=entry.adapter,
@@ -60,18 +59,12 @@ def evaluate_row(
         model_digest=job.source.digest,
         first_seed=job.seeds.start,
         protocol=context.protocol(len(job.seeds)),
-        metrics={key: recorded(key, e, floors.get(key)) for key, e in scores.values.items()},
+        metrics={
+            key: recorded(key, each, floor[key].value if key in floor else None)
+            for key, each in scores.values.items()
+        },
         failed=scores.failed,
-        notes=_notes(
-            context,
-            *_on_source(job.source),
-            *said,
-            on_mode(context.mode, side, real.side),
-            *left_out,
-            *on_values,
-            *context.notes,
-            *on_floor,
-        ),
+        notes=tuple(filter(None, said)),
         seconds=meter.seconds,
         memory=meter.memory,
         images=meter.images,
@@ -100,13 +93,29 @@ def _rows(entry: Entry, context: Context) -> list[Metric]:
     return rows
 
 
-def _on_source(source: Described | StatisticsSource) -> tuple[str, str]:
-    """Return what must be said of the images themselves, and of their classes."""
-    return source.note, source.note_on_classes if isinstance(source, SamplerSource) else ""
+def _that_both_have(
+    rows: list[Metric], side: Side, fake: Extracted, real: Reference
+) -> tuple[list[Metric], list[str]]:
+    """Return the metrics that both sides have what is needed for, and why others are left out."""
+    rows, of_sizes = without_sizes(rows, side, real.side)
+    rows, of_classes = without_classes(rows, fake.features.labels, real.extracted.features.labels)
+    left_out = [*filter(None, (of_sizes, of_classes))]
+    if not rows:
+        raise RowFailed("none of the metrics can be computed: " + "; ".join(left_out))
+    return rows, left_out
 
 
-def _notes(context: Context, *said: str) -> tuple[str, ...]:
-    return (*filter(None, said), *double_precision.notes(context.device))
+def _scores(rows: list[Metric], fake: Extracted, context: Context, real: Reference) -> Scores:
+    scores = compute_metrics(context, real.extracted.sets, fake.sets, rows, real.training)
+    over_floors = real.over_floors(rows, fake.sets, scores.values)
+    if scores.failed and not scores.values:
+        raise RowFailed("no metric could be computed: " + "; ".join(scores.failed.values()))
+    return Scores(scores.values | over_floors.values, scores.failed | over_floors.failed)
+
+
+def _on_classes(source: Described | StatisticsSource) -> str:
+    """Return what must be said of the classes that a sampler was asked for."""
+    return source.note_on_classes if isinstance(source, SamplerSource) else ""
 
 
 def _code(entry: Entry) -> dict[str, str]:
