@@ -347,8 +347,10 @@ def test_the_command_prints_one_table_or_json(
     shown = capsys.readouterr().out
     assert "mine" in shown and "Fréchet distance" in shown
     assert "16 generated images against 20 real ones" in shown.replace("\n", " ")
-    cli([*words, "--json"], standalone_mode=False)
-    found = json.loads(capsys.readouterr().out)
+    cli([*words, "--json", "--out", str(tmp_path / "first")], standalone_mode=False)
+    answer = capsys.readouterr()
+    found = json.loads(answer.out)
+    assert "16 generated images against 20 real ones" in answer.err
     assert {*found["mine"]["fd_random"]} == {"value", "low", "high", "floor", "n"}
     cli([*words, "--out", str(tmp_path / "board")], standalone_mode=False)
     assert (tmp_path / "board" / "leaderboard.html").is_file()

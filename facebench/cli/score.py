@@ -1,6 +1,8 @@
 """``facebench score``: two folders, one command."""
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,9 @@ from facebench.distributed.launch import processes_option
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @extractor_option
-@metrics_option("fid, kid, precision, recall, density, coverage")
+@metrics_option(
+    "fid, kid, precision, recall, density, coverage; fdr of several networks, fid_class of labels"
+)
 @mode_option
 @engine_options
 @processes_option()
@@ -60,27 +64,31 @@ def score(
       facebench score faces64 runs/vae --num 1000 --out scores
       facebench score photographs samples --json > scores.json
     """
+    from facebench.cli.score_table import notes, show
     from facebench.engine.score import as_scores, evaluate_sets
 
     evaluation = evaluate_sets(
         real, list(fakes), num=num, out=out, command=command_line(), **opened(**options)
     )
     say_failures(evaluation)
-    if evaluation.results:
-        if as_json:
-            click.echo(
-                json.dumps(
-                    as_scores(evaluation.results), indent=2, ensure_ascii=False, allow_nan=False
-                )
-            )
-        else:
-            from facebench.cli.score_table import show
-
-            show(evaluation.results)
+    if found := evaluation.results:
         if out:
-            from facebench.cli.report import write_reports
-            from facebench.plugins import registry
-
-            names = [name for name in registry.names("reporters") if name != "terminal"]
-            write_reports(out, names=names)  # the terminal has its table
+            _draw_board(out)
+        if as_json:
+            for line in notes(found):
+                click.echo(line, err=True)
+            scores = as_scores(found)
+            click.echo(json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False))
+        else:
+            show(found)
     exit_as(evaluation)
+
+
+def _draw_board(out: Path) -> None:
+    """Draw all forms of the board but the terminal's, which is for the numbers alone."""
+    from facebench.cli.report import write_reports
+    from facebench.plugins import registry
+
+    names = [name for name in registry.names("reporters") if name != "terminal"]
+    with redirect_stdout(sys.stderr):
+        write_reports(out, names=names)

@@ -19,7 +19,7 @@ def show(results: Sequence[Result]) -> None:
     """Print one table of all `results`, and below it what must be known of each."""
     console = Console()
     console.print(_table(results))
-    for line in _notes(results):
+    for line in notes(results):
         console.print(Text(line, "yellow"))
 
 
@@ -59,7 +59,7 @@ def _interval(value: Value) -> str:
     return f"{_number(value.low)} – {_number(value.high)}"
 
 
-def _notes(results: Sequence[Result]) -> Iterator[str]:
+def notes(results: Sequence[Result]) -> Iterator[str]:
     """Yield each remark once; with the name where it is not of all."""
     said = dict.fromkeys(note for result in results for note in result.remarks)
     for note in said:
