@@ -50,7 +50,7 @@ def _cells(key: str, result: Result) -> list[str]:
 
 
 def _number(value: float | None) -> str:
-    return _DASH if value is None else f"{value:.5g}"
+    return _DASH if value is None else f"{value:.4g}"
 
 
 def _interval(value: Value) -> str:
