@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -105,7 +105,8 @@ def open_picture_set(
     if not is_array(path):
         raise BadInput(f"range and layout are for arrays, which {path} is not: leave them out.")
     if range == "uint8":
-        return _of_images(path, open_array(path, layout), partial(file_digest, path))
+        array = open_array(path, layout)
+        return _of_images(path, array, lambda: f"{file_digest(path)} uint8 {layout}")
     return _of_numbers(path, load_array(path), range, layout)
 
 
