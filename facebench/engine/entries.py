@@ -14,7 +14,13 @@ from facebench.data.statistics import is_statistics
 from facebench.engine.given_statistics import STATISTICS, StatisticsRow
 from facebench.engine.sanity import SanityRow
 from facebench.errors import BadInput
-from facebench.plugins.model_spec import Model, check_name, parse_models, parse_named
+from facebench.plugins.model_spec import (
+    Model,
+    adapter_of_run,
+    check_name,
+    parse_models,
+    parse_named,
+)
 from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
 from facebench.sampler import Sampler, checked
 from facebench.samplers.picture_set import PictureSet, of_array
@@ -78,6 +84,7 @@ def parse_one(name: str, value: Any) -> Given:
 
     What holds both is pictures, unless it is called ``statistics:PATH``.
     """
+    require_path(value)
     is_text = isinstance(value, str | PathLike)
     head, _, rest = str(value).partition(":") if is_text else ("", "", "")
     if head == STATISTICS and rest:
@@ -85,11 +92,19 @@ def parse_one(name: str, value: Any) -> Given:
     if isinstance(value, str | PathLike) and (path := Path(value).expanduser()).exists():
         if is_statistics(path):
             return StatisticsRow(name, path)
-        is_run = (path / "config.json").is_file()
-        value = parse_named(name, f"{value}") if is_run else Model(name, PICTURES, path)
+        value = Model(name, adapter_of_run(path) or PICTURES, path)
     elif is_text and ":" not in str(value) and not CHECKPOINTS.fullmatch(str(value)):
         raise BadInput(f"There is no file or folder {value}: check the path.")
     return _in_its_place(_row(name, value))
+
+
+def require_path(value: Any) -> None:
+    """Refuse an empty text, as a shell makes of a variable that is not set."""
+    if isinstance(value, str) and not value.strip():
+        raise BadInput(
+            "A path is empty: give one, and . for the current folder; a variable of the shell may "
+            "not be set."
+        )
 
 
 def require_names(rows: list[Given]) -> list[Given]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from facebench.engine.entries import Given, parse_entries, parse_one, require_names
 from facebench.engine.evaluate import Evaluation, evaluate
-from facebench.plugins.model_spec import check_name
+from facebench.plugins.model_spec import check_name, is_name, names_an_adapter
 from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
 from facebench.results.result import Result
 
@@ -119,9 +119,11 @@ def _names(texts: Sequence[str]) -> list[tuple[str, str]]:
 
 def _named(text: str) -> tuple[str, str]:
     name, equals, target = text.partition("=")
-    if equals and re.fullmatch(r"[\w.+-]+", name) and not Path(text).expanduser().exists():
+    is_path = Path(text).expanduser().exists()
+    is_named = equals and re.fullmatch(r"[\w.+-]+", name) and not names_an_adapter(text)
+    if is_named and not is_path:
         return check_name(name, _FORM), target
-    place = Path(text if Path(text).expanduser().exists() else text.rpartition(":")[2])
+    place = Path(text if is_path else text.rpartition(":")[2])
     place = Path(os.path.abspath(place.expanduser()))  # "." has a name, and a link its own
     return _readable(place.stem if place.is_file() else place.name), text
 
@@ -129,7 +131,8 @@ def _named(text: str) -> tuple[str, str]:
 def _readable(name: str) -> str:
     """Return a name that a row can have.
 
-    >>> _readable("my fakes (2)"), _readable("...")
-    ('my-fakes-2', 'images')
+    >>> _readable("my fakes (2)"), _readable("..."), _readable("leaderboard")
+    ('my-fakes-2', 'images', 'leaderboard-1')
     """
-    return re.sub(r"[^\w.+]+", "-", name).strip("-.+")[:100] or "images"
+    name = re.sub(r"[^\w.+]+", "-", name).strip("-.+")[:100] or "images"
+    return name if is_name(name) else f"{name}-1"

@@ -1,0 +1,153 @@
+"""What people write on either side of a score, and what it is taken for."""
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+from PIL import Image
+
+import facebench
+from facebench.cli import cli
+from facebench.engine.score import evaluate_sets
+from facebench.errors import BadInput
+from facebench.samplers.picture_set import open_picture_set
+
+FEW: dict[str, Any] = {"metrics": "fid", "extractor": "random", "device": "cpu"}
+IMAGES = np.random.default_rng(3).integers(0, 256, (12, 3, 16, 20), np.uint8)
+LAST = IMAGES.transpose(0, 2, 3, 1)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with two sets of pictures, `reals` and `fakes`."""
+    monkeypatch.chdir(tmp_path)
+    for name, first in (("reals", 0), ("fakes", 4)):
+        save_pictures(tmp_path / name, IMAGES[first : first + 8])
+    return tmp_path
+
+
+def save_pictures(folder: Path, images: np.ndarray) -> Path:
+    folder.mkdir(parents=True)
+    for number, image in enumerate(images):
+        Image.fromarray(image.transpose(1, 2, 0)).save(folder / f"{number:02}.png")
+    return folder
+
+
+def names(real: Any, fake: Any, **options: Any) -> list[str]:
+    return [result.model for result in evaluate_sets(real, fake, **(FEW | options)).results]
+
+
+def quietly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return function(*args, **(FEW | options))
+
+
+def exit_code(*words: str) -> int:
+    """The command's exit code, which is 2 for BadInput as for what click refuses."""
+    try:
+        cli([*words, "--extractor", "random", "--device", "cpu"], standalone_mode=False)
+    except (BadInput, click.UsageError):
+        return 2
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+# Arrays in files
+
+
+def test_how_an_array_is_read_is_in_its_digest(tmp_path: Path) -> None:
+    square = IMAGES[:, :, :3, :3]  # both layouts fit it
+    np.save(tmp_path / "a.npy", square)
+    read = {how: open_picture_set(tmp_path / "a.npy", layout=how) for how in ("NCHW", "NHWC", "")}
+    assert read["NCHW"].content != read["NHWC"].content
+    assert read["NHWC"].content != read[""].content  # kept as NCHW, which it is by default
+    assert (read["NCHW"].picture(0) == read[""].picture(0)).all()
+    assert (read["NHWC"].picture(0) != read[""].picture(0)).any()
+    np.save(tmp_path / "b.npy", (square / 255).astype(np.float32))
+    ranges = [open_picture_set(tmp_path / "b.npy", range=each) for each in ("sigmoid", "0..2")]
+    assert ranges[0].content != ranges[1].content
+
+
+@pytest.mark.parametrize(
+    ("layout", "says"),
+    [
+        ("NHWC", r"a\.npy holds an array of shape \(12, 3, 16, 20\), not NHWC: layout=NCHW fits"),
+        ("NWHC", "There is no layout='NWHC'; there are: NCHW, NHWC"),
+    ],
+)
+def test_a_layout_that_is_not_the_arrays_is_refused(home: Path, layout: str, says: str) -> None:
+    np.save(home / "a.npy", IMAGES)
+    with pytest.raises(BadInput, match=says):
+        quietly(facebench.score, "reals", f"images+layout={layout}:a.npy")
+    assert exit_code("score", "reals", f"images+layout={layout}:a.npy") == 2
+
+
+def test_an_array_of_floats_is_told_how_to_say_its_range(home: Path) -> None:
+    np.save(home / "a.npy", (IMAGES / 127.5 - 1).astype(np.float32))
+    with pytest.raises(BadInput, match=r"images\+range=tanh:a\.npy"):
+        quietly(facebench.score, "reals", "a.npy")
+    assert names("reals", "images+range=tanh:a.npy") == ["a"]
+
+
+# Texts
+
+
+@pytest.mark.parametrize(
+    "fake", ["images+labels=none:fakes", "images:fakes", "images+labels=none:./fakes/"]
+)
+def test_an_adapter_with_options_is_no_name(home: Path, fake: str) -> None:
+    assert names("reals", fake) == ["fakes"]
+    assert names(fake, ["reals", f"mine+1={fake}"]) == ["reals", "mine+1"]
+
+
+@pytest.mark.processes
+def test_a_model_with_options_is_called_by_its_path(home: Path) -> None:
+    (home / "gan.pt").write_bytes(b"no TorchScript")
+    found = evaluate_sets("reals", "torchscript+latent=uniform:gan.pt", num=4, **FEW)
+    assert [*found.failures] == ["gan"]
+
+
+def test_no_folder_gives_a_name_that_no_row_can_have(home: Path) -> None:
+    for folder in ("leaderboard", "a/leaderboard", "b/---"):
+        save_pictures(home / folder, IMAGES)
+    (home / "fakes").rename(home / "leaderboard.d")
+    np.save(home / "leaderboard.npy", IMAGES)
+    assert names("reals", "leaderboard", out="board") == ["leaderboard-1"]
+    assert names("reals", ["leaderboard.npy", "b/---"]) == ["leaderboard-1", "images"]
+    assert names("reals", ["leaderboard", "a/leaderboard"])[1] == "a-leaderboard-1"
+
+
+@pytest.mark.parametrize("config", ["{}", "[]", "no json", '{"adapter": 3}', '{"vae": {}}'])
+def test_a_config_that_names_no_adapter_makes_no_run(home: Path, config: str) -> None:
+    (home / "fakes" / "config.json").write_text(config)
+    assert names("fakes", ["fakes", "reals"]) == ["fakes", "reals"]
+
+
+def test_a_config_that_names_an_adapter_makes_a_run(home: Path) -> None:
+    (home / "fakes" / "config.json").write_text(json.dumps({"adapter": "vae"}))
+    with pytest.raises(BadInput, match="say how many with --num"):
+        quietly(facebench.score, "fakes", "reals")
+
+
+@pytest.mark.parametrize("empty", ["", " ", "a=", "images:", "a=images:", "images: "])
+def test_an_empty_text_is_not_the_current_folder(home: Path, empty: str) -> None:
+    save_pictures(home / "here", IMAGES)
+    with pytest.raises(BadInput):
+        quietly(facebench.score, "reals", empty)
+    with pytest.raises(BadInput):
+        quietly(facebench.score, empty, "fakes")
+    assert exit_code("score", empty, "fakes") == 2
+    assert exit_code("score", "reals", empty) == 2
+    assert exit_code("eval", "--models", f"b={empty}", "--reference", "reals") == 2
+
+
+def test_the_current_folder_may_be_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home / "fakes")
+    assert names("../reals", ".") == names(".", "../fakes") == ["fakes"]
