@@ -1,5 +1,6 @@
 """What people write on either side of a score, and what it is taken for."""
 
+import csv
 import json
 import warnings
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from PIL import Image
 
 import facebench
 from facebench.cli import cli
+from facebench.data.prepare import prepare
+from facebench.engine import evaluate
 from facebench.engine.score import evaluate_sets
 from facebench.errors import BadInput
 from facebench.samplers.picture_set import open_picture_set
@@ -151,3 +154,59 @@ def test_an_empty_text_is_not_the_current_folder(home: Path, empty: str) -> None
 def test_the_current_folder_may_be_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home / "fakes")
     assert names("../reals", ".") == names(".", "../fakes") == ["fakes"]
+
+
+# Labels that nobody needs
+
+
+def half_labelled(folder: Path) -> None:
+    with (folder / "metadata.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["file_name", "label"], ["00.png", "a"], ["01.png", "b"]])
+
+
+def foreign(folder: Path) -> None:
+    (folder / "dataset.json").write_text(json.dumps({"labels": [["elsewhere.png", 1]]}))
+
+
+def broken(folder: Path) -> None:
+    (folder / "deep").mkdir()
+    (folder / "deep" / "dataset.json").write_text('{"labels": 3}')
+
+
+def contrary(folder: Path) -> None:
+    half_labelled(folder)
+    (folder / "dataset.json").write_text(json.dumps({"labels": [["00.png", 1]]}))
+
+
+@pytest.mark.parametrize("spoil", [half_labelled, foreign, broken, contrary])
+@pytest.mark.parametrize("side", ["fakes", "reals"])
+def test_labels_stop_no_score_that_needs_none(
+    home: Path, spoil: Callable[[Path], None], side: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [before] = evaluate_sets("reals", "fakes", **FEW).results
+    capsys.readouterr()
+    spoil(home / side)
+    [result] = evaluate_sets("reals", "fakes", **FEW).results
+    assert result.metrics == before.metrics
+    [line] = [line for line in capsys.readouterr().err.splitlines() if "labels left out" in line]
+    assert f"images+labels=none:{side}" in line and "--labels" not in line
+    assert side == "reals" or any(note in line for note in result.notes if "labels" in note)
+    asked = f"images+labels=none:{side}"
+    sides = ("reals", asked) if side == "fakes" else (asked, "fakes")
+    [quiet] = evaluate_sets(*sides, **FEW).results
+    assert "labels left out" not in capsys.readouterr().err + str(quiet.notes)
+
+
+def test_labels_that_are_asked_for_are_refused_as_before(home: Path) -> None:
+    half_labelled(home / "fakes")
+    with pytest.raises(BadInput, match=r"has no label, while 2 of 8 .*images\+labels=none:fakes"):
+        quietly(facebench.score, "reals", "images+labels=files:fakes")
+    with pytest.raises(BadInput, match=r"has no label, while 2 of 8 .*--labels none"):
+        prepare(home / "fakes", home / "out", size=16)
+
+
+def test_what_fails_for_another_reason_is_refused_for_it(home: Path) -> None:
+    (home / "none").mkdir()
+    foreign(home / "none")
+    with pytest.raises(BadInput, match="none holds no pictures"):
+        quietly(facebench.score, "reals", "none")

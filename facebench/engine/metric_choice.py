@@ -72,7 +72,7 @@ def _missing(extractors: Sequence[str], real: RealImages) -> dict[str, str]:
     if real.classes is None:
         missing["labels"] = (
             f"a class for each image, and {real.name} has none: leave it out, or give pictures "
-            "with labels (facebench data prepare --labels folders takes folders for classes)"
+            "with labels (images+labels=folders:PATH takes folders for classes)"
         )
     return missing
 
