@@ -10,12 +10,14 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import facebench
 from facebench.cli import cli
 from facebench.data.prepare import prepare
 from facebench.engine import evaluate
+from facebench.engine.entries import parse_entries
 from facebench.engine.score import evaluate_sets
 from facebench.errors import BadInput
 from facebench.samplers.picture_set import open_picture_set
@@ -63,6 +65,19 @@ def exit_code(*words: str) -> int:
 
 
 # Arrays in files
+
+
+def test_a_folder_of_an_array_names_the_file_to_give(home: Path) -> None:
+    (home / "npz").mkdir()
+    np.savez(home / "npz" / "samples.npz", IMAGES)
+    (home / "npz" / "notes.txt").touch()
+    with pytest.raises(BadInput, match=r"holds no pictures .*: give npz/samples\.npz\.$"):
+        quietly(facebench.score, "reals", "npz")
+    (home / "npy").mkdir()
+    np.save(home / "npy" / "all.npy", IMAGES)
+    with pytest.raises(BadInput, match=r"or give npy/all\.npy, if it is all of them\.$"):
+        quietly(facebench.score, "reals", "npy")
+    assert names("reals", ["npz/samples.npz", "npy/all.npy"]) == ["samples", "all"]
 
 
 def test_how_an_array_is_read_is_in_its_digest(tmp_path: Path) -> None:
@@ -210,3 +225,113 @@ def test_what_fails_for_another_reason_is_refused_for_it(home: Path) -> None:
     foreign(home / "none")
     with pytest.raises(BadInput, match="none holds no pictures"):
         quietly(facebench.score, "reals", "none")
+
+
+# Python
+
+
+def test_a_split_of_a_prepared_data_set_may_be_named(home: Path, tiny_folder: Path) -> None:
+    def count(**split: Any) -> int:
+        [result] = evaluate_sets(tiny_folder, "fakes", **FEW, **split).results
+        return result.protocol.num_reference
+
+    assert count() == count(split="all") == count(split="train") + count(split="holdout")
+
+
+@pytest.mark.parametrize("option", ["everything", "unasked", "metric", "models"])
+def test_what_is_no_option_is_named(home: Path, option: str) -> None:
+    with pytest.raises(BadInput, match=rf"no option '{option}'; there are: .*metrics.*split") as no:
+        quietly(facebench.score, "reals", "fakes", **{option: True})
+    assert "everything" not in str(no.value).partition(";")[2]
+
+
+FORMS: dict[str, Callable[[np.ndarray], Any]] = {
+    "array": lambda images: images,
+    "channels last": lambda images: images.transpose(0, 2, 3, 1),
+    "tensor": torch.tensor,
+    "tensor, channels last": lambda images: torch.tensor(images.transpose(0, 2, 3, 1)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_arrays_and_tensors_of_either_layout_are_pictures(home: Path, form: str) -> None:
+    made = FORMS[form]
+    found = quietly(facebench.score, made(IMAGES), {"mine": made(IMAGES[::-1].copy())})["mine"]
+    assert found["fd_random"]["value"] == pytest.approx(0, abs=1e-6)
+    assert found["fd_random"]["n"] == len(IMAGES)
+    [result] = evaluate({"mine": made(IMAGES)}, made(IMAGES), **FEW).results
+    assert result.path == "an array (12, 3, 16, 20)"
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (IMAGES / 255.0, r"mine is an array, float64 of shape \(12, 3, 16, 20\), where uint8"),
+        (torch.tensor(IMAGES).bfloat16(), "mine cannot be made an array of NumPy: TypeError"),
+        (torch.tensor(IMAGES).float(), r"mine is an array, float32 .*: convert it, as np\.rint"),
+        (IMAGES[0], r"mine is an array, uint8 of shape \(3, 16, 20\)"),
+        (IMAGES[:0], r"mine is an array, uint8 of shape \(0, 3, 16, 20\)"),
+        (np.array([None]), "mine is an array, object of shape"),
+    ],
+)
+def test_what_is_no_array_of_images_is_said_to_be_none(home: Path, array: Any, says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        quietly(facebench.score, "reals", {"mine": array})
+    with pytest.raises(BadInput, match=says):
+        evaluate({"mine": array}, "reals", **FEW)
+    with pytest.raises(BadInput, match=says.replace("mine", "reference")):
+        quietly(facebench.score, array, "fakes")
+
+
+def test_arrays_without_names_are_numbered(home: Path) -> None:
+    three = [IMAGES, torch.tensor(IMAGES), IMAGES[::-1]]
+    assert names("reals", three) == ["array", "array-2", "array-3"]
+    found = evaluate(three, "reals", **FEW).results
+    assert [result.model for result in found] == ["array", "array-2", "array-3"]
+
+
+# Statistics
+
+
+@pytest.mark.parametrize("form", ["text", "mapping", "list"])
+def test_statistics_are_a_row_of_eval(home: Path, form: str) -> None:
+    np.savez(home / "st.npz", mu=np.zeros(4), sigma=np.eye(4))
+    models = {
+        "text": "mine=statistics:st.npz,theirs=images:fakes",
+        "mapping": {"mine": "statistics:st.npz", "theirs": "images:fakes"},
+        "list": ["mine=statistics:st.npz", "theirs=images:fakes"],
+    }[form]
+    mine, theirs = parse_entries(models)
+    assert (mine.name, mine.adapter, mine.target) == ("mine", "statistics", "st.npz")
+    assert theirs.adapter == "images"
+
+
+def test_statistics_that_cannot_be_taken_are_refused(home: Path) -> None:
+    np.savez(home / "st.npz", mu=np.zeros(4), sigma=np.eye(4))
+    for text, says in (
+        ("mine=statistics:no.npz", r"There is no model 'mine' at no\.npz"),
+        ("mine=statistics+a=1:st.npz", "have no options"),
+        ("mine=st.npz", r"mine=ADAPTER:st\.npz; there are: .*, statistics"),
+    ):
+        with pytest.raises(BadInput, match=says):
+            parse_entries(text)
+
+
+# Classes
+
+
+def labelled(folder: Path) -> str:
+    for label in "ab":
+        save_pictures(folder / label, IMAGES[:6])
+    return f"images+labels=folders:{folder.name}"
+
+
+def test_classes_that_a_fake_has_not_are_refused_beforehand(home: Path) -> None:
+    real = labelled(home / "both")
+    words = ["score", real, "fakes", "--metrics", "fid,fid_class"]
+    with pytest.raises(BadInput, match=r"fid_class needs a class .*, and fakes has none: leave it"):
+        quietly(facebench.score, real, "fakes", metrics=["fid", "fid_class"])
+    assert exit_code(*words) == 2
+    assert exit_code("score", "reals", "fakes", "--metrics", "fid,fid_class") == 2
+    found = quietly(facebench.score, real, ["fakes", f"mine={real}"], metrics="fid,fid_class")
+    assert {*found["mine"]} - {*found["fakes"]} == {"fd_class_random"}

@@ -36,7 +36,7 @@ def open_array(path: Path, layout: str = "") -> UInt8[np.ndarray, "n 3 h w"]:
             f"it so, or say for a score what its numbers mean, images+range=tanh:{path} for [-1, "
             "1], sigmoid for [0, 1], or LOW..HIGH."
         )
-    return channels_first(array, f"{path} holds", "save it so", layout)
+    return channels_first(array, f"{path} holds", "save it so, grey repeated three times", layout)
 
 
 def channels_first(
@@ -55,7 +55,7 @@ def channels_first(
     if array.dtype != np.uint8 or array.ndim != 4 or 3 not in (shape[1], shape[3]) or 0 in shape:
         raise BadInput(
             f"{holds} {array.dtype} of shape {shape}, where uint8 of shape (n, 3, h, w) or "
-            f"(n, h, w, 3) is needed: {way_out}, grey repeated three times."
+            f"(n, h, w, 3) is needed: {way_out}."
         )
     if layout and layout not in axes:
         raise BadInput(f"There is no layout={layout!r}; there are: {', '.join(axes)}.")

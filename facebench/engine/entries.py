@@ -4,17 +4,20 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from facebench.data.arrays import channels_first
 from facebench.data.statistics import is_statistics
-from facebench.engine.given_statistics import STATISTICS, StatisticsRow
+from facebench.engine.given_statistics import StatisticsRow
 from facebench.engine.sanity import SanityRow
-from facebench.errors import BadInput
+from facebench.errors import BadInput, cause
 from facebench.plugins.model_spec import (
+    STATISTICS,
     Model,
     adapter_of_run,
     check_name,
@@ -22,11 +25,17 @@ from facebench.plugins.model_spec import (
     parse_named,
 )
 from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
-from facebench.sampler import Sampler, checked
+from facebench.sampler import Sampler
 from facebench.samplers.picture_set import PictureSet, of_array
 
 PICTURES = "images"
 """The adapter of pictures that are there already."""
+UNNAMED = "array"
+"""What an array is called that nobody gave a name; the second is array-2."""
+_CONVERT = (
+    "convert it, as np.rint(x * 127.5 + 127.5).astype(np.uint8) of numbers in [-1, 1], and repeat "
+    "grey three times"
+)
 
 
 @dataclass(frozen=True)
@@ -86,10 +95,7 @@ def parse_one(name: str, value: Any) -> Given:
     """
     require_path(value)
     is_text = isinstance(value, str | PathLike)
-    head, _, rest = str(value).partition(":") if is_text else ("", "", "")
-    if head == STATISTICS and rest:
-        return StatisticsRow(name, Path(rest).expanduser())
-    if isinstance(value, str | PathLike) and (path := Path(value).expanduser()).exists():
+    if is_text and (path := Path(value).expanduser()).exists():
         if is_statistics(path):
             return StatisticsRow(name, path)
         value = Model(name, adapter_of_run(path) or PICTURES, path)
@@ -108,14 +114,18 @@ def require_path(value: Any) -> None:
 
 
 def require_names(rows: list[Given]) -> list[Given]:
-    """Return `rows` if no two have one name, else raise BadInput."""
-    names = [row.name for row in rows]
-    for name in names:
-        if names.count(name) > 1:
+    """Return `rows`, unnamed arrays numbered, if no two have one name, else raise BadInput."""
+    numbers = count(2)
+    names: set[str] = set()
+    for place, row in enumerate(rows):
+        if row.name == UNNAMED and UNNAMED in names:
+            rows[place] = row = replace(row, name=f"{UNNAMED}-{next(numbers)}")
+        if row.name in names:
             raise BadInput(
-                f"Two models are called {name!r}: give every row a name of its own, as in "
-                "a=…,b=… or {'a': …, 'b': …}."
+                f"Two models are called {row.name!r}: give every row a name of its own, as in "
+                "a=PATH and b=PATH or {'a': …, 'b': …}."
             )
+        names.add(row.name)
     return rows
 
 
@@ -136,19 +146,26 @@ def _row(name: str, value: Any) -> Given:
             return replace(value, name=name or value.name)
         case str() | PathLike():
             return parse_named(name or Path(value).stem, str(value))
-        case np.ndarray():
-            return _of_array(check_name(name or "array"), value)
+    if hasattr(value, "__array__") and not isinstance(value, Sampler):
+        return _of_array(check_name(name or UNNAMED), value)
     name = name or re.sub(r"\W", "", getattr(value, "__name__", type(value).__name__))
     sampler = _sampler(check_name(name), value)
     return ObjectRow(name, lambda _: sampler, Path(_origin(value)))
 
 
-def _of_array(name: str, images: np.ndarray) -> PicturesRow:
+def _of_array(name: str, value: Any) -> PicturesRow:
+    """Return a row of an array, or of a tensor of any library, which says what array it is."""
     try:
-        pictures = of_array(checked(images, len(images)), name)
-    except (ValueError, TypeError) as error:
-        raise BadInput(f"{name} is no array of images: {error}.") from error
+        array = _on_host(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInput(f"{name} cannot be made an array of NumPy: {cause(error)}.") from error
+    images = np.ascontiguousarray(channels_first(array, f"{name} is an array,", _CONVERT))
+    pictures = of_array(images, name)
     return PicturesRow(name, lambda: pictures, Path(name), f"an array {images.shape}")
+
+
+def _on_host(value: Any) -> np.ndarray:
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def _in_its_place(row: Given) -> Given:
@@ -157,6 +174,10 @@ def _in_its_place(row: Given) -> Given:
         return row
     if row.code.startswith("__main__:"):  # no other process has it
         return ObjectRow(row.name, row.open, Path(row.target))
+    if row.adapter == STATISTICS:
+        if row.options:
+            raise BadInput(f"{row.path} is named as statistics, which have no options.")
+        return StatisticsRow(row.name, row.path)
     if row.adapter != PICTURES:
         return row
     return PicturesRow(row.name, lambda: row.open().pictures, row.path, row.target)  # type: ignore[attr-defined]
@@ -182,8 +203,7 @@ class _Function:
 
     def sample(self, seeds: Any) -> np.ndarray:
         """Return the function's images of `seeds`."""
-        images = self.function(list(seeds))
-        return np.asarray(images.detach().cpu() if hasattr(images, "detach") else images)
+        return _on_host(self.function(list(seeds)))
 
 
 def _origin(value: Any) -> str:

@@ -3,19 +3,26 @@
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from facebench.engine.entries import Given, parse_entries, parse_one, require_names
-from facebench.engine.evaluate import Evaluation, evaluate
+from facebench.data.dataset import Split
+from facebench.engine.entries import Given, PicturesRow, parse_entries, parse_one, require_names
+from facebench.engine.evaluate import Evaluation, evaluate, split_keys
+from facebench.errors import BadInput
+from facebench.metrics.table import METRICS
 from facebench.plugins.model_spec import check_name, is_name, names_an_adapter
 from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
 from facebench.results.result import Result
 
-METRICS = ("fid", "fdr", "fid_class", "kid", "precision", "recall", "density", "coverage")
+UNASKED = ("fid", "fdr", "fid_class", "kid", "precision", "recall", "density", "coverage")
 """What is computed unasked: what one network and some seconds give, of what the sets have."""
+
+_DECIDED = ("everything", "unasked", "plain")
+"""What a score decides for itself."""
 
 Scores = dict[str, dict[str, dict[str, float | int | None]]]
 """By model, then by metric: value, low, high, floor and n."""
@@ -31,7 +38,8 @@ def score(real: Any, fake: Any, **options: Any) -> Scores:
         real: pictures in any form that is read, a prepared data set (all of it), a model, an array
             of images ``uint8`` (n, 3, h, w), or a sampler.
         fake: the same; a list of such, or a mapping of names to such, for several.
-        options: those of :func:`facebench.evaluate`.
+        options: those of :func:`facebench.evaluate`; of a prepared data set all images are taken
+            unless `split` says which.
 
     Returns:
         By model and metric the value, its 95 % interval, what other real images score in its place,
@@ -53,11 +61,36 @@ def score(real: Any, fake: Any, **options: Any) -> Scores:
     return as_scores(evaluation.results)
 
 
-def evaluate_sets(real: Any, fake: Any, **options: Any) -> Evaluation:
+def evaluate_sets(
+    real: Any, fake: Any, *, split: Split | None = "all", **options: Any
+) -> Evaluation:
     """Return the Results of the sets in `fake`; see :func:`score`."""
+    _check_options(options)
     rows = require_names(list(_rows(fake)))
+    options["metrics"] = keys = split_keys(options.get("metrics"))
+    _check_classes(rows, keys or ())
     everything = options.get("num") is None
-    return evaluate(rows, real, split="all", everything=everything, unasked=METRICS, **options)
+    return evaluate(rows, real, split=split, everything=everything, unasked=UNASKED, **options)
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Refuse what is no option, or not one of a score's: evaluate would say it in a traceback."""
+    there = {*signature(evaluate).parameters} - {"models", "reference", *_DECIDED}
+    for name in options:
+        if name not in there:
+            listing = ", ".join(sorted(there))
+            raise BadInput(f"score has no option {name!r:.99}; there are: {listing}.")
+
+
+def _check_classes(rows: Sequence[Given], keys: Sequence[str]) -> None:
+    """Refuse metrics of classes that are asked for where no row has any; of some, a note tells."""
+    of_classes = [key for key in keys if key in METRICS and METRICS[key].needs == "labels"]
+    if of_classes and all(isinstance(row, PicturesRow) and not row.pictures.labels for row in rows):
+        raise BadInput(
+            f"{of_classes[0]} needs a class for each image, and {rows[0].name} has none: leave it "
+            "out, or give pictures with labels (images+labels=folders:PATH takes folders for "
+            "classes)."
+        )
 
 
 def as_scores(results: Sequence[Result]) -> Scores:

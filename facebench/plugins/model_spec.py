@@ -23,6 +23,8 @@ from facebench.plugins.run_checkpoints import checkpoint_files
 from facebench.sampler import Sampler
 
 RUNS = Path("runs")
+STATISTICS = "statistics"
+"""What stands for an adapter before a file of statistics, which is opened by the engine."""
 FORM = "NAME=ADAPTER:PATH"
 FORM_WITH_OPTIONS = f"{FORM}, with options NAME=ADAPTER+OPTION=VALUE:PATH"
 _NAME = re.compile(r"[\w][\w.+-]{0,99}")
@@ -200,7 +202,11 @@ def names_an_adapter(text: str) -> bool:
     (True, False)
     """
     found = _HEAD.match(text)
-    return bool(found) and found[1].strip() in registry.names("adapters")
+    return found is not None and found[1].strip() in _known()
+
+
+def _known() -> list[str]:
+    return [*registry.names("adapters"), STATISTICS]
 
 
 def _is_here(model: Model) -> bool:
@@ -214,7 +220,7 @@ def _split(name: str, target: str) -> Model:
     if not colon or exists(path_of(target)):
         return Model(name, "", path_of(target))
     adapter, *options = head.split("+")
-    adapter, known = adapter.strip(), registry.names("adapters")
+    adapter, known = adapter.strip(), _known()
     if adapter not in known:
         hint = f"; {ON_WINDOWS}" if WINDOWS.match(target) else ""
         there = f"there are: {', '.join(known)}{hint}"
@@ -257,5 +263,5 @@ def _adapter_of_run(name: str, path: Path) -> str:
     why = f"{config} does not say which adapter made it" if config.is_file() else "no config.json"
     raise BadInput(
         f"{path} is not a run ({why}): say which adapter opens it, "
-        f"{name}=ADAPTER:{path}; there are: {', '.join(registry.names('adapters'))}."
+        f"{name}=ADAPTER:{path}; there are: {', '.join(_known())}."
     )
