@@ -107,6 +107,12 @@ def test_a_layout_that_is_not_the_arrays_is_refused(home: Path, layout: str, say
     assert exit_code("score", "reals", f"images+layout={layout}:a.npy") == 2
 
 
+def test_labels_beside_a_layout_are_refused_rather_than_ignored(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", IMAGES, np.arange(12))
+    with pytest.raises(BadInput, match="has no labels=files beside range or layout"):
+        open_picture_set(tmp_path / "a.npz", layout="NCHW", labels="files")
+
+
 def test_an_array_of_floats_is_told_how_to_say_its_range(home: Path) -> None:
     np.save(home / "a.npy", (IMAGES / 127.5 - 1).astype(np.float32))
     with pytest.raises(BadInput, match=r"images\+range=tanh:a\.npy"):

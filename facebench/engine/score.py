@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from facebench.data.dataset import Split
-from facebench.engine.entries import Given, PicturesRow, parse_entries, parse_one, require_names
+from facebench.engine.entries import Given, parse_entries, parse_one, require_names
 from facebench.engine.evaluate import Evaluation, evaluate, split_keys
+from facebench.engine.metric_choice import check_classes
 from facebench.errors import BadInput
-from facebench.metrics.table import METRICS
 from facebench.plugins.model_spec import check_name, is_name, names_an_adapter
 from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
 from facebench.results.result import Result
 
-UNASKED = ("fid", "fdr", "fid_class", "kid", "precision", "recall", "density", "coverage")
+METRICS = ("fid", "fdr", "fid_class", "kid", "precision", "recall", "density", "coverage")
 """What is computed unasked: what one network and some seconds give, of what the sets have."""
 
 _DECIDED = ("everything", "unasked", "plain")
@@ -68,9 +68,9 @@ def evaluate_sets(
     _check_options(options)
     rows = require_names(list(_rows(fake)))
     options["metrics"] = keys = split_keys(options.get("metrics"))
-    _check_classes(rows, keys or ())
+    check_classes(rows, keys or ())
     everything = options.get("num") is None
-    return evaluate(rows, real, split=split, everything=everything, unasked=UNASKED, **options)
+    return evaluate(rows, real, split=split, everything=everything, unasked=METRICS, **options)
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
@@ -80,17 +80,6 @@ def _check_options(options: Mapping[str, Any]) -> None:
         if name not in there:
             listing = ", ".join(sorted(there))
             raise BadInput(f"score has no option {name!r:.99}; there are: {listing}.")
-
-
-def _check_classes(rows: Sequence[Given], keys: Sequence[str]) -> None:
-    """Refuse metrics of classes that are asked for where no row has any; of some, a note tells."""
-    of_classes = [key for key in keys if key in METRICS and METRICS[key].needs == "labels"]
-    if of_classes and all(isinstance(row, PicturesRow) and not row.pictures.labels for row in rows):
-        raise BadInput(
-            f"{of_classes[0]} needs a class for each image, and {rows[0].name} has none: leave it "
-            "out, or give pictures with labels (images+labels=folders:PATH takes folders for "
-            "classes)."
-        )
 
 
 def as_scores(results: Sequence[Result]) -> Scores:

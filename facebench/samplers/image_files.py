@@ -39,7 +39,7 @@ class ImageFilesSampler:
         if left_out := self.pictures.left_out:
             sys.stderr.write(f"{path}: {listed(left_out)} left out\n")
         if note := self.pictures.note:
-            sys.stderr.write(f"{path}: {note}\n")
+            sys.stderr.write(f"{note}\n")
 
     def __len__(self) -> int:
         return len(self.pictures)

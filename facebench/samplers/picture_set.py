@@ -107,6 +107,8 @@ def open_picture_set(
         return _of_pictures(path, *_labelled(path, labels))
     if not is_array(path):
         raise BadInput(f"range and layout are for arrays, which {path} is not: leave them out.")
+    if labels not in ("", "none"):
+        raise BadInput(f"{path} has no labels={labels} beside range or layout: leave labels out.")
     if range == "uint8":
         array = open_array(path, layout)
         return _of_images(path, array, lambda: f"{file_digest(path)} uint8 {layout}")
