@@ -148,6 +148,28 @@ def test_no_folder_gives_a_name_that_no_row_can_have(home: Path) -> None:
     assert names("reals", ["leaderboard", "a/leaderboard"])[1] == "a-leaderboard-1"
 
 
+@pytest.mark.parametrize("fake", ["f@5", "./f@5", "a=f@5", "images:f@5", "images+labels=none:f@5"])
+def test_a_folder_may_be_called_as_a_checkpoint_is(home: Path, fake: str) -> None:
+    (home / "fakes").rename(home / "f@5")
+    assert names("reals", fake) == ["a" if fake.startswith("a=") else "f-5"]
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 5000, "x/" * 3000, "a\0b", "~nobody/here", "a=" + "b" * 300]
+)
+def test_what_can_be_no_path_is_refused_as_bad_input(home: Path, text: str) -> None:
+    with pytest.raises(BadInput):
+        quietly(facebench.score, "reals", text)
+    with pytest.raises(BadInput):
+        quietly(facebench.score, "reals", {"a": text})
+
+
+@pytest.mark.parametrize("text", ["a\0b", "~nobody/here"])
+def test_what_can_be_no_reference_is_refused_as_bad_input(home: Path, text: str) -> None:
+    with pytest.raises(BadInput):
+        quietly(facebench.score, text, "fakes")
+
+
 @pytest.mark.parametrize("config", ["{}", "[]", "no json", '{"adapter": 3}', '{"vae": {}}'])
 def test_a_config_that_names_no_adapter_makes_no_run(home: Path, config: str) -> None:
     (home / "fakes" / "config.json").write_text(config)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from os import PathLike
+from os.path import exists  # false for what cannot be a path, and never an error
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from facebench.data.statistics import is_statistics
 from facebench.engine.given_statistics import StatisticsRow
 from facebench.engine.sanity import SanityRow
 from facebench.errors import BadInput, cause
+from facebench.plugins.model_hints import path_of
 from facebench.plugins.model_spec import (
     STATISTICS,
     Model,
@@ -95,7 +97,7 @@ def parse_one(name: str, value: Any) -> Given:
     """
     require_path(value)
     is_text = isinstance(value, str | PathLike)
-    if is_text and (path := Path(value).expanduser()).exists():
+    if is_text and exists(path := path_of(str(value))):
         if is_statistics(path):
             return StatisticsRow(name, path)
         value = Model(name, adapter_of_run(path) or PICTURES, path)

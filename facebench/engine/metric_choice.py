@@ -83,7 +83,7 @@ def _no_classes(name: str) -> str:
 
 
 def check_classes(entries: Sequence[Entry], keys: Sequence[str]) -> None:
-    """Refuse metrics of classes that are asked for where no entry has any; of some, a note tells."""
+    """Refuse metrics of classes that are asked for where no row has any; of some, a note tells."""
     of_classes = [key for key in keys if key in METRICS and METRICS[key].needs == "labels"]
     if of_classes and all(
         isinstance(row, PicturesRow) and not row.pictures.labels for row in entries

@@ -6,6 +6,11 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import signature
 from os import PathLike
+from os.path import (
+    exists,
+    expanduser,
+    isfile,
+)  # false for what cannot be a path, and never an error
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +115,7 @@ def _rows(fake: Any) -> Iterator[Given]:
             for each in fake:
                 if not isinstance(each, str | PathLike):
                     yield parse_one("", each)
-                elif CHECKPOINTS.fullmatch(str(each)) and not Path(each).exists():
+                elif _is_of_a_run(str(each)):
                     next(names)
                     yield from parse_entries(str(each))  # which may be several
                 else:
@@ -119,6 +124,13 @@ def _rows(fake: Any) -> Iterator[Given]:
             yield from _rows([fake])
         case _:
             yield parse_one("", fake)
+
+
+def _is_of_a_run(text: str) -> bool:
+    """Say whether it is ``RUN@STEP`` or ``RUN@*``, with a NAME= or without."""
+    is_path = exists(expanduser(re.split("[:=]", text)[-1])) or exists(expanduser(text))
+    has_options = "=" in text and names_an_adapter(text)
+    return bool(CHECKPOINTS.fullmatch(text)) and not (is_path or has_options)
 
 
 _FORM = "NAME=PATH"
@@ -141,13 +153,13 @@ def _names(texts: Sequence[str]) -> list[tuple[str, str]]:
 
 def _named(text: str) -> tuple[str, str]:
     name, equals, target = text.partition("=")
-    is_path = Path(text).expanduser().exists()
+    is_path = exists(expanduser(text))
     is_named = equals and re.fullmatch(r"[\w.+-]+", name) and not names_an_adapter(text)
     if is_named and not is_path:
         return check_name(name, _FORM), target
     place = Path(text if is_path else text.rpartition(":")[2])
     place = Path(os.path.abspath(place.expanduser()))  # "." has a name, and a link its own
-    return _readable(place.stem if place.is_file() else place.name), text
+    return _readable(place.stem if isfile(place) else place.name), text
 
 
 def _readable(name: str) -> str:

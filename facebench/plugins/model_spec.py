@@ -247,8 +247,9 @@ def _options(texts: list[str]) -> Mapping[str, str]:
 
 def adapter_of_run(path: Path) -> str | None:
     """Return the adapter that made the run in the folder `path`; None where it is no run."""
+    config = path / "config.json"
     try:
-        match read_json(path / "config.json"):
+        match read_json(config) if config.is_file() else None:
             case {"adapter": str(adapter)}:
                 return adapter
     except BadInput:  # it is somebody else's
