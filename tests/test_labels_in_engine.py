@@ -158,7 +158,7 @@ def test_images_without_classes_have_all_else(real: Path, tmp_path: Path) -> Non
     result = only(real, plain)
     assert "fd_random" in result.metrics and "fd_class_random" not in result.metrics
     assert "no fid_class: its images have no classes" in result.notes and not result.failed
-    with pytest.raises(RowFailed, match="none of the metrics can be computed: no fid_class: its"):
+    with pytest.raises(BadInput, match="fid_class needs a class for each image, and row has none"):
         only(real, plain, metrics="fid_class")
 
 

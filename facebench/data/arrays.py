@@ -30,14 +30,40 @@ def open_array(path: Path, layout: str = "") -> UInt8[np.ndarray, "n 3 h w"]:
         layout: NCHW or NHWC; whichever of them has 3 channels by default.
     """
     array = load_array(path)
-    if array.dtype != np.uint8 or array.ndim != 4 or 3 not in (array.shape[1], array.shape[3]):
+    if array.dtype.kind in "fiu" and array.dtype != np.uint8 and array.ndim == 4:
         raise BadInput(
-            f"{path} holds {array.dtype} of shape {array.shape}, where uint8 of shape "
-            "(n, 3, h, w) or (n, h, w, 3) is needed: save it so, grey repeated three times."
+            f"{path} holds {array.dtype} of shape {array.shape}, where grey levels are uint8: save "
+            f"it so, or say for a score what its numbers mean, images+range=tanh:{path} for [-1, "
+            "1], sigmoid for [0, 1], or LOW..HIGH."
         )
-    if layout == "NHWC" or (not layout and array.shape[1] != 3):
-        array = array.transpose(0, 3, 1, 2)
-    return array
+    return channels_first(array, f"{path} holds", "save it so, grey repeated three times", layout)
+
+
+def channels_first(
+    array: np.ndarray, holds: str, way_out: str, layout: str = ""
+) -> UInt8[np.ndarray, "n 3 h w"]:
+    """Return pictures with their channels brought first, or raise BadInput.
+
+    Args:
+        array: the pictures.
+        holds: how the sentence about what they are begins.
+        way_out: and how it ends.
+        layout: see :func:`open_array`.
+    """
+    axes = {"NCHW": 1, "NHWC": 3}
+    shape = array.shape
+    if array.dtype != np.uint8 or array.ndim != 4 or 3 not in (shape[1], shape[3]) or 0 in shape:
+        raise BadInput(
+            f"{holds} {array.dtype} of shape {shape}, where uint8 of shape (n, 3, h, w) or "
+            f"(n, h, w, 3) is needed: {way_out}."
+        )
+    if layout and layout not in axes:
+        raise BadInput(f"There is no layout={layout!r}; there are: {', '.join(axes)}.")
+    axis = axes[layout] if layout else 1 if shape[1] == 3 else 3
+    if shape[axis] != 3:
+        other = next(name for name in axes if name != layout)
+        raise BadInput(f"{holds} an array of shape {shape}, not {layout}: layout={other} fits.")
+    return array if axis == 1 else array.transpose(0, 3, 1, 2)
 
 
 def load_array(path: Path) -> np.ndarray:

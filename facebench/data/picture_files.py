@@ -15,6 +15,8 @@ from facebench.text import name_bytes, printable, shown
 
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}
 """What systems leave in people's folders, besides files whose names begin with a dot."""
+_WHOLE = (".npz", ".zip", ".tgz", ".tar.gz", ".h5", ".hdf5")
+"""What files are called that may hold all pictures, and are not looked into in a folder."""
 _NAMED = 3  # files in a message
 
 
@@ -52,10 +54,11 @@ def open_images(path: Path) -> ImageFiles:
 def no_pictures(path: Path, files: ImageFiles) -> BadInput:
     """Return the refusal of a source that holds only what is left out."""
     but = f", only {listed(files.left_out)}" if files.left_out else ""
-    return BadInput(
-        f"{path} holds no pictures ({', '.join(sorted(suffixes()))}){but}: give files so "
-        "named, or one .npy or .npz array of all."
-    )
+    whole = [name for name in files.left_out if name.lower().endswith(_WHOLE)]
+    way_out = "give files so named, or one .npy or .npz array of all"
+    if whole and path.is_dir():
+        way_out = f"give {path / whole[0]}"
+    return BadInput(f"{path} holds no pictures ({', '.join(sorted(suffixes()))}){but}: {way_out}.")
 
 
 def listed(names: Sequence[str]) -> str:

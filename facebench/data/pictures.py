@@ -150,7 +150,8 @@ def _arrays(path: Path, found: Members, files: ImageFiles) -> ImageFiles:
     except Unreadable as error:
         raise BadInput(
             f"{path} holds no pictures but arrays, and of these {str(error).rstrip('.')}: name the "
-            "pictures that it was made of, or the one array of all itself."
+            f"pictures that it was made of, or give {path / plain(arrays.names[0])}, if it is all "
+            "of them."
         ) from error
     return arrays
 

@@ -4,23 +4,40 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from os import PathLike
+from os.path import exists  # false for what cannot be a path, and never an error
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from facebench.data.arrays import channels_first
 from facebench.data.statistics import is_statistics
-from facebench.engine.given_statistics import STATISTICS, StatisticsRow
+from facebench.engine.given_statistics import StatisticsRow
 from facebench.engine.sanity import SanityRow
-from facebench.errors import BadInput
-from facebench.plugins.model_spec import Model, check_name, parse_models, parse_named
+from facebench.errors import BadInput, cause
+from facebench.plugins.model_hints import path_of
+from facebench.plugins.model_spec import (
+    STATISTICS,
+    Model,
+    adapter_of_run,
+    check_name,
+    parse_models,
+    parse_named,
+)
 from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
-from facebench.sampler import Sampler, checked
+from facebench.sampler import Sampler
 from facebench.samplers.picture_set import PictureSet, of_array
 
 PICTURES = "images"
 """The adapter of pictures that are there already."""
+UNNAMED = "array"
+"""What an array is called that nobody gave a name; the second is array-2."""
+_CONVERT = (
+    "convert it, as np.rint(x * 127.5 + 127.5).astype(np.uint8) of numbers in [-1, 1], and repeat "
+    "grey three times"
+)
 
 
 @dataclass(frozen=True)
@@ -78,29 +95,39 @@ def parse_one(name: str, value: Any) -> Given:
 
     What holds both is pictures, unless it is called ``statistics:PATH``.
     """
+    require_path(value)
     is_text = isinstance(value, str | PathLike)
-    head, _, rest = str(value).partition(":") if is_text else ("", "", "")
-    if head == STATISTICS and rest:
-        return StatisticsRow(name, Path(rest).expanduser())
-    if isinstance(value, str | PathLike) and (path := Path(value).expanduser()).exists():
+    if is_text and exists(path := path_of(str(value))):
         if is_statistics(path):
             return StatisticsRow(name, path)
-        is_run = (path / "config.json").is_file()
-        value = parse_named(name, f"{value}") if is_run else Model(name, PICTURES, path)
+        value = Model(name, adapter_of_run(path) or PICTURES, path)
     elif is_text and ":" not in str(value) and not CHECKPOINTS.fullmatch(str(value)):
         raise BadInput(f"There is no file or folder {value}: check the path.")
     return _in_its_place(_row(name, value))
 
 
+def require_path(value: Any) -> None:
+    """Refuse an empty text, as a shell makes of a variable that is not set."""
+    if isinstance(value, str) and not value.strip():
+        raise BadInput(
+            "A path is empty: give one, and . for the current folder; a variable of the shell may "
+            "not be set."
+        )
+
+
 def require_names(rows: list[Given]) -> list[Given]:
-    """Return `rows` if no two have one name, else raise BadInput."""
-    names = [row.name for row in rows]
-    for name in names:
-        if names.count(name) > 1:
+    """Return `rows`, unnamed arrays numbered, if no two have one name, else raise BadInput."""
+    numbers = count(2)
+    names: set[str] = set()
+    for place, row in enumerate(rows):
+        if row.name == UNNAMED and UNNAMED in names:
+            rows[place] = row = replace(row, name=f"{UNNAMED}-{next(numbers)}")
+        if row.name in names:
             raise BadInput(
-                f"Two models are called {name!r}: give every row a name of its own, as in "
-                "a=…,b=… or {'a': …, 'b': …}."
+                f"Two models are called {row.name!r}: give every row a name of its own, as in "
+                "a=PATH and b=PATH or {'a': …, 'b': …}."
             )
+        names.add(row.name)
     return rows
 
 
@@ -121,19 +148,26 @@ def _row(name: str, value: Any) -> Given:
             return replace(value, name=name or value.name)
         case str() | PathLike():
             return parse_named(name or Path(value).stem, str(value))
-        case np.ndarray():
-            return _of_array(check_name(name or "array"), value)
+    if hasattr(value, "__array__") and not isinstance(value, Sampler):
+        return _of_array(check_name(name or UNNAMED), value)
     name = name or re.sub(r"\W", "", getattr(value, "__name__", type(value).__name__))
     sampler = _sampler(check_name(name), value)
     return ObjectRow(name, lambda _: sampler, Path(_origin(value)))
 
 
-def _of_array(name: str, images: np.ndarray) -> PicturesRow:
+def _of_array(name: str, value: Any) -> PicturesRow:
+    """Return a row of an array, or of a tensor of any library, which says what array it is."""
     try:
-        pictures = of_array(checked(images, len(images)), name)
-    except (ValueError, TypeError) as error:
-        raise BadInput(f"{name} is no array of images: {error}.") from error
+        array = _on_host(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInput(f"{name} cannot be made an array of NumPy: {cause(error)}.") from error
+    images = np.ascontiguousarray(channels_first(array, f"{name} is an array,", _CONVERT))
+    pictures = of_array(images, name)
     return PicturesRow(name, lambda: pictures, Path(name), f"an array {images.shape}")
+
+
+def _on_host(value: Any) -> np.ndarray:
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def _in_its_place(row: Given) -> Given:
@@ -142,6 +176,10 @@ def _in_its_place(row: Given) -> Given:
         return row
     if row.code.startswith("__main__:"):  # no other process has it
         return ObjectRow(row.name, row.open, Path(row.target))
+    if row.adapter == STATISTICS:
+        if row.options:
+            raise BadInput(f"{row.path} is named as statistics, which have no options.")
+        return StatisticsRow(row.name, row.path)
     if row.adapter != PICTURES:
         return row
     return PicturesRow(row.name, lambda: row.open().pictures, row.path, row.target)  # type: ignore[attr-defined]
@@ -167,8 +205,7 @@ class _Function:
 
     def sample(self, seeds: Any) -> np.ndarray:
         """Return the function's images of `seeds`."""
-        images = self.function(list(seeds))
-        return np.asarray(images.detach().cpu() if hasattr(images, "detach") else images)
+        return _on_host(self.function(list(seeds)))
 
 
 def _origin(value: Any) -> str:

@@ -11,6 +11,7 @@ from facebench.distributed.device import find_device
 from facebench.engine.context import Context, make_context
 from facebench.engine.entries import Entry, Models, parse_entries
 from facebench.engine.jobs import row_job
+from facebench.engine.metric_choice import check_classes
 from facebench.engine.real_images import open_real
 from facebench.engine.reference import extract_reference
 from facebench.engine.results_folder import earlier, require_writable
@@ -99,7 +100,8 @@ def evaluate(
     out = Path(out).expanduser() if out else None
     if out and out.exists() and not out.is_dir():
         raise BadInput(f"{out} is a file: name a folder for the results.")
-    chosen = parse_entries(models)
+    chosen, keys = parse_entries(models), split_keys(metrics)
+    check_classes(chosen, keys or ())
     if not isinstance(weights, WeightSource):
         files = {name: Path(file).expanduser() for name, file in dict(weights or {}).items()}
         weights = WeightSource(files, track=track)
@@ -112,7 +114,7 @@ def evaluate(
         plain=plain,
         seed=_whole("seed", seed) or 0,
         extractor=extractor,
-        metrics=split_keys(metrics),
+        metrics=keys,
         mode=mode,
         sanity=sanity,
         batch_size=_whole("batch_size", batch_size),

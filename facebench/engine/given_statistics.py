@@ -10,10 +10,8 @@ from facebench.errors import BadInput
 from facebench.features.extractor import Extractor
 from facebench.metrics.feature_sets import FeatureSet
 from facebench.metrics.moments import Moments
+from facebench.plugins.model_spec import STATISTICS
 from facebench.text import shown
-
-STATISTICS = "statistics"
-"""What stands for an adapter, as in ``statistics:FILE``."""
 
 
 @dataclass(frozen=True, eq=False)

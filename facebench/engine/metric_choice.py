@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from facebench.engine.entries import Entry, PicturesRow
 from facebench.engine.real_images import RealImages
 from facebench.errors import BadInput
 from facebench.metrics.modes import Mode
@@ -73,11 +74,24 @@ def _missing(extractors: Sequence[str], real: RealImages) -> dict[str, str]:
             "(facebench data prepare)"
         )
     if real.classes is None:
-        missing["labels"] = (
-            f"a class for each image, and {real.name} has none: leave it out, or give pictures "
-            "with labels (facebench data prepare --labels folders takes folders for classes)"
-        )
+        missing["labels"] = _no_classes(real.name)
     return missing
+
+
+def _no_classes(name: str) -> str:
+    return (
+        f"a class for each image, and {name} has none: leave it out, or give pictures with labels "
+        "(images+labels=folders:PATH takes folders for classes)"
+    )
+
+
+def check_classes(entries: Sequence[Entry], keys: Sequence[str]) -> None:
+    """Refuse metrics of classes that are asked for where no row has any; of some, a note tells."""
+    of_classes = [key for key in keys if key in METRICS and METRICS[key].needs == "labels"]
+    if of_classes and all(
+        isinstance(row, PicturesRow) and not row.pictures.labels for row in entries
+    ):
+        raise BadInput(f"{of_classes[0]} needs {_no_classes(entries[0].name)}.")
 
 
 def check_count(rows: Sequence[Metric], count: int, what: str) -> None:

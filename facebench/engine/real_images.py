@@ -4,19 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
+from os.path import isdir, isfile  # false for what cannot be a path, and never an error
 from pathlib import Path
 from typing import Any
 
 from facebench.data.dataset import Dataset, Split, open_dataset
 from facebench.data.statistics import is_statistics
 from facebench.engine.asked_classes import ClassBySeed
-from facebench.engine.entries import ObjectRow, PicturesRow, parse_one
-from facebench.engine.given_statistics import STATISTICS, StatisticsRow, StatisticsSource
+from facebench.engine.entries import ObjectRow, PicturesRow, parse_one, require_path
+from facebench.engine.given_statistics import StatisticsRow, StatisticsSource
 from facebench.engine.model_source import ModelSource
 from facebench.engine.sources import ObjectSource
 from facebench.engine.stored_images import DatasetSource, Described, PictureSource
 from facebench.errors import BadInput
 from facebench.files import read_json
+from facebench.plugins.model_spec import STATISTICS
 from facebench.sandbox.limits import Limits
 from facebench.text import printable, shown
 
@@ -101,8 +103,8 @@ def open_real(
         device: where a model computes.
         seed: the first of a model's.
     """
-    is_text = isinstance(reference, str | PathLike)
-    if is_text and str(reference).strip() and is_prepared(path := _path(reference)):
+    require_path(reference)
+    if isinstance(reference, str | PathLike) and is_prepared(path := _path(reference)):
         return _prepared(open_dataset(path).by_content().split(split or "holdout"))
     row = parse_one(REFERENCE, reference)
     if split not in (None, "all"):
@@ -126,8 +128,8 @@ def open_real(
 
 def is_prepared(path: Path) -> bool:
     """Say whether `path` is a prepared data set, or its array; others have a dataset.json, too."""
-    info = (path if path.is_dir() else path.parent) / "dataset.json"
-    if not info.is_file() or (path.is_file() and path.name != "images.npy"):
+    info = (path if isdir(path) else path.parent) / "dataset.json"
+    if not isfile(info) or (isfile(path) and path.name != "images.npy"):
         return False
     try:
         record = read_json(info)
@@ -185,5 +187,5 @@ def _pictures(row: PicturesRow) -> RealImages:
         seeds=range(len(pictures)),
         source=lambda: PictureSource(pictures),
         has_pairs=len(pictures.looks.sizes) == 1,
-        note=_BOTH.format(shown(row.path.name)) if has_both else "",
+        note=_BOTH.format(shown(row.path.name)) if has_both else pictures.note,
     )

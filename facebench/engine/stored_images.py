@@ -59,7 +59,11 @@ class PictureSource:
     """Pictures that somebody has, at their own sizes."""
 
     pictures: PictureSet
-    note = ""
+
+    @property
+    def note(self) -> str:
+        """What must be said of the pictures beside their scores, if anything."""
+        return self.pictures.note
 
     @property
     def preview_side(self) -> int:

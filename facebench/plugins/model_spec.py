@@ -23,6 +23,8 @@ from facebench.plugins.run_checkpoints import checkpoint_files
 from facebench.sampler import Sampler
 
 RUNS = Path("runs")
+STATISTICS = "statistics"
+"""What stands for an adapter before a file of statistics, which is opened by the engine."""
 FORM = "NAME=ADAPTER:PATH"
 FORM_WITH_OPTIONS = f"{FORM}, with options NAME=ADAPTER+OPTION=VALUE:PATH"
 _NAME = re.compile(r"[\w][\w.+-]{0,99}")
@@ -30,6 +32,7 @@ _OPTION = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.*\S)\s*", re.ASCII)
 _CODE = re.compile(
     r"(?P<code>(?:.+?\.(?:py|ipynb)|[^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d][\w.]*)(?:@(?P<path>.+))?"
 )
+_HEAD = re.compile(r"([^+:=]+)(?:\+[^+:=]+=[^+:]+)*:")
 _COMMAS = 8  # in one path
 
 
@@ -177,14 +180,33 @@ def _parse(text: str) -> Model:
     return model if model.adapter else replace(model, adapter=_adapter_of_run(name, model.path))
 
 
+def is_name(text: str) -> bool:
+    """Say whether a row can be called so; the board itself is kept as ``leaderboard``."""
+    return bool(_NAME.fullmatch(text)) and text != "leaderboard"
+
+
 def check_name(name: str, form: str = FORM) -> str:
     """Return `name` if a row can have it, else raise BadInput showing a `form` that works."""
-    if not _NAME.fullmatch(name) or name == "leaderboard":
+    if not is_name(name):
         raise BadInput(
             f"{name!r} cannot name a model: use letters, digits, '.', '_', '+' and '-', "
             f"as in {form}."
         )
     return name
+
+
+def names_an_adapter(text: str) -> bool:
+    """Say whether `text` is ``ADAPTER:…`` or ``ADAPTER+OPTION=VALUE…:…``, and no ``NAME=…``.
+
+    >>> names_an_adapter("images+labels=none:fakes"), names_an_adapter("mine=images:fakes")
+    (True, False)
+    """
+    found = _HEAD.match(text)
+    return found is not None and found[1].strip() in _known()
+
+
+def _known() -> list[str]:
+    return [*registry.names("adapters"), STATISTICS]
 
 
 def _is_here(model: Model) -> bool:
@@ -198,7 +220,7 @@ def _split(name: str, target: str) -> Model:
     if not colon or exists(path_of(target)):
         return Model(name, "", path_of(target))
     adapter, *options = head.split("+")
-    adapter, known = adapter.strip(), registry.names("adapters")
+    adapter, known = adapter.strip(), _known()
     if adapter not in known:
         hint = f"; {ON_WINDOWS}" if WINDOWS.match(target) else ""
         there = f"there are: {', '.join(known)}{hint}"
@@ -223,14 +245,24 @@ def _options(texts: list[str]) -> Mapping[str, str]:
     return options
 
 
-def _adapter_of_run(name: str, path: Path) -> str:
+def adapter_of_run(path: Path) -> str | None:
+    """Return the adapter that made the run in the folder `path`; None where it is no run."""
     config = path / "config.json"
-    if not config.is_file():
-        raise BadInput(
-            f"{path} is not a run (it has no config.json): say which adapter opens it, "
-            f"{name}=ADAPTER:{path}; there are: {', '.join(registry.names('adapters'))}."
-        )
-    match read_json(config):
-        case {"adapter": str(adapter)}:
-            return adapter
-    raise BadInput(f"{config} does not say which adapter made the run.")
+    try:
+        match read_json(config) if config.is_file() else None:
+            case {"adapter": str(adapter)}:
+                return adapter
+    except BadInput:  # it is somebody else's
+        pass
+    return None
+
+
+def _adapter_of_run(name: str, path: Path) -> str:
+    if adapter := adapter_of_run(path):
+        return adapter
+    config = path / "config.json"
+    why = f"{config} does not say which adapter made it" if config.is_file() else "no config.json"
+    raise BadInput(
+        f"{path} is not a run ({why}): say which adapter opens it, "
+        f"{name}=ADAPTER:{path}; there are: {', '.join(_known())}."
+    )

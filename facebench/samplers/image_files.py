@@ -21,23 +21,25 @@ class ImageFilesSampler:
 
     files: tuple[Path, ...] = ()  # but the one that is named
 
-    def __init__(
-        self, path: Path, *, range: str = "uint8", layout: str = "", labels: str = "files"
-    ):
+    def __init__(self, path: Path, *, range: str = "uint8", layout: str = "", labels: str = ""):
         """Open whatever :func:`facebench.data.pictures.open_pictures` does.
 
-        What else lies among them is counted and named on standard error.
+        What else lies among them is counted and named on standard error, and what is amiss with
+        their labels, which are then left out.
 
         Args:
             path: the pictures.
             range: of an array's numbers, see :mod:`facebench.samplers.pixels`.
             layout: of an array, NCHW or NHWC; whichever of them has 3 channels by default.
-            labels: "files" for the classes that files say, "folders" for class folders, or "none".
+            labels: "files" for the classes that files say, "folders" for class folders, or "none";
+                by default what files say, as far as it can be used.
         """
         self.path = path
         self.pictures = open_picture_set(path, range, layout, labels)
         if left_out := self.pictures.left_out:
             sys.stderr.write(f"{path}: {listed(left_out)} left out\n")
+        if note := self.pictures.note:
+            sys.stderr.write(f"{note}\n")
 
     def __len__(self) -> int:
         return len(self.pictures)

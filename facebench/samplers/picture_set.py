@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -61,6 +61,8 @@ class PictureSet:
     """What else lies there."""
     labels: Sequence[str] | None = None
     """The class of each picture in the source's order, where it has any."""
+    note: str = ""
+    """Why the source's labels are left out, if they are."""
 
     def __len__(self) -> int:
         return self.count
@@ -91,7 +93,7 @@ class PictureSet:
 
 
 def open_picture_set(
-    path: Path, range: str = "uint8", layout: str = "", labels: str = "files"
+    path: Path, range: str = "uint8", layout: str = "", labels: str = ""
 ) -> PictureSet:
     """Open whatever :func:`facebench.data.pictures.open_pictures` does.
 
@@ -99,16 +101,35 @@ def open_picture_set(
         path: the pictures.
         range: of an array's numbers, see :mod:`facebench.samplers.pixels`.
         layout: of an array, NCHW or NHWC; whichever of them has 3 channels by default.
-        labels: where classes are from, see there.
+        labels: where classes are from, see there; by default from files, as far as these can be
+            used: a score that needs no classes goes on without them.
     """
     check_kind(path)
     if (range, layout) == ("uint8", ""):
-        return _of_pictures(path, open_pictures(path, labels))
+        return _of_pictures(path, *_labelled(path, labels))
     if not is_array(path):
         raise BadInput(f"range and layout are for arrays, which {path} is not: leave them out.")
+    if labels not in ("", "none"):
+        raise BadInput(f"{path} has no labels={labels} beside range or layout: leave labels out.")
     if range == "uint8":
-        return _of_images(path, open_array(path, layout), partial(file_digest, path))
+        array = open_array(path, layout)
+        return _of_images(path, array, lambda: f"{file_digest(path)} uint8 {layout}")
     return _of_numbers(path, load_array(path), range, layout)
+
+
+def _labelled(path: Path, labels: str) -> tuple[Pictures, str]:
+    """Open pictures with labels, or without those that nobody asked for; and say why not."""
+    try:
+        return open_pictures(path, labels or "files"), ""
+    except BadInput as error:
+        why = str(error).replace("--labels none", f"images+labels=none:{path}")
+        refusal = BadInput(why.replace("--labels ", "labels="))
+        if labels:
+            raise refusal from error
+    try:
+        return open_pictures(path, "none"), f"labels left out: {refusal}".rstrip(".")
+    except BadInput:  # it was not for the labels
+        raise refusal from None
 
 
 def of_array(images: np.ndarray, name: str) -> PictureSet:
@@ -143,7 +164,7 @@ def _of_numbers(path: Path, array: np.ndarray, range: str, layout: str) -> Pictu
     return PictureSet(path, len(array), load, lambda: looks, lambda: f"{file_digest(path)} {named}")
 
 
-def _of_pictures(path: Path, pictures: Pictures) -> PictureSet:
+def _of_pictures(path: Path, pictures: Pictures, note: str) -> PictureSet:
     read, reading = pictures.read, threading.Lock()  # a tar is read by one thread at a time
 
     def content(index: int) -> bytes:
@@ -173,4 +194,4 @@ def _of_pictures(path: Path, pictures: Pictures) -> PictureSet:
         return Looks(sizes, formats, converted)
 
     count, left_out = len(pictures.names), tuple(pictures.left_out)
-    return PictureSet(path, count, load, look, pictures.digest, left_out, pictures.labels)
+    return PictureSet(path, count, load, look, pictures.digest, left_out, pictures.labels, note)

@@ -61,7 +61,7 @@ def _of_path(path: Path, num: int) -> TrackedImages:
         dataset = open_dataset(path).split("train")
         images = dataset.sample(_chosen(len(dataset), num))
         return TrackedImages(images, f"the training split of {dataset.name}")
-    pictures = open_pictures(path)
+    pictures = open_pictures(path, "none")  # no curve is of classes
     loaded = [to_array(pictures.load(index)) for index in _chosen(len(pictures.names), num)]
     shapes = {image.shape[1:] for image in loaded}
     if len(shapes) > 1:
