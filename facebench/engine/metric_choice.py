@@ -88,10 +88,16 @@ def _no_classes(name: str) -> str:
 def check_classes(entries: Sequence[Entry], keys: Sequence[str]) -> None:
     """Refuse metrics of classes that are asked for where no row has any; of some, a note tells."""
     of_classes = [key for key in keys if key in METRICS and METRICS[key].needs == "labels"]
-    if of_classes and all(
-        isinstance(row, PicturesRow) and not row.pictures.labels for row in entries
-    ):
+    if of_classes and entries and all(map(_lacks_classes, entries)):
         raise BadInput(f"{of_classes[0]} needs {_no_classes(entries[0].name)}.")
+
+
+def _lacks_classes(row: Entry) -> bool:
+    """Say whether a row is known to have none; what cannot be opened is told in its turn."""
+    try:
+        return isinstance(row, PicturesRow) and not row.pictures.labels
+    except BadInput:
+        return False
 
 
 def check_count(rows: Sequence[Metric], count: int, what: str) -> None:
