@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
+from facebench.plugins.model_spec import STATISTICS
 from facebench.results.result import Protocol, Result
 from facebench_reports.board import Board
 from facebench_reports.metric_columns import Column
@@ -26,7 +27,7 @@ def items(protocol: Protocol) -> list[Item]:
     p = protocol
     return [
         Item("dataset", "data set", p.dataset),
-        Item("split", "split", p.split),
+        Item("split", "split", "reference by statistics" if p.split == STATISTICS else p.split),
         Item("num", "generated images", count(p.num)),
         Item("num_reference", "real images", count(p.num_reference)),
         Item("crop", "crop", p.crop),
@@ -46,10 +47,12 @@ def count(images: int) -> str:
     return f"{images:,}" if images else "an unknown number of"
 
 
-def against(protocol: Protocol) -> str:
+def against(protocol: Protocol, of: str = "of") -> str:
     """Say which images are compared with which."""
     p = protocol
-    return f"{count(p.num_reference)} of {p.dataset} ({p.split} split)"
+    if p.split == STATISTICS:
+        return f"the reference by statistics {p.dataset}"
+    return f"{count(p.num_reference)} {of} {p.dataset} ({p.split} split)"
 
 
 def setting(protocol: Protocol) -> str:
@@ -160,6 +163,6 @@ def summary(boards: list[Board]) -> str:
     if board.differing:
         return f"{what} under unlike protocols, forced into one table."
     return (
-        f"{what}, {count(p.num)} images each, against {count(p.num_reference)} images of "
-        f"{p.dataset} ({p.split} split), ordered by {ordered_by(board.ordering)}."
+        f"{what}, {count(p.num)} images each, against {against(p, 'images of')}, ordered by "
+        f"{ordered_by(board.ordering)}."
     )
