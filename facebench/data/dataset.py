@@ -6,6 +6,7 @@ their names.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from os.path import isdir, isfile  # false for what cannot be a path, and never an error
 from pathlib import Path
 from typing import Any, Literal
 
@@ -109,6 +110,19 @@ class Dataset:
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of indices `seeds`: a data set is a sampler of itself."""
         return np.asarray(self.images[np.asarray(seeds, dtype=np.int64)])
+
+
+def is_prepared(path: Path) -> bool:
+    """Say whether `path` is a prepared data set, or its array; others have a dataset.json, too."""
+    info = (path if isdir(path) else path.parent) / "dataset.json"
+    if not isfile(info) or (isfile(path) and path.name != "images.npy"):
+        return False
+    try:
+        record = read_json(info)
+    except BadInput:
+        record = None
+    is_ours = isinstance(record, dict) and "facebench" in str(record.get("format"))
+    return is_ours or (info.parent / "images.npy").exists()
 
 
 def open_dataset(folder: Path) -> Dataset:

@@ -13,7 +13,7 @@ from PIL import Image
 from facebench.data import hdf5, parquet, webdataset
 from facebench.data.archive import Members, open_archive
 from facebench.data.arrays import is_array, is_npy, open_array, picture_of
-from facebench.data.dataset import open_dataset
+from facebench.data.dataset import is_prepared, open_dataset
 from facebench.data.decode import Unreadable, decode
 from facebench.data.labels import CHOICES, Labels, NoClasses, by_folder
 from facebench.data.npz import is_npz, load_labels
@@ -38,10 +38,10 @@ def open_pictures(path: Path, labels: str = "files") -> Pictures:
     check_kind(path)
     if labels not in CHOICES:
         raise BadInput(f"There are no labels {labels!r}; there are: {', '.join(CHOICES)}.")
-    is_prepared = (path / "dataset.json").is_file() and (path / "images.npy").is_file()
-    if path.is_dir() and not is_prepared:
+    is_data_set = path.is_dir() and is_prepared(path)
+    if path.is_dir() and not is_data_set:
         return _of_folder(path, labels)
-    open_file = _of_dataset if is_prepared else _opener(path)
+    open_file = _of_dataset if is_data_set else _opener(path)
     if open_file is None:
         found, is_tar = open_archive(path), not is_zipfile(path)
         return _of_files(path, found, sorted_out(found), labels, are_samples=is_tar)

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
-from os.path import isdir, isfile  # false for what cannot be a path, and never an error
 from pathlib import Path
 from typing import Any
 
-from facebench.data.dataset import Dataset, Split, open_dataset
+from facebench.data.dataset import Dataset, Split, is_prepared, open_dataset
 from facebench.data.statistics import is_statistics
 from facebench.engine.asked_classes import ClassBySeed
 from facebench.engine.entries import ObjectRow, PicturesRow, parse_one, require_path
@@ -17,7 +16,6 @@ from facebench.engine.model_source import ModelSource
 from facebench.engine.sources import ObjectSource
 from facebench.engine.stored_images import DatasetSource, Described, PictureSource
 from facebench.errors import BadInput
-from facebench.files import read_json
 from facebench.plugins.model_spec import STATISTICS
 from facebench.sandbox.limits import Limits
 from facebench.text import printable, shown
@@ -124,19 +122,6 @@ def open_real(
         return RealImages(name, name, "sampled", "", "", 0, seeds, lambda: source)
     make = ModelSource(row, limits, device)
     return RealImages(name, row.digest(), "sampled", "", "", 0, seeds, lambda: make)
-
-
-def is_prepared(path: Path) -> bool:
-    """Say whether `path` is a prepared data set, or its array; others have a dataset.json, too."""
-    info = (path if isdir(path) else path.parent) / "dataset.json"
-    if not isfile(info) or (isfile(path) and path.name != "images.npy"):
-        return False
-    try:
-        record = read_json(info)
-    except BadInput:
-        record = None
-    is_ours = isinstance(record, dict) and "facebench" in str(record.get("format"))
-    return is_ours or (info.parent / "images.npy").exists()
 
 
 def _path(reference: "str | PathLike[str]") -> Path:

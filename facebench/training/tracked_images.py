@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facebench.data.dataset import open_dataset
+from facebench.data.dataset import is_prepared, open_dataset
 from facebench.data.decode import to_array
 from facebench.data.pictures import open_pictures, random_order
 from facebench.errors import BadInput
@@ -56,8 +56,7 @@ def tracked_images(reference: Any, num: int, fewer: bool) -> TrackedImages:
 
 
 def _of_path(path: Path, num: int) -> TrackedImages:
-    home = path.parent if path.is_file() else path
-    if (home / "dataset.json").is_file():  # a file in such a folder is refused: images.npy, say
+    if is_prepared(path):
         dataset = open_dataset(path).split("train")
         images = dataset.sample(_chosen(len(dataset), num))
         return TrackedImages(images, f"the training split of {dataset.name}")
