@@ -16,7 +16,7 @@ from facebench.engine.model_source import ModelSource
 from facebench.engine.sources import ObjectSource
 from facebench.engine.stored_images import DatasetSource, Described, PictureSource
 from facebench.errors import BadInput
-from facebench.plugins.model_spec import STATISTICS
+from facebench.results.result import STATISTICS
 from facebench.sandbox.limits import Limits
 from facebench.text import printable, shown
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cached_property
 
 import numpy as np
 
@@ -26,6 +26,10 @@ _ON_HALVES = (
 _ON_FEWER = "of the first {:,} generated images against {:,} real ones, as its noise floor is"
 
 
+Floor = tuple[Mapping[str, Estimate], tuple[str, ...]]
+"""What real images score, by metric, and what must be said of it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """Everything real that models are compared with."""
@@ -38,9 +42,17 @@ class Reference:
     training: FeatureSet | None
     """All training images, where a metric asks whether models copy them."""
 
-    @cache  # noqa: B019 - one object an evaluation
-    def floor(self, num: int) -> tuple[Mapping[str, Estimate], tuple[str, ...]]:
+    @cached_property
+    def _floors(self) -> dict[int, Floor]:
+        return {}
+
+    def floor(self, num: int) -> Floor:
         """Return what real images score in the place of `num` generated ones, and notes on that."""
+        if num not in self._floors:
+            self._floors[num] = self._floor(num)
+        return self._floors[num]
+
+    def _floor(self, num: int) -> Floor:
         if not self.context.real.has_images:
             return {}, (_ON_STATISTICS,)
         context, (real, others) = self.context, self._place(num)

@@ -19,6 +19,8 @@ HISTORY = "history"
 """The folder, among the results, of what models scored before they were trained again."""
 SANITY = "sanity"
 """The adapter that rows made of the real images themselves are said to have."""
+STATISTICS = "statistics"
+"""The split of a reference of which nothing but statistics is known."""
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]

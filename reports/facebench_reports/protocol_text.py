@@ -4,8 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from facebench.plugins.model_spec import STATISTICS
-from facebench.results.result import Protocol, Result
+from facebench.results.result import STATISTICS, Protocol, Result
 from facebench_reports.board import Board
 from facebench_reports.metric_columns import Column
 
