@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from facebench.results.visuals import HIGH, LOW
+from facebench.results.interval_ends import HIGH, LOW
 
 POINTS = 200
 """Of a curve, at most."""

@@ -17,9 +17,6 @@ from facebench.results.result import Positive
 FOLDER = "exhibits"
 FILE = "exhibits.json"
 
-LOW, HIGH = "_low", "_high"
-"""What the names of an interval's ends end with, where a training logged a value with its own."""
-
 Curve = tuple[tuple[float, float], ...]
 """Points, each as x and y."""
 
@@ -63,7 +60,7 @@ class Visuals(
     """By what they show: "nearest", "farthest", "uncovered", "copies" and those of latents."""
     plane: Plane | None = None
     training: dict[str, Curve] = {}
-    """What the training logged, by name: steps and values; intervals' ends by `LOW` and `HIGH`."""
+    """What the training logged, by name (intervals' ends as interval_ends says): steps, values."""
 
 
 def visuals_folder(results: Path, model: str) -> Path:

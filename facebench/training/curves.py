@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from facebench.results.visuals import HIGH, LOW
+from facebench.results.interval_ends import HIGH, LOW
 from facebench.training.charts import Number
 
 _NO_CURVES = ("step", "seconds")

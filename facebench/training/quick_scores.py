@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from facebench.errors import BadInput
 from facebench.metrics.metric import Metric
 from facebench.metrics.table import METRICS
-from facebench.results.visuals import HIGH, LOW
+from facebench.results.interval_ends import HIGH, LOW
 from facebench.sampler import Images
 from facebench.weights import WeightSource
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from facebench.results.interval_ends import HIGH, LOW
 from facebench.results.result import Result
-from facebench.results.visuals import HIGH, LOW, Curve, Visuals
+from facebench.results.visuals import Curve, Visuals
 from facebench_reports import theme
 from facebench_reports.board import Board
 from facebench_reports.plots import shared
