@@ -5,10 +5,11 @@ from functools import partial
 from typing import NamedTuple
 
 from facebench.engine.context import Context
-from facebench.errors import cause
+from facebench.errors import BadInput, cause
 from facebench.metrics.device import compute_on
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.frechet_ratio import OverFloor
+from facebench.metrics.metric import Family
 from facebench.metrics.table import METRICS, Metric, metric
 from facebench.metrics.uncertainty import Estimate
 from facebench.results.result import Value
@@ -21,12 +22,24 @@ class Scores(NamedTuple):
     failed: dict[str, str]
     """Why a metric gave nothing."""
 
-    def compute(self, key: str, device: str, compute: Callable[[], Estimate]) -> None:
+    def compute(self, key: str, device: str, compute: Callable[[], Estimate | Family]) -> None:
         """Add what `compute` gives, or why it gives nothing."""
         try:
-            self.values[key] = compute_on(device, compute)
+            found = compute_on(device, compute)
         except Exception as error:  # of linear algebra, of memory, of a plug-in's
             self.failed[key] = cause(error)
+            return
+        for name, each in _by_key(key, found).items():
+            if isinstance(each, BadInput):
+                self.failed[name] = cause(each)
+            else:
+                self.values[name] = each
+
+
+def _by_key(key: str, found: Estimate | Family) -> Family:
+    if isinstance(found, Estimate):
+        return {key: found}
+    return {f"{key}_{name}": each for name, each in found.items()}
 
 
 Sets = Mapping[str, FeatureSet]
@@ -53,7 +66,7 @@ def compute_metrics(
             if row.needs == "floors" or not (is_first or row.is_of_every_network):
                 continue
             key = row.named(network.name)
-            scores.compute(key, context.device, partial(row.compute, comparison))
+            scores.compute(key, context.device, partial(row.family or row.compute, comparison))
     return scores
 
 
@@ -87,4 +100,5 @@ def recorded(key: str, estimate: Estimate, floor: float | None) -> Value:
     low, high = estimate.interval(metric(key).valid) or (None, None)
     groups = () if estimate.groups is None else tuple(estimate.groups.tolist())
     beside = estimate.reference, floor, groups, estimate.curve, dict(estimate.classes)
-    return Value(estimate.value, estimate.error, low, high, *beside)
+    more = dict(estimate.details), estimate.differs
+    return Value(estimate.value, estimate.error, low, high, *beside, *more)

@@ -33,7 +33,7 @@ from facebench.metrics.device import compute_on
 from facebench.metrics.feature_sets import FeatureSet
 from facebench.metrics.memorization import memorization, nearest_neighbours
 from facebench.plugins.model_spec import Model
-from facebench.results.result import Result
+from facebench.results.result import Result, protocol_record
 from facebench.results.visuals import Gallery, Visuals, read_visuals, visuals_folder, write_visuals
 from facebench.sampler import Images
 from facebench.samplers.latent_visuals import COLUMNS, TOTAL, labels
@@ -132,7 +132,7 @@ def _until_refused(model: Model, parts: Sequence[range], context: Context) -> li
 
 def _identity(result: Result) -> str:
     """Return a digest of what the images, and the choice among them, depend on."""
-    record: list[object] = [vars(result.protocol), result.environment]
+    record: list[object] = [protocol_record(result.protocol), result.environment]
     record += [result.model_digest, result.adapter, result.path, result.first_seed]
     record += [SHOWN, SUSPECTS, NEIGHBOURS, POINTS, LOOKED_AT, ADAPTER, "with reconstructions"]
     return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -17,6 +17,7 @@ _NEEDS = {
     "lpips": "LPIPS features (AlexNet)",
     "training": "features of the extractor, also of the training images",
     "labels": "features of the extractor, and a class for each image",
+    "faces": "the face pass (--faces)",
     "floors": "the Fréchet distances of two extractors or more, and their noise floors",
 }
 

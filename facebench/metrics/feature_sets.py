@@ -8,6 +8,7 @@ import numpy as np
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features
+from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.frechet_ratio import OverFloor
 from facebench.metrics.manifold import ManifoldEstimates, manifold_estimates
 from facebench.metrics.modes import DEFAULT, MODES, Mode
@@ -30,6 +31,8 @@ class FeatureSet:
     """Rows of moments, see :mod:`facebench.numerics.pair_moments`."""
     labels: np.ndarray | None = None
     """The class of each image, its name or its number, shape (n,); an empty name is no class."""
+    faces: FaceSet | None = None
+    """What the face pass found."""
     moments: Moments | None = None
     """What there is instead of features, where the set is known by somebody's statistics alone."""
 
@@ -47,14 +50,16 @@ class FeatureSet:
             rows = {name: array[inside] for name, array in rows.items()}
         logits = None if self.logits is None else self.logits[start:stop]
         labels = None if self.labels is None else self.labels[start:stop]
-        return FeatureSet(self.features[start:stop], logits, rows, labels)
+        faces = None if self.faces is None else self.faces.take(slice(start, stop))
+        return FeatureSet(self.features[start:stop], logits, rows, labels, faces)
 
     def take(self, places: np.ndarray) -> "FeatureSet":
         """Return what belongs to the images at `places`; LPIPS' moments of as many first ones."""
         whole = self.part(0, len(places))
         logits = None if self.logits is None else self.logits[places]
         labels = None if self.labels is None else self.labels[places]
-        return FeatureSet(self.features[places], logits, whole.lpips, labels)
+        faces = None if self.faces is None else self.faces.take(places)
+        return FeatureSet(self.features[places], logits, whole.lpips, labels, faces)
 
     @cached_property
     def diversity(self) -> Estimate:

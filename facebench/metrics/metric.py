@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from facebench.metrics.feature_sets import Comparison
     from facebench.metrics.uncertainty import Estimate
 
+Family = Mapping[str, "Estimate | BadInput"]
+"""Values by their names, or why there is none."""
 Better = Literal["lower", "higher", "reference"]
 """Which direction is better; "reference": the closer to the reference's own value."""
-Needs = Literal["features", "logits", "lpips", "training", "labels", "floors"]
+Needs = Literal["features", "logits", "lpips", "training", "labels", "faces", "floors"]
 """What is extracted for it; "training": the features of the training images, too; "labels": the
-features, and each image's class on both sides; "floors": those of several networks, in each of
-which the Fréchet distance and its noise floor are known."""
+features, and each image's class on both sides; "faces": what the face pass finds; "floors": those
+of several networks, in each of which the Fréchet distance and its noise floor are known."""
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -59,6 +61,9 @@ class Metric:
     """Whether it is computed unasked."""
     interval_note: str = ""
     """Where its interval is not what 95 % promises."""
+    family: "Callable[[Comparison], Family] | None" = None
+    """In place of `compute`, for values that only the data name: each is reported under KEY_NAME,
+    and in place of one that is refused stands a BadInput that says why."""
     from_moments: tuple[Literal["real", "fake"], ...] = ()
     """Of which sides it is enough to know mean and covariance of the features."""
 
@@ -81,6 +86,8 @@ class Metric:
                 yield f"{name} is {getattr(self, name)!r}, which is not one of {there}"
         if not self.valid[0] < self.valid[1]:
             yield f"its valid values end at {self.valid[1]:g}, before they begin"
+        if self.family and self.distance:
+            yield "a family is of one extractor: leave the stem for others (distance) out"
         if self.minimum < 2:
             yield f"minimum is {self.minimum}, and no metric is defined for fewer than 2 images"
         if bool(self.distance) != bool(self.elsewhere):
@@ -115,6 +122,8 @@ class Metric:
         """Return the heading for a `key` that `named` gave."""
         if key == self.key:
             return self.title
+        if self.family:
+            return f"{self.title}: {key.removeprefix(f'{self.key}_').replace('_', ' ')}"
         if key.startswith(f"{self.distance}_"):
             return f"{self.elsewhere}, {key.removeprefix(f'{self.distance}_')}"
         return f"{self.title} @{key.removeprefix(f'{self.key}_')}"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from facebench.errors import BadInput, cause
-from facebench.metrics.builtin_metrics import ROWS
+from facebench.metrics import builtin_metrics, face_metrics
 from facebench.metrics.metric import Better as Better
 from facebench.metrics.metric import Metric as Metric
 from facebench.plugins import registry
@@ -67,7 +67,8 @@ class Table(Mapping[str, Metric]):
         if key in self:
             return self[key]
         for row in sorted(self.usable, key=lambda row: -len(row.key)):  # fid_inf_768 is no fid_768
-            if row.distance and key.startswith(tuple(f"{name}_" for name in row.names)):
+            is_of_many = row.distance or row.family
+            if is_of_many and key.startswith(tuple(f"{name}_" for name in row.names)):
                 return row
         raise BadInput(f"There is no metric {key!r}; there are: {', '.join(self)}.")
 
@@ -93,7 +94,7 @@ def _name(key: str) -> str:
     return f"The metric {key!r} of the package {registry.home('metrics', key)}"
 
 
-METRICS = Table(ROWS)
+METRICS = Table([*builtin_metrics.ROWS, *face_metrics.ROWS])
 
 
 def metric(key: str) -> Metric:

@@ -54,9 +54,13 @@ class Estimate:
     curve: tuple[tuple[int, float], ...] = ()
     """For an extrapolated value: numbers of generated images, and the statistic of as many."""
     classes: Mapping[str, float] = field(default_factory=dict)
-    """For a mean over classes: the statistic within each."""
+    """The statistic within each class, or subgroup."""
     note: str = ""
     """What must be said beside the value: which classes it leaves out, say."""
+    details: Mapping[str, float | str] = field(default_factory=dict)
+    """Numbers and words that the value is read with, by name."""
+    differs: bool | None = None
+    """Whether it differs from what real images score beyond noise, at 5 %; None: not tested."""
     of_interval: PseudoValues | None = None
     """Those of its own error and interval, where all models' values share a noise that `groups`,
     by which differences are judged, are without."""

@@ -47,7 +47,11 @@ class Value:
     curve: tuple[tuple[Positive, float], ...] = ()
     """For an extrapolated value: numbers of generated images, and the statistic of as many."""
     classes: dict[str, float] = field(default_factory=dict)
-    """For a mean over classes: the statistic within each."""
+    """The statistic within each class, or subgroup."""
+    details: dict[str, float | str] = field(default_factory=dict)
+    """Numbers and words that the value is read with, by name: a threshold, say."""
+    differs: bool | None = None
+    """Whether it differs from what real images score beyond noise, at 5 %; null: not tested."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Protocol:
     """Which features of the extractor, by its own name for them."""
     mode: str = "facebench"
     """Whose definitions the numbers follow; another tool's name where they match that tool."""
+    faces: str = ""
+    """What looked for faces and knew them apart; empty where nothing did."""
 
 
 @dataclass(frozen=True)
@@ -132,15 +138,25 @@ def write_result(result: Result, folder: Path) -> Path:
 
 
 def as_record(result: Result) -> dict[str, Any]:
-    """Return it as JSON has it; what failed is told where something did, classes where there are.
+    """Return it as JSON has it, with what not every Result has only where there is any.
 
     A result without them is written as it was before there were any.
     """
     record = {name: value for name, value in asdict(result).items() if value or name != "failed"}
+    record["protocol"] = protocol_record(result.protocol)
     for value in record["metrics"].values():
-        if not value["classes"]:
-            del value["classes"]
+        for name in ("classes", "details"):
+            if not value[name]:
+                del value[name]
+        if value["differs"] is None:
+            del value["differs"]
     return record
+
+
+def protocol_record(protocol: Protocol) -> dict[str, Any]:
+    """Return a protocol as JSON has it, as it was before there were faces where it has none."""
+    record = asdict(protocol)
+    return record if protocol.faces else {k: v for k, v in record.items() if k != "faces"}
 
 
 def read_result(path: Path) -> Result:

@@ -7,13 +7,13 @@ that is forced. Then values alone rank them, for nothing is known of the noise b
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from facebench.errors import BadInput
 from facebench.metrics import paired
 from facebench.metrics.table import UNKNOWN, is_known
-from facebench.results.result import Protocol, Result, Value
+from facebench.results.result import Protocol, Result, Value, protocol_record
 from facebench_reports import number_format
 from facebench_reports.metric_columns import Column, Real, metric_columns
 from facebench_reports.notes import Note, column_notes, row_notes
@@ -151,7 +151,7 @@ def _boards(results: Sequence[Result], force: bool) -> list[Board]:
 
 def protocol_id(protocol: Protocol) -> str:
     """Return 12 hexadecimal digits that are equal for equal protocols only."""
-    canonical = json.dumps(asdict(protocol), sort_keys=True)
+    canonical = json.dumps(protocol_record(protocol), sort_keys=True)
     return sha256(canonical.encode()).hexdigest()[:12]
 
 

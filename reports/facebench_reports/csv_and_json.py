@@ -8,12 +8,11 @@ bytes.
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from facebench.files import write_json, write_text
-from facebench.results.result import Protocol, Result, Value, as_record
+from facebench.results.result import Protocol, Result, Value, as_record, protocol_record
 from facebench_reports.board import Board, Row, boards, protocol_id
 from facebench_reports.metric_columns import metric_columns
 
@@ -102,7 +101,7 @@ def _group(board: Board) -> dict[str, Any]:
     column, differing = board.ordering, list(board.differing)
     return {
         "id": board.id,
-        **({"forced": differing} if differing else {"protocol": asdict(board.protocol)}),
+        **({"forced": differing} if differing else {"protocol": protocol_record(board.protocol)}),
         "ordering": {"metric": column.key, "title": column.title, "better": column.metric.better},
         "rows": [_record(row, with_protocol=bool(differing)) for row in board.rows],
     }

@@ -1,0 +1,1 @@
+"""What the faces of generated images are like, beside those of real ones."""

@@ -1,0 +1,33 @@
+"""How often a face is found, and how sure the detector is of it."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from facebench.errors import BadInput
+from facebench.metrics.face_sets import FaceSet
+from facebench.metrics.uncertainty import Estimate, from_influence
+
+
+def face_rate(real: FaceSet, fake: FaceSet) -> Estimate:
+    """Return the share of images with exactly one face, beside the real images' own.
+
+    Its details are the shares of images with none, and with several.
+    """
+    is_one = np.asarray(fake.counts) == 1
+    estimate = from_influence(float(is_one.mean()), is_one)
+    details = {"none": float((~fake.found).mean()), "several": float((fake.counts > 1).mean())}
+    own = float((np.asarray(real.counts) == 1).mean())
+    return replace(estimate, reference=own, details=details)
+
+
+def confidence(real: FaceSet, fake: FaceSet) -> Estimate:
+    """Return the detector's mean confidence where it found a face, beside that in real images.
+
+    Raises:
+        BadInput: where no face was found on either side.
+    """
+    of_real, of_fake = (each.confidence[each.found] for each in (real, fake))
+    if not len(of_real) or not len(of_fake):
+        raise BadInput("No face was found in the images of one side.")
+    return from_influence(float(of_fake.mean()), of_fake).beside(float(of_real.mean()))
