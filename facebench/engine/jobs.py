@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -133,13 +134,13 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
 
 def _faces(record: Record, job: Job) -> FaceSet:
     """Return the faces that were found, with what a data set knows of who and what is shown."""
-    found = (record[name] for name in ("counts", "confidence", "points", "embedding"))
+    faces = FaceSet(record["counts"], record["confidence"], record["points"], record["embedding"])
     if not isinstance(job.source, DatasetSource):
-        return FaceSet(*found)
+        return faces
     dataset, places = job.source.dataset, np.array(job.seeds)
     people = None if dataset.people is None else dataset.people[places]
     attributes = {name: each[places] for name, each in (dataset.attributes or {}).items()}
-    return FaceSet(*found, people, attributes)
+    return replace(faces, people=people, attributes=attributes)
 
 
 NO_FEATURES = np.empty((0, 1), np.float32)

@@ -1,6 +1,6 @@
 """The metrics of one set of images; one that fails fails alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -31,12 +31,15 @@ class Scores(NamedTuple):
 
     def joined(self, other: "Scores") -> "Scores":
         """Return both."""
-        return Scores(*(mine | theirs for mine, theirs in zip(self, other, strict=True)))
+        return Scores(
+            self.values | other.values, self.failed | other.failed, self.refused | other.refused
+        )
 
     def compute(self, row: Metric, key: str, device: str, comparison: Comparison) -> None:
         """Add what `row` makes of a comparison, or why it gives nothing."""
+        give: Callable[[Comparison], Estimate | Family] = row.family or row.compute
         try:
-            found = compute_on(device, partial(row.family or row.compute, comparison))
+            found = compute_on(device, partial(give, comparison))
         except Exception as error:  # of linear algebra, of memory, of a plug-in's
             if row.is_of_faces and isinstance(error, BadInput):  # too few of them
                 self.refused[key] = _said(error)
@@ -81,7 +84,9 @@ def compute_metrics(
     for network in context.networks:
         is_first = network is context.network
         sets = real[network.name], fake[network.name]
-        comparison = Comparison(*sets, training if is_first else None, context.mode)
+        comparison = Comparison(
+            *sets, training if is_first else None, context.mode, is_apart=context.real.is_apart
+        )
         for row in rows:
             if row.needs == "floors" or not (is_first or row.is_of_every_network):
                 continue
