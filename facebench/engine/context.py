@@ -96,7 +96,7 @@ class Context:
             precision=self.precision,
             num=num,
             num_reference=len(real),
-            faces=_identified(self.faces) if self.faces else "",
+            faces=_looked_for(self.faces, real.dataset) if self.faces else "",
         )
 
     @property
@@ -228,10 +228,14 @@ def _faces(
     return faces.create(face_model, weights, device)
 
 
-def _identified(extractor: Extractor) -> str:
-    """Return an extractor's name, and a short digest of its weights."""
+def _looked_for(extractor: Extractor, dataset: Dataset | None) -> str:
+    """Name what looks for faces, and the lists of who and what is shown, by short digests."""
     weights = " ".join(f"{name}:{sha}" for name, sha in sorted(extractor.weights.items()))
-    return f"{extractor.name} {sha256(weights.encode()).hexdigest()[:12]}"
+    parts = [f"{extractor.name} {sha256(weights.encode()).hexdigest()[:12]}"]
+    for known in ("identities", "attributes"):
+        if dataset and (digest := dataset.info.get(f"{known}_digest")):
+            parts.append(f"{known} {digest[:12]}")
+    return ", ".join(parts)
 
 
 def _lpips(rows: Sequence[Metric], weights: WeightSource, device: str) -> Extractor | None:
