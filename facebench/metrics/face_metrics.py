@@ -35,6 +35,15 @@ def _confidence(c: "Comparison") -> "Estimate":
     return confidence(*_pair(c))
 
 
+def _identity_leakage(c: "Comparison") -> "Estimate":
+    from facebench.metrics.faces.leakage import leakage
+
+    real, fake = _pair(c)
+    if c.training is None or c.training.faces is None:
+        raise BadInput("Identity leakage needs the training images: name a prepared data set.")
+    return leakage(c.training.faces, fake, real)
+
+
 ROWS: tuple[Metric, ...] = (
     Metric(
         "face_rate",
@@ -61,6 +70,20 @@ ROWS: tuple[Metric, ...] = (
         "Its scale is the detector's own.",
         unit="the detector's own",
         valid=(-math.inf, math.inf),
+        needs="faces",
+    ),
+    Metric(
+        "identity_leakage",
+        "Identity leakage",
+        _identity_leakage,
+        "lower",
+        "threshold by the impostors' greatest similarity; see docs/faces.md",
+        "Share of the generated faces that are as alike to some training face as only one real "
+        "face in a hundred is to any of other people; 1 % is innocent.",
+        "It sees what the face network sees: at sizes where that recognises few people, it finds "
+        "copies rather than people.",
+        unit="share of the generated faces",
+        valid=(0.0, 1.0),
         needs="faces",
     ),
 )
