@@ -195,14 +195,14 @@ def _copies(
 def _leaks(training: FaceSet, fake: FaceSet, first: int) -> _Plan:
     """Choose the generated faces that are most like a face of the training images."""
     found = matches(training, fake)
-    suspects = np.argsort(-np.nan_to_num(found.similarity, nan=-1.0), kind="stable")[:SUSPECTS]
+    suspects = np.argsort(-np.nan_to_num(found.similarities, nan=-1.0), kind="stable")[:SUSPECTS]
     suspects = suspects[fake.found[suspects]]
-    pairs = [(("model", int(i)), ("training", int(found.index[i]))) for i in suspects]
+    pairs = [(("model", int(i)), ("training", int(found.indices[i]))) for i in suspects]
     return _Plan(
         columns=2,
         cells=[cell for pair in pairs for cell in pair],
         labels=[f"seed {first + i}" for i in suspects],
-        distances=[rounded(found.similarity[i]) for i in suspects],
+        distances=[rounded(found.similarities[i]) for i in suspects],
     )
 
 
