@@ -113,16 +113,25 @@ def prepare(source: Path, out: Path, **options: Any) -> None:
 @_size_option
 @_holdout_option
 @seed_option("Seed of the first face.")
+@click.option(
+    "--people",
+    type=click.IntRange(1),
+    metavar="NUM",
+    help="People to show in turn, in other poses, light and places.  [default: each another]",
+)
 def synth(out: Path, **options: Any) -> None:
     """Render parametric faces into the data set OUT: no photographs, no download.
 
-    What each face was drawn from (skin, hair, pose, light, ...) lies beside it in factors.csv.
+    What each face was drawn from (skin, hair, pose, light, ...) lies beside it in factors.csv; who
+    it is and what is to be seen (glasses, beard, smiling, ...) is kept as --identities and
+    --attributes of data prepare are.
 
     \b
     Example:
       facebench data synth synth64 --num 2500
+      facebench data synth people64 --num 2500 --people 500
     """
-    from facebench.data.prepare import synthesize
+    from facebench.data.paint import synthesize
 
     _report(synthesize(out, track=bar, **options), out)
 

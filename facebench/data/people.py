@@ -46,7 +46,7 @@ def people_in_list(path: Path, names: Sequence[str]) -> tuple[Int64[np.ndarray, 
         without = names[matched.values.index(None)]
         raise BadInput(
             f"{path} does not say who {shown(without)} shows, while it says so of {len(known):,} "
-            f"of {len(names):,} pictures: add the others (each under a name of its own, if they show "
+            f"of {len(names):,} pictures: add the others (under names of their own, if they show "
             f"people of whom there is no other picture), take them out, or {_WITHOUT}."
         )
     return numbered(known), matched.note

@@ -1,9 +1,6 @@
-"""From picture files, or from the face renderer, to a prepared data set."""
+"""From picture files to a prepared data set."""
 
-import csv
 from collections.abc import Iterator
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from facebench.data.dataset import HOLDOUT_BY, Dataset
 from facebench.data.decode import Unreadable, to_array
 from facebench.data.holdout import held_out, last_in_order, people_held_out
 from facebench.data.known import Known, known_of
+from facebench.data.paint import synthesize as synthesize
 from facebench.data.pictures import open_pictures, random_order
 from facebench.data.write import BY_NAME, write_dataset
 from facebench.errors import BadInput
@@ -137,41 +135,6 @@ def _of_other_people(
             "leave out --holdout-by person."
         )
     return people_held_out(known.people, holdout, seed)
-
-
-def synthesize(
-    out: Path,
-    *,
-    num: int,
-    size: int = 64,
-    seed: int = 0,
-    holdout: int | None = None,
-    track: Track = silent,
-) -> Dataset:
-    """Render `num` parametric faces, seeds `seed` onwards, into the prepared data set `out`.
-
-    What each face was drawn from is recorded in ``factors.csv``, one row per image.
-    """
-    from facebench.synth import factors, render
-
-    seeds = range(seed, seed + num)
-    recipe = {
-        "source": {"name": "synth", "first_seed": seed, "num": num},
-        "crop": "none",
-        "size": size,
-        "filter": "none",
-    }
-
-    def write_factors(folder: Path) -> dict[str, Any]:
-        rows = [{"seed": each} | asdict(factors(each)) for each in seeds]
-        with (folder / "factors.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-        return {"skipped": []}
-
-    images = (render([each], size)[0] for each in track(seeds, "Rendering", num))
-    return write_dataset(out, recipe, partial(held_out, holdout), images, num, write_factors)
 
 
 def _cropped(name: str, image: Image.Image, crop: str, size: int) -> np.ndarray:
