@@ -87,10 +87,10 @@ class Comparison:
     training: FeatureSet | None = None
     """What the model may have been trained on, for metrics that ask whether it copies."""
     mode: Mode = MODES[DEFAULT]
-    is_apart: bool = True
-    """Whether the real images are others than those of `training`."""
     over_floors: Sequence[OverFloor] = ()
     """The Fréchet distance in each network and its noise floor, for metrics made of these."""
+    is_apart: bool = True
+    """Whether the real images are others than those of `training`."""
 
     @cached_property
     def manifold(self) -> ManifoldEstimates:
