@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 
 from facebench.errors import BadInput, cause
-from facebench.faces.extractor import Face, HostFaces, Picture, need, scaled, version_of
+from facebench.faces.extractor import (
+    Face,
+    HostFaces,
+    Look,
+    Picture,
+    need,
+    scaled,
+    shares,
+    version_of,
+)
 from facebench.files import file_digest
 
 _LEAST, _MOST = 256, 512
@@ -51,7 +60,7 @@ class DlibFaces(HostFaces):
         if load:
             _ = self.looks
 
-    def open(self) -> "_Look":
+    def open(self) -> Look:
         """Load detector, predictor and embedding."""
         import dlib
 
@@ -67,7 +76,7 @@ class DlibFaces(HostFaces):
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Look(Look):
     detector: Any
     predictor: Any
     network: Any
@@ -82,9 +91,8 @@ class _Look:
         shape = self.predictor(seen, boxes[largest])
         points = np.array([(point.x, point.y) for point in shape.parts()], np.float64)
         found = np.stack([points[_LEFT].mean(0), points[_RIGHT].mean(0), points[_NOSE]])
-        shares = (found + 0.5) / seen.shape[1::-1]  # pixels are numbered, their middles lie between
         embedding = np.array(self.network.compute_face_descriptor(seen, shape))
-        return Face(len(boxes), scores[largest], shares, embedding)
+        return Face(len(boxes), scores[largest], shares(found, seen), embedding)
 
 
 def _folder() -> Path:

@@ -1,6 +1,6 @@
 """What every face model tells of an image, and how those on the CPU go about it."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -50,15 +49,15 @@ class Face:
     """Of any length but zero."""
 
 
-class Look(Protocol):
+class Look(ABC):
     """Loaded networks; they look at one picture at a time, each in a thread of its own."""
 
     dimensions: int
     """Of the embedding."""
 
+    @abstractmethod
     def __call__(self, picture: Picture) -> Face | None:
         """Return what is found in `picture`, which stays as it is; None where there is no face."""
-        ...
 
 
 class HostFaces(FaceExtractor):
@@ -116,7 +115,7 @@ class HostFaces(FaceExtractor):
         return embedding / length
 
 
-def scaled(picture: Picture, least: int, most: int) -> Picture:
+def scaled(picture: Picture, least: int, most: int) -> UInt8[np.ndarray, "new_h new_w 3"]:
     """Return `picture` with a longer side of `least` to `most` pixels, resized by Pillow's bicubic.
 
     Shrinking, that averages: nothing is aliased.
@@ -132,6 +131,17 @@ def scaled(picture: Picture, least: int, most: int) -> Picture:
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     image = Image.fromarray(np.ascontiguousarray(picture))
     return np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+
+
+def shares(
+    points: Float[np.ndarray, "n 2"], picture: UInt8[np.ndarray, "h w 3"]
+) -> Float[np.ndarray, "n 2"]:
+    """Return `points`, numbered by pixels whose middles are whole, as shares of both sides.
+
+    >>> shares(np.array([[0.0, 3.0]]), np.zeros((4, 2, 3), np.uint8)).tolist()
+    [[0.25, 0.875]]
+    """
+    return (points + 0.5) / picture.shape[1::-1]
 
 
 def need(model: str, module: str, extra: str) -> None:

@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 
 from facebench.errors import BadInput, cause
-from facebench.faces.extractor import Face, HostFaces, Picture, need, scaled, version_of
+from facebench.faces.extractor import (
+    Face,
+    HostFaces,
+    Look,
+    Picture,
+    need,
+    scaled,
+    shares,
+    version_of,
+)
 from facebench.sandbox.limits import own_cores
 from facebench.weights import WeightFile, WeightSource
 
@@ -48,12 +57,12 @@ class OpenCVFaces(HostFaces):
         if load:
             _ = self.looks
 
-    def open(self) -> "_Look":
+    def open(self) -> Look:
         """Load both networks."""
         return _Look(self._yunet, self._sface)
 
 
-class _Look:
+class _Look(Look):
     def __init__(self, yunet: WeightFile, sface: WeightFile):
         picture = np.zeros((_LEAST, _LEAST, 3), np.uint8)
         with _refused(yunet, "YuNet's network"):
@@ -66,15 +75,16 @@ class _Look:
 
     def __call__(self, picture: Picture) -> Face | None:
         seen = np.ascontiguousarray(scaled(picture, _LEAST, _MOST)[..., ::-1])  # as OpenCV reads
-        size = seen.shape[1::-1]
-        self._yunet.setInputSize(size)
+        self._yunet.setInputSize(seen.shape[1::-1])
         _, faces = self._yunet.detect(seen)
         if faces is None:
             return None
         largest = faces[np.argmax(faces[:, 2] * faces[:, 3])]  # x, y, width, height, points, score
-        shares = largest[4:10].reshape(3, 2) / size
         (embedding,) = self._sface.feature(self._sface.alignCrop(seen, largest))
-        return Face(len(faces), largest[14], shares, embedding.copy())
+        # That YuNet, too, numbers pixels by their middles is told by mirrored pictures: their eyes
+        # lie where they should to .1 of one in 128, and would be 1 off.
+        points = shares(largest[4:10].reshape(3, 2), seen)
+        return Face(len(faces), float(largest[14]), points, embedding.copy())
 
 
 def _detector(file: WeightFile) -> Any:
