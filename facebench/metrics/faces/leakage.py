@@ -24,18 +24,20 @@ from facebench.errors import BadInput
 from facebench.metrics.distances import MEMORY
 from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.faces.impostors import (
+    BAND,
     ROUNDING,
     Impostors,
+    impostors,
     is_beyond,
-    labelled_impostors,
 )
 from facebench.metrics.faces.readability import power, recognised
 from facebench.metrics.memorization import nearest_neighbours
 from facebench.metrics.uncertainty import Estimate, from_sums
 
-_BAND = 5
-"""Densities at t are compared between these shares of the impostors: a fifth of those beyond it,
-and five times as many."""
+_UNSURE = (
+    "nobody knows who the training images show, so the threshold is extrapolated: innocent faces "
+    "may reach it some times more or less often than they should"
+)
 
 
 class Matches(NamedTuple):
@@ -83,38 +85,40 @@ def leakage(
     if not fake.found.any():
         raise BadInput("No face was found in the generated images: nobody could be recognised.")
     known = training.take(training.found)
-    impostors = labelled_impostors(known, memory)
-    estimate = leaked_share(matches(known, fake, memory).similarities, impostors)
+    others = impostors(known, memory)
+    estimate = leaked_share(matches(known, fake, memory).similarities, others)
     details = {
         **estimate.details,
-        **_of_holdout(known, holdout, impostors.threshold, memory),
-        **power(known, impostors.threshold, memory),
+        **_of_holdout(known, holdout, others.threshold, memory),
+        **power(known, others.threshold, memory),
         **recognised(known),
     }
     return replace(estimate, details=details)
 
 
-def leaked_share(similarities: Float64[np.ndarray, " n"], impostors: Impostors) -> Estimate:
+def leaked_share(similarities: Float64[np.ndarray, " n"], others: Impostors) -> Estimate:
     """Return the leakage of generated images whose faces' m is known; NaN where there is none."""
     found = ~np.isnan(similarities)
-    leaks = is_beyond(similarities, impostors.threshold)
+    leaks = is_beyond(similarities, others.threshold)
     share = float(leaks.sum() / found.sum())
-    ratio = _density_ratio(similarities[found], impostors)
-    of_fake = np.where(found, leaks - share, 0) / found.mean()
-    beyond, counts = impostors.by_family
-    estimate = from_sums(share, (of_fake, np.ones(len(found))), (-ratio * beyond, counts))
-    bounds = _bounds(leaks[found], ratio**2 * impostors.variance)
-    details = _details(share, bounds, impostors) | {"not_found": float((~found).mean())}
-    return replace(estimate, bounds=bounds, details=details)
+    ratio = _density_ratio(similarities[found], others)
+    sums = [(np.where(found, leaks - share, 0) / found.mean(), np.ones(len(found)))]
+    if others.families is not None:
+        beyond, counts = others.families
+        sums.append((-ratio * beyond, counts))
+    bounds = _bounds(leaks[found], ratio**2 * others.variance)
+    details = _details(share, bounds, others) | {"not_found": float((~found).mean())}
+    note = "" if others.families is not None else _UNSURE
+    return replace(from_sums(share, *sums), bounds=bounds, details=details, note=note)
 
 
-def _density_ratio(similarities: Float64[np.ndarray, " n"], impostors: Impostors) -> float:
+def _density_ratio(similarities: Float64[np.ndarray, " n"], others: Impostors) -> float:
     """Return r: how many times as many generated faces as impostors lie about the threshold."""
-    tail = 1 - impostors.level
-    low, high = np.quantile(impostors.similarities, [1 - _BAND * tail, 1 - tail / _BAND])
-    near = [(low <= m) & (m <= high) for m in (similarities, impostors.similarities)]
-    # half a face more, for where there happens to be none the density is not 0
-    return float((near[0].sum() + 0.5) / (len(similarities) + 1) / near[1].mean())
+    low, high = others.band
+    near = ((low <= similarities) & (similarities <= high)).sum()
+    # half a face more: where there happens to be none, the density is not 0
+    share = (near + 0.5) / (len(similarities) + 1)
+    return float(share / (others.floor * (BAND - 1 / BAND)))
 
 
 def _bounds(leaks: Bool[np.ndarray, " n"], of_threshold: float) -> tuple[float, float]:
@@ -129,18 +133,18 @@ def _bounds(leaks: Bool[np.ndarray, " n"], of_threshold: float) -> tuple[float, 
 
 
 def _details(
-    share: float, bounds: tuple[float, float], impostors: Impostors
+    share: float, bounds: tuple[float, float], others: Impostors
 ) -> dict[str, float | str]:
     """Return what the share is read with."""
-    floor = 1 - impostors.level
-    names = ("excess", "excess_low", "excess_high")
-    excesses = ((each - floor) / (1 - floor) for each in (share, *bounds))
+    low, value, high = ((x - others.floor) / others.level for x in (bounds[0], share, bounds[1]))
     return {
-        "level": impostors.level,
-        "threshold": impostors.threshold,
-        "way": impostors.way,
-        "null_count": float(len(impostors.similarities)),
-        **dict(zip(names, map(float, excesses), strict=True)),
+        "level": others.level,
+        "threshold": others.threshold,
+        "way": others.way,
+        "null_count": float(others.count),
+        "excess": float(value),
+        "excess_low": float(low),
+        "excess_high": float(high),
     }
 
 

@@ -3,7 +3,7 @@
 Small or blurred pictures lose who is shown before they lose that it is a face. Where photographs of
 the same people are known, two shares say how much is left: of pairs of one person's photographs,
 those *recognised* at a threshold that one in a thousand pairs of different people reach; and the
-*power* of the leak test, the share of training faces that are found by its threshold through another
+*power* of the leak test, the share of training faces that its threshold finds through another
 photograph of the same person. Below one half, what the test finds are copies rather than people.
 """
 
