@@ -1,6 +1,8 @@
 """The two face models, on real faces, on painted ones, and on what is none."""
 
 import importlib.util
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -281,11 +283,13 @@ def test_the_points_whose_data_forbid_commercial_use_are_never_opened(
     import dlib
 
     opened: list[str] = []
+
+    def noted(make: Callable[[str], Any], file: str) -> Any:
+        opened.append(file)
+        return make(file)
+
     for name in ("shape_predictor", "face_recognition_model_v1"):
-        make = getattr(dlib, name)
-        monkeypatch.setattr(
-            dlib, name, lambda file, make=make: (opened.append(file), make(file))[1]
-        )
+        monkeypatch.setattr(dlib, name, partial(noted, getattr(dlib, name)))
     model = faces.create("dlib", WeightSource(), "cpu")
     model.extract(real[:1], 1)
     assert {Path(file).name for file in opened} == set(model.weights)
