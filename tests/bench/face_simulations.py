@@ -168,7 +168,7 @@ def share_calls(
             if isinstance(found, str):
                 continue
             learnt, has, true = probes.learnt[name], known[name][others], known[name].mean()
-            wanted = true - SHIFT if true > 2 * SHIFT else true + SHIFT
+            wanted = true - SHIFT if true > SHIFT else true + SHIFT
             moved, same = _with_share(has, wanted, n, rng), np.arange(n)
             planted = corrected_share(learnt, scores[moved])
             untouched = corrected_share(learnt, scores[same])
