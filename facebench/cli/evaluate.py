@@ -10,6 +10,7 @@ import click
 from facebench.cli.engine_options import (
     engine_options,
     extractor_option,
+    faces_options,
     metrics_option,
     mode_option,
     opened,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     help="Folder for results and board; an existing one is added to.",
 )
 @extractor_option
+@faces_options
 @metrics_option("all that the extractor serves")
 @mode_option
 @click.option(

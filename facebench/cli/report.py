@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 
 import click
@@ -9,6 +10,19 @@ import click
 from facebench.errors import BadInput
 from facebench.plugins import registry
 from facebench.results.result import read_results
+
+
+_CANNOT_HIDE = "it takes no training_faces, so it might show real people; it was not run"
+
+training_faces_option = click.option(
+    "--no-training-faces",
+    "training_faces",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Leave out pictures of real people, and samples of models that copy them: for boards that "
+    "are shared.",
+)
 
 
 @click.command()
@@ -25,7 +39,8 @@ from facebench.results.result import read_results
     help="Only these forms: csv, html, json, latex, markdown, terminal, any plug-in's, and, "
     "where they are installed, tensorboard, wandb, mlflow.  [default: all but the last three]",
 )
-def report(folder: Path, force: bool, to: str | None) -> None:
+@training_faces_option
+def report(folder: Path, force: bool, to: str | None, training_faces: bool) -> None:
     """Draw the board again, from results alone.
 
     The leaderboard of RESULTS is shown, and written into it as HTML, CSV, JSON, Markdown and
@@ -37,23 +52,35 @@ def report(folder: Path, force: bool, to: str | None) -> None:
       facebench report results --to latex,terminal
       facebench report results --to tensorboard
       facebench report results --force
+      facebench report results --no-training-faces
     """
-    write_reports(folder, force, to.split(",") if to else None)
+    write_reports(folder, force, to.split(",") if to else None, training_faces)
 
 
-def write_reports(folder: Path, force: bool = False, names: Sequence[str] | None = None) -> None:
+def write_reports(
+    folder: Path,
+    force: bool = False,
+    names: Sequence[str] | None = None,
+    training_faces: bool = True,
+) -> None:
     """Run reporters over the Results in `folder`, and say where each one wrote.
 
     A reporter is a function ``(results, folder, force=False) -> path``; one that prints returns
     None. With `force`, it ranks unlike protocols together, and says so. A logger is the same, but
     runs only where it is one of `names`: by default every installed reporter does.
+
+    Without `training_faces` no picture of a real person is written. A reporter is told so by a
+    keyword of that name; one that does not take it might show them, so it is not run.
     """
     results = read_results(folder)
     chosen = [name.strip() for name in names or registry.names("reporters")]
+    options = {"force": force} | ({} if training_faces else {"training_faces": False})
     written, failed = list[Path | None](), list[str]()
     for name, reporter in zip(chosen, list(map(_find, chosen)), strict=True):
         try:
-            written.append(reporter(results, folder, force=force))
+            if not training_faces and "training_faces" not in signature(reporter).parameters:
+                raise TypeError(_CANNOT_HIDE)
+            written.append(reporter(results, folder, **options))
         except (BadInput, OSError):
             raise
         except Exception as error:  # of a plug-in, which must not cost the others

@@ -11,6 +11,7 @@ import click
 from facebench.cli.engine_options import (
     engine_options,
     extractor_option,
+    faces_options,
     metrics_option,
     mode_option,
     opened,
@@ -36,6 +37,7 @@ from facebench.distributed.launch import processes_option
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @extractor_option
+@faces_options
 @metrics_option(
     "fid, kid, precision, recall, density, coverage; fdr of several networks, fid_class of labels"
 )

@@ -37,6 +37,15 @@ def _confidence(c: "Comparison") -> "Estimate":
     return confidence(*_pair(c))
 
 
+def _identity_leakage(c: "Comparison") -> "Estimate":
+    from facebench.metrics.faces.leakage import leakage
+
+    real, fake = _pair(c)
+    if c.training is None or c.training.faces is None:
+        raise BadInput("Identity leakage needs the training images: name a prepared data set.")
+    return leakage(c.training.faces, fake, real if c.is_apart else None)
+
+
 def _pose(c: "Comparison", factor: str) -> "Estimate":
     from facebench.metrics.faces.pose import pose_distance
 
@@ -81,6 +90,30 @@ def _pose_row(factor: str, title: str, card: str, unit: str) -> Metric:
     )
 
 
+def _identity_diversity(c: "Comparison") -> "Estimate":
+    from facebench.metrics.faces.distinct import identity_diversity
+
+    return identity_diversity(*_pair(c))
+
+
+def _fd_identity(c: "Comparison") -> "Estimate":
+    from facebench.metrics.faces.embedded import frechet_identity
+
+    return frechet_identity(*_pair(c))
+
+
+def _precision_identity(c: "Comparison") -> "Estimate":
+    from facebench.metrics.faces.embedded import identity_manifold
+
+    return identity_manifold(*_pair(c), c.mode.k, c.mode.strict).precision
+
+
+def _recall_identity(c: "Comparison") -> "Estimate":
+    from facebench.metrics.faces.embedded import identity_manifold
+
+    return identity_manifold(*_pair(c), c.mode.k, c.mode.strict).recall
+
+
 ROWS: tuple[Metric, ...] = (
     Metric(
         "face_rate",
@@ -108,6 +141,77 @@ ROWS: tuple[Metric, ...] = (
         unit="the detector's own",
         valid=(-math.inf, math.inf),
         needs="faces",
+    ),
+    Metric(
+        "identity_leakage",
+        "Identity leakage",
+        _identity_leakage,
+        "lower",
+        "threshold by the impostors' greatest similarity; see docs/faces.md",
+        "Share of the generated faces that are as alike to some training face as only one real "
+        "face in a hundred is to any of other people; 1 % is innocent.",
+        "It sees what the face network sees: at sizes where that recognises few people, it finds "
+        "copies rather than people.",
+        unit="share of the generated faces",
+        valid=(0.0, 1.0),
+        needs="training faces",
+    ),
+    Metric(
+        "identity_diversity",
+        "Identity diversity",
+        _identity_diversity,
+        "reference",
+        "average linkage at a false-match rate of 1e-3; see docs/faces.md",
+        "How many different people are among the generated faces; it should match how many are "
+        "among as many real ones.",
+        "Grows with the number of faces, and counts what the face network can tell apart: at small "
+        "sizes several people may pass for one, and one for several, in real faces, too.",
+        unit="people",
+        valid=(1.0, math.inf),
+        needs="faces",
+    ),
+    Metric(
+        "fd_identity",
+        "Identity distance",
+        _fd_identity,
+        "lower",
+        "Heusel et al. 2017, arXiv:1706.08500, in a face network's embedding",
+        "Distance between the real and the generated faces as a face network sees them, which is "
+        "made to tell people apart and not to see hats and backgrounds; 0 is perfect.",
+        "Of found faces alone, and biased upwards at small N: compare only at equal N and like "
+        "face rates.",
+        unit="squared embedding units",
+        needs="faces",
+        interval_note="Close to its best value the interval is too wide, by up to about √2: "
+        "differences between nearly perfect models are called too rarely, never too often.",
+    ),
+    Metric(
+        "precision_identity",
+        "Precision of identity",
+        _precision_identity,
+        "higher",
+        "Kynkäänniemi et al. 2019, arXiv:1904.06991, in a face network's embedding",
+        "Share of the generated faces that could be real people's, as a face network sees them.",
+        "Of found faces alone. A generator that repeats one good face scores high; read it with "
+        "recall of identity.",
+        unit="share of the generated faces",
+        valid=(0.0, 1.0),
+        needs="faces",
+        minimum=6,
+    ),
+    Metric(
+        "recall_identity",
+        "Recall of identity",
+        _recall_identity,
+        "higher",
+        "Kynkäänniemi et al. 2019, arXiv:1904.06991, in a face network's embedding",
+        "Share of the real faces like which the generator makes people, as a face network sees "
+        "them.",
+        "Of found faces alone. Outliers among the generated ones flatter it.",
+        unit="share of the real faces",
+        valid=(0.0, 1.0),
+        needs="faces",
+        minimum=6,
     ),
     _pose_row("roll", "Pose: roll", "how far the head leans to a side", "degrees"),
     _pose_row(

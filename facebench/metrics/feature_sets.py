@@ -100,6 +100,8 @@ class Comparison:
     mode: Mode = MODES[DEFAULT]
     over_floors: Sequence[OverFloor] = ()
     """The Fréchet distance in each network and its noise floor, for metrics made of these."""
+    is_apart: bool = True
+    """Whether the real images are others than those of `training`."""
 
     @cached_property
     def manifold(self) -> ManifoldEstimates:

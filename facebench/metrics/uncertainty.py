@@ -59,11 +59,15 @@ class Estimate:
     """What must be said beside the value: which classes it leaves out, say."""
     details: Mapping[str, float | str] = field(default_factory=dict)
     """Numbers and words that the value is read with, by name."""
+    floor: float | None = None
+    """What real images score, where that is so by construction."""
     differs: bool | None = None
     """Whether it differs from what real images score beyond noise, at 5 %; None: not tested."""
     of_interval: PseudoValues | None = None
     """Those of its own error and interval, where all models' values share a noise that `groups`,
     by which differences are judged, are without."""
+    bounds: tuple[float, float] | None = None
+    """The ends of its 95 % interval where pseudo-values give none that holds: of a share near 0."""
 
     @property
     def error(self) -> float | None:
@@ -74,7 +78,13 @@ class Estimate:
     def interval(
         self, valid: tuple[float, float] = (-np.inf, np.inf), level: float = 0.95
     ) -> tuple[float, float] | None:
-        """Return the confidence interval, cut to the range of `valid` values."""
+        """Return the confidence interval, cut to the range of `valid` values.
+
+        Of an estimate with `bounds` it is these, whatever the level.
+        """
+        if self.bounds is not None:
+            low, high = np.clip(self.bounds, *valid)
+            return float(low), float(high)
         if self.groups is None or self.error is None:
             return None
         reach = self.error * student.quantile((1 + level) / 2, len(self.groups))

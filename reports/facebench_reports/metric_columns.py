@@ -24,6 +24,16 @@ class Column:
         return metric(self.key)
 
     @property
+    def is_of_faces(self) -> bool:
+        """Whether it is about the faces in the images, not about the images."""
+        return self.metric.needs == "faces"
+
+    @property
+    def is_of_many(self) -> bool:
+        """Whether it is one of a family whose members only the data name: attributes, say."""
+        return self.metric.family is not None
+
+    @property
     def title(self) -> str:
         """The heading, without direction."""
         return title(self.key)

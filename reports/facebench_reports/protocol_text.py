@@ -34,6 +34,7 @@ def items(protocol: Protocol) -> list[Item]:
         Item("filter", "resize filter", p.filter),
         Item("extractor", "extractor", spaced(p.extractor)),
         Item("layer", "layer", spaced(p.layer)),
+        *([Item("faces", "faces", spaced(p.faces))] if p.faces else []),
         Item("mode", "definitions", p.mode),
         Item("precision", "arithmetic", p.precision),
         Item("dataset_digest", "data set digest", p.dataset_digest),
@@ -145,6 +146,17 @@ def legend(board: Board) -> Iterator[str]:
             "Rows without a rank are sanity checks, real images spoilt or repeated in known ways: "
             "they show what each metric sees, and take no part in ranks."
         )
+
+
+def left_out(board: Board) -> str:
+    """Say that a short table of faces is without some of them; nothing where it has all."""
+    left = len(board.face_columns) - len(board.face_columns_in_brief)
+    if not left:
+        return ""
+    return (
+        f"Not in the table of faces: {left} of pose and attributes in which no model is known to "
+        "differ from real images beyond noise. They are on the page, in the CSV and the JSON."
+    )
 
 
 def summary(boards: list[Board]) -> str:

@@ -19,7 +19,7 @@ def metrics(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
         "Every metric with its interval",
         "A dot is the value, the line its 95 % interval, the dashed line what real images score in "
         "the generated ones' place, the dotted line the real images' own value.",
-        [_metric(column, results, names) for column in board.columns],
+        [_metric(column, results, names) for column in shared.columns(board)],
         is_sortable=True,
     )
 

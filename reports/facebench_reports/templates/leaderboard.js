@@ -39,7 +39,7 @@ function filterable(board) {
   if (!controls) return;
   const [find, adapter, checks] = ["find", "adapter", "checks"].map((name) =>
     controls.querySelector(`.${name}`));
-  const rows = [...board.querySelectorAll("table.scores tr[data-model]")];
+  const rows = [...board.querySelectorAll("table.ranked tr[data-model]")];
   const update = () => {
     const wanted = find.value.trim().toLowerCase();
     const isShown = (row) => row.dataset.model.toLowerCase().includes(wanted)
@@ -199,7 +199,7 @@ addEventListener("beforeprint", () => document.querySelectorAll(".canvas").forEa
 
 document.querySelectorAll("section.board").forEach((board) => {
   const data = parse(`data-${board.dataset.board}`);
-  sortable(board.querySelector("table.scores"));
+  board.querySelectorAll("table.scores").forEach(sortable);
   filterable(board);
   comparable(board, data);
   plotted(board, data);
