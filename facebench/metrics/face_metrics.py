@@ -14,6 +14,7 @@ from facebench.metrics.metric import Metric
 if TYPE_CHECKING:
     from facebench.metrics.face_sets import FaceSet
     from facebench.metrics.feature_sets import Comparison
+    from facebench.metrics.metric import Family
     from facebench.metrics.uncertainty import Estimate
 
 
@@ -49,6 +50,19 @@ def _pose(c: "Comparison", factor: str) -> "Estimate":
     from facebench.metrics.faces.pose import pose_distance
 
     return pose_distance(*_pair(c), factor)
+
+
+def _shares(c: "Comparison") -> "Family":
+    from facebench.metrics.faces.shares import shares
+
+    real, _ = _pair(c)
+    if not real.attributes:
+        raise BadInput("The reference's images have no attributes: prepare it with --attributes.")
+    return shares(c.real.probes, c.fake.features)
+
+
+def _share(_: "Comparison") -> "Estimate":
+    raise BadInput("A share is of one attribute, and all are computed together.")
 
 
 _SIDES = "shares of the image's side"
@@ -214,4 +228,19 @@ ROWS: tuple[Metric, ...] = (
     ),
     _pose_row("x", "Pose: place across", "where the eyes are across the picture", _SIDES),
     _pose_row("y", "Pose: height", "how far down the picture the eyes are", _SIDES),
+    Metric(
+        "share",
+        "Share",
+        _share,
+        "reference",
+        "adjusted count: Forman 2008; of probabilities: Bella et al. 2010",
+        "Share of the generated images that show an attribute, by probes learnt from labelled real "
+        "images and corrected by their known errors; it should match the real images' own.",
+        "It takes for granted that a generated image with the attribute looks to the probe like a "
+        "real one with it.",
+        unit="share of the images",
+        valid=(0.0, 1.0),
+        needs="faces",
+        family=_shares,
+    ),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from facebench.metrics.manifold import ManifoldEstimates, manifold_estimates
 from facebench.metrics.modes import DEFAULT, MODES, Mode
 from facebench.metrics.moments import Moments
 from facebench.metrics.uncertainty import Estimate
+
+if TYPE_CHECKING:
+    from facebench.metrics.faces.probes import Probes
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,13 @@ class FeatureSet:
         from facebench.metrics.vendi_score import vendi_estimate
 
         return vendi_estimate(self.features)
+
+    @cached_property
+    def probes(self) -> "Probes":
+        """What the features tell of the attributes that are known: learnt once for all models."""
+        from facebench.metrics.faces.probes import learn_probes
+
+        return learn_probes(self.features, {} if self.faces is None else self.faces.attributes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -143,7 +143,7 @@ class _Standard(NamedTuple):
 class _Sums(NamedTuple):
     """What a discriminant is made of, summed over some images."""
 
-    count: Float64[Tensor, ""]
+    images: Float64[Tensor, ""]
     total: Float64[Tensor, " d"]
     products: Float64[Tensor, "d d"]
     of_class: Float64[Tensor, "2 a d"]
@@ -189,12 +189,12 @@ def _summed(x: Rows, standard: _Standard, part: slice, labels: Int8[np.ndarray, 
 
 
 def _discriminant(sums: _Sums) -> _Discriminant:
-    mean = sums.total / sums.count
-    scatter = sums.products / sums.count - torch.outer(mean, mean)
+    mean = sums.total / sums.images
+    scatter = sums.products / sums.images - torch.outer(mean, mean)
     scatter.diagonal().add_(_RIDGE * scatter.diagonal().mean() + torch.finfo(torch.float32).eps)
     without, having = sums.of_class / sums.in_class
     apart = having - without  # NaN where nobody is left to learn from
-    weights = torch.linalg.solve(scatter, apart.nan_to_num(0.0).T)
+    weights = torch.cholesky_solve(apart.nan_to_num(0.0).T, torch.linalg.cholesky(scatter))
     reach = (weights * apart.T).sum(0)
     middle = (weights * (having + without).T).sum(0) / 2
     return _Discriminant(weights / reach, middle / reach)
