@@ -42,10 +42,11 @@ class _Question:
 _QUESTIONS = (
     _Question("Are they faces?", "face_rate", face_rate),
     _Question(
-        "Are they people of the training set?", "identity_leakage", leakage, reach_of_leakage
+        *("Do they look like people of the training set?", "identity_leakage"),
+        *(leakage, reach_of_leakage),
     ),
     _Question("How many different people?", "identity_diversity", diversity, way_of_diversity),
-    _Question("Which way do they look?", "pose", pose),
+    _Question("How are they turned and placed?", "pose", pose),
     _Question("Who is shown?", "share", attributes, always=False),
 )
 
