@@ -10,6 +10,7 @@ from facebench.metrics.metric import Better, Metric
 from facebench.results.result import SANITY, Protocol, Result, Value
 
 ATTRIBUTES = ("eyeglasses", "hat", "smiling", "beard", "bangs", "male", "young", "blond_hair")
+POSE = ("roll", "yaw", "eye distance", "x", "y")
 PROTOCOL = Protocol(
     *("celeba64", "0123456789ab" + "c" * 52, "holdout", "140", 64, "lanczos", "inception"),
     *({"inception": "a" * 64}, "float32", 1000, 1000),
@@ -21,7 +22,7 @@ _ROWS: tuple[tuple[str, str, Better], ...] = (
     ("fd_identity", "Fréchet distance, identity", "lower"),
     ("precision_identity", "Precision, identity", "higher"),
     ("recall_identity", "Recall, identity", "higher"),
-    ("pose", "Pose", "lower"),
+    *((f"pose_{factor.replace(' ', '_')}", f"Pose: {factor}", "lower") for factor in POSE),
     ("share", "Share", "reference"),
 )
 
@@ -37,7 +38,7 @@ def _row(key: str, title: str, better: Better) -> Metric:
     def none(comparison: Any) -> Any:
         raise NotImplementedError
 
-    family = none if key in ("pose", "share") else None
+    family = none if key == "share" else None
     return Metric(key, title, none, better, "", f"What {title} is.", needs="faces", family=family)
 
 

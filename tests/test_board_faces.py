@@ -170,6 +170,7 @@ def test_short_forms_have_a_second_table_and_name_what_differs(
     assert "Identity" in words and "0.022 – 0.042" in words and "Share: male ≈" not in words
     assert "Pose and attributes are 13 values more" in words
     assert "leaky: Pose: roll, Pose: yaw, Share: beard, Share: eyeglasses, Share: young" in words
+    assert "Pose: roll ↓" not in words
     assert "not measured, for reasons given in the results: share_necktie" in words
     markdown = to_markdown(models, tmp_path).read_text("utf-8")
     tables = re.findall(r"^\| # \| Model .*$", markdown, re.M)

@@ -28,9 +28,9 @@ def said(question: str, failed: dict[str, str] | None = None, **metrics: Value) 
     return " ".join(text for each in found if each.question == question for text in each.said)
 
 
-def reach(value: Value) -> str:
-    found = answers(result("a", metrics={"identity_leakage": value}, failed={}))
-    return " ".join(text for each in found if each.question == LEAKS for text in each.reach)
+def reach(value: Value, key: str = "identity_leakage", question: str = LEAKS) -> str:
+    found = answers(result("a", metrics={key: value}, failed={}))
+    return " ".join(text for each in found if each.question == question for text in each.reach)
 
 
 def without(value: Value, *names: str) -> Value:
@@ -107,7 +107,7 @@ def test_the_reach_of_the_test_is_told() -> None:
     value = leakage(0.031, 0.022, 0.042)
     text = reach(value)
     assert "similarity (cosine) of 0.612 on, which 10 of 1,000 strangers' faces reach" in text
-    assert "7,640 comparisons tell. For strangers stand training faces of other people." in text
+    assert "7,640 comparisons tell. The strangers: training faces of other people." in text
     assert "72 of 100 are recognised at this size" in text
     assert "find 14 of 100 other photographs of training people: identity can hardly" in text
     assert "copies rather than people" in text
@@ -143,13 +143,16 @@ def test_nobody_is_ever_said_to_be_somebody() -> None:
 def test_people_are_counted_beside_as_many_real_photographs() -> None:
     value = Value(870.4, 10.0, 849.6, 890.4, 930.0, differs=True)
     assert said(PEOPLE, identity_diversity=value) == (
-        "It shows about 870 (850 to 890) different people in 1,000 images; as many real "
-        "photographs show 930. That is fewer than real ones show, beyond noise."
+        "It shows about 870 (850 to 890) different people in 1,000 images; as many real ones show "
+        "930. That is fewer than real ones show, beyond noise."
     )
     same = replace(value, differs=False)
     assert said(PEOPLE, identity_diversity=same).endswith("by no more than noise.")
     alone = said(PEOPLE, identity_diversity=Value(1.0))
     assert alone == "It shows about 1 person only in 1,000 images."
+    known = replace(value, details={"faces": 980.0, "threshold": 0.5, "people": 912.0})
+    assert "different people in 980 faces; as many" in said(PEOPLE, identity_diversity=known)
+    assert "are of 912 people by the identities given" in reach(known, "identity_diversity", PEOPLE)
 
 
 def test_a_pose_that_differs_is_said_by_what_differs() -> None:
@@ -209,6 +212,10 @@ def test_many_attributes_are_cut_and_the_chance_of_many_tests_is_told() -> None:
 def test_refusals_of_one_reason_are_said_together() -> None:
     why = {"share_a": "too few have it.", "share_b_c": "too few have it"}
     assert said(SHOWN, why) == "Not measured: a, b c. The reason: too few have it."
+    apart = {f"share_{name}": f"AUC 0.8{i}" for i, name in enumerate("abcd")}
+    assert said(SHOWN, apart) == (
+        "Not measured: a, b, c, d. Each has its reason in the results, such as, of a: AUC 0.80."
+    )
     assert said(SHOWN, {"share": "no labels"}) == "Not measured: Share. The reason: no labels."
 
 

@@ -60,7 +60,7 @@ def _threshold(value: Value) -> Iterator[str]:
         return
     null, way = detail(value, "null_count"), words(value, "way").rstrip(".")
     among = f", as {round(null):,} comparisons tell" if null else ""
-    how = f" For strangers stand {way}." if way else ""
+    how = f" The strangers: {way}." if way else ""
     yield (
         f"A face counts from a similarity (cosine) of {threshold:.3f} on, which "
         f"{of(_chance(value), total)} strangers' faces reach by chance{among}.{how}"
@@ -116,10 +116,10 @@ def diversity(result: Result) -> Iterator[str]:
     value = result.metrics["identity_diversity"]
     shown = max(1, round(value.value))
     people = "different people" if shown > 1 else "person only"
-    images = detail(value, "faces") or result.protocol.num
-    among = f" in {round(images):,} images" if images else ""
-    real = value.reference
-    beside = f"; as many real photographs show {round(real):,}" if real is not None else ""
+    faces, images, real = detail(value, "faces"), result.protocol.num, value.reference
+    among = f" in {images:,} images" if images else ""
+    among = f" in {round(faces):,} faces" if faces else among
+    beside = f"; as many real ones show {round(real):,}" if real is not None else ""
     yield f"It shows about {shown:,}{between(value.low, value.high)} {people}{among}{beside}."
     if value.differs is not None and real is not None:
         direction = "fewer" if value.value < real else "more"
@@ -133,7 +133,14 @@ def diversity(result: Result) -> Iterator[str]:
 def way_of_diversity(result: Result) -> Iterator[str]:
     """Say what counted as one person."""
     value = result.metrics["identity_diversity"]
-    threshold, way = detail(value, "threshold"), words(value, "way").rstrip(".")
+    threshold, people = detail(value, "threshold"), detail(value, "people")
     if threshold is not None:
-        how = f" How it was found: {way}." if way else ""
-        yield f"Faces are one person's from a similarity (cosine) of {threshold:.3f} on.{how}"
+        yield (
+            f"Faces are counted as one person's from a similarity (cosine) of {threshold:.3f} on, "
+            "which 1 of 1,000 pairs of real faces of different people reaches."
+        )
+    if people is not None:
+        yield (
+            f"The real faces that were counted are of {round(people):,} people by the identities "
+            "given: so near comes the count."
+        )
