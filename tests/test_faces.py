@@ -1,6 +1,8 @@
 """The two face models, on real faces, on painted ones, and on what is none."""
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -294,3 +296,20 @@ def test_the_points_whose_data_forbid_commercial_use_are_never_opened(
     model.extract(real[:1], 1)
     assert {Path(file).name for file in opened} == set(model.weights)
     assert not [name for name in model.weights if "68" in name]
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("name", ["dlib", "opencv"])
+def test_what_is_only_named_loads_no_library(name: str, shared: Path, tmp_path: Path) -> None:
+    files = face_networks.weights_of(shared, face_networks.seeded(tmp_path / "own.onnx")).files
+    given = {key: str(file) for key, file in files.items()}
+    code = f"""
+import sys
+from pathlib import Path
+from facebench import faces
+from facebench.weights import WeightSource
+source = WeightSource({{name: Path(file) for name, file in {given}.items()}}, trust=True)
+model = faces.create({name!r}, source, "cpu", load=False)
+assert model.weights and not set(sys.modules) & {{"cv2", "dlib", "face_recognition_models"}}
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
