@@ -36,6 +36,7 @@ def make(device):
     return look
 """
 """Sees a face in every picture that is not dark; equal pictures show the same person."""
+pytestmark = pytest.mark.long
 OPTIONS: dict[str, Any] = {"extractor": "random", "device": "cpu"}
 OF_FACES = {
     "face_rate", "face_confidence", "identity_leakage", "identity_diversity", "fd_identity",
@@ -65,7 +66,11 @@ def result(look: str, painted: Path, tmp_path_factory: pytest.TempPathFactory) -
     fakes = tmp_path_factory.mktemp("fakes") / "fakes.npy"
     np.save(fakes, np.concatenate([images[:20], images[620:700]]))
     out = tmp_path_factory.mktemp("out")
-    asked = {"models": {"fakes": f"images:{fakes}"}, "reference": painted, "face_model": look}
+    asked: dict[str, Any] = {
+        "models": {"fakes": f"images:{fakes}"},
+        "reference": painted,
+        "face_model": look,
+    }
     evaluation = evaluate(**asked, num=100, out=out, **OPTIONS)
     (found,) = evaluation.results
     assert read_result(out / "fakes.json") == found
@@ -117,7 +122,8 @@ def test_without_the_option_nothing_looks_for_faces(painted: Path, tmp_path: Pat
 def test_faces_are_added_to_what_was_scored_without(
     look: str, painted: Path, tmp_path: Path
 ) -> None:
-    models, asked = f"fakes=images:{painted / 'images.npy'}", {"num": 8, "out": tmp_path, **OPTIONS}
+    models = f"fakes=images:{painted / 'images.npy'}"
+    asked: dict[str, Any] = {"num": 8, "out": tmp_path, **OPTIONS}
     evaluate(models, painted, metrics="kid", **asked)
     (found,) = evaluate(models, painted, face_model=look, metrics="face_rate", **asked).results
     assert found.metrics.keys() == {"kd_random", "face_rate"}
