@@ -37,6 +37,10 @@ class Weight:
         return self.kept_as or self.url.rpartition("/")[2]
 
 
+_ZOO = (
+    "https://media.githubusercontent.com/media/opencv/opencv_zoo/"
+    "47534e27c9851bb1128ccc0102f1145e27f23f98/models"
+)
 _ROWS = (
     Weight(
         "inception",
@@ -72,6 +76,19 @@ _ROWS = (
         "c6032c2e0caae3dc2d4fba35535fa6307dbb49df59c7e182b1bc4b3329b81801",
         "MIT",
         kept_as="clip-vit-large-patch14-336-c6032c2e.bin",
+    ),
+    # OpenCV's zoo keeps its files outside git: this is the address of the content.
+    Weight(
+        "yunet",
+        f"{_ZOO}/face_detection_yunet/face_detection_yunet_2023mar.onnx",
+        "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+        "MIT",
+    ),
+    Weight(
+        "sface",
+        f"{_ZOO}/face_recognition_sface/face_recognition_sface_2021dec.onnx",
+        "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
+        "Apache-2.0",
     ),
 )
 MANIFEST: Mapping[str, Weight] = MappingProxyType({row.name: row for row in _ROWS})

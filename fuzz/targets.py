@@ -24,8 +24,10 @@ else:  # the suite, where nothing is fuzzed
     _watched = nullcontext()
 
 with _watched:  # so that atheris sees which branches an input takes
+    from facebench.data.attributes import attributes_in_list
     from facebench.data.dataset import open_dataset
     from facebench.data.decode import decode
+    from facebench.data.people import people_in_list
     from facebench.data.picture_files import open_images
     from facebench.data.pictures import open_pictures
     from facebench.data.statistics import open_statistics
@@ -82,6 +84,10 @@ def _labels(name: str) -> Callable[[bytes], object]:
     return read
 
 
+def _listed(read: Callable[[Path, list[str]], object]) -> Callable[[bytes], object]:
+    return lambda data: read(_file("list.csv", data), ["0.png", "a/b.png"])
+
+
 def _model(adapter: str, name: str) -> Callable[[bytes], object]:
     return lambda data: load(adapter, _file(name, data))
 
@@ -102,6 +108,8 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "stylegan": _labels("dataset.json"),
     "csv": _labels("metadata.csv"),
     "jsonl": _labels("metadata.jsonl"),
+    "identities": _listed(people_in_list),
+    "attributes": _listed(attributes_in_list),
     "dataset": _dataset,
     "statistics": lambda data: open_statistics(_file("s.npz", data)),
     "result": lambda data: read_result(_file("r.json", data)),

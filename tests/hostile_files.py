@@ -826,12 +826,59 @@ CHANGES: dict[str, dict[str, Any]] = {
     "of a split of three": {"splits": {"train": [0, 1, 2]}},
     "of a split of floats": {"splits": {"train": [0.5, 2]}},
     "of a negative split": {"splits": {"train": [-2, 2]}},
+    "of people who are not there": {"people": 3},
+    "of people as text": {"people": "3"},
+    "of attributes that are not there": {"attributes": ["Male"]},
+    "of attributes as numbers": {"attributes": [1, 2]},
+    "of attributes that steer a terminal": {"attributes": ["\x1b[2J"]},
+    "of a million attributes": {"attributes": [str(i) for i in range(1 << 20)]},
 }
 for name, changes in CHANGES.items():
     text = info(**changes).replace(b"Infinity", b"1e400")
     add(f"dataset {name}", "dataset", "dataset.json", text)
 
 add("dataset that is a pipe", "dataset", "dataset.json", fifo)
+
+# --- lists of people and of attributes: beside one picture, 0.png ---------------------------------
+
+
+def _large(path: Path) -> None:
+    with path.open("wb") as stream:
+        stream.truncate(1 << 40)
+
+
+for option in ("identities", "attributes"):
+    add(f"{option} of a terabyte", option, "list.txt", _large)
+    add(f"{option} that are a pipe", option, "list.txt", fifo)
+LISTS: dict[str, bytes] = {
+    "of nothing": b"",
+    "of a pickle": PICKLE,
+    "of a zip": zipped({"0.png": b""}),
+    "of a picture": PICTURES["png"],
+    "of one vast line": b"0.png" + b" 1" * (1 << 20),
+    "of NULs": b"0.png,1\n" + bytes(100),
+    "in another encoding": "0.png,é\n".encode("utf-16"),
+    "of a quote without end": b'file,identity\n0.png,"1\n' + b"1.png,1\n" * 99_999,
+    "of files elsewhere": b"file,identity\n../../etc/passwd,1\n/etc/1,1\n",
+    "of a vast name": b"file,identity\n0.png," + b"1" * 99_999,
+    "of rows of any length": b"file,identity\n0.png\n0.png,1,2\n",
+    "that contradicts itself": b"file,identity\n0.png,1\n./0.png,0\n",
+}
+for name, data in LISTS.items():
+    add(f"identities {name}", "identities", "list.csv", data)
+    add(f"attributes {name}", "attributes", "list.csv", data)
+for name, table in {
+    "of 2,000": f"file,{','.join(map(str, range(2, 2002)))}\n0.png{',1' * 2000}",
+    "of the same twice": "file,Male,Male\n0.png,1,0",
+    "of no name": "file,,Male\n0.png,1,0",
+    "of ages": "file,age\n0.png,34",
+    "of three values": "file,a,b,c\n0.png,0,1,-1",
+    "of a count alone": "202599\n",
+    "of names alone": "202599\nMale Young\n",
+    "of infinities": "file,a\n0.png,inf",
+    "of a number without end": "file,a\n0.png," + "1" * 99_999,
+}.items():
+    add(f"attributes {name}", "attributes", "list.csv", table.encode())
 
 RESULT: dict[str, Any] = {
     "format": "facebench-result/1", "model": "a", "adapter": "vae", "path": "runs/a",

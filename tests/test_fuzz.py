@@ -30,6 +30,7 @@ def test_every_target_takes_any_bytes(name: str, tmp_path: Path) -> None:
     reader |= dict.fromkeys(("npz-labelled", "parquet", "hdf5"), "archive")
     suffix = {"keras": "m.keras", "keras-h5": "m.h5"} | {
         "npz-labelled": "a.npz", "parquet": "a.parquet", "hdf5": "a.h5",
+        "identities": "list.csv", "attributes": "list.csv",
     }  # fmt: skip
     cases = [c for c in FILES.values() if c.reader == reader.get(name, name)]
     for case in [c for c in cases if c.name == suffix.get(name, c.name)][:12]:

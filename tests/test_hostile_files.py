@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,12 +48,23 @@ def _run(path: Path) -> None:
     parse_model("a=.").open()
 
 
+def _list(option: str) -> Callable[[Path], None]:
+    def read(path: Path) -> None:
+        Image.new("RGB", (8, 8)).save(path.parent / "0.png")
+        told: dict[str, Any] = {option: path}
+        prepare(path.parent, Path("out"), size=8, holdout=0, **told)
+
+    return read
+
+
 READERS: dict[str, Callable[[Path], object]] = {
     "picture": lambda path: prepare(path.parent, Path("out"), size=8, holdout=0),
     "folder": lambda path: prepare(path.parent, Path("out"), size=8, holdout=0),
     "archive": lambda path: prepare(path, Path("out"), size=8, holdout=0),
     "array": lambda path: ImageFilesSampler(path).sample([0]),
     "dataset": _dataset,
+    "identities": _list("identities"),
+    "attributes": _list("attributes"),
     "statistics": open_statistics,
     "result": read_result,
     "torch": _model("torch+size=2:nets:net@{}"),
@@ -167,7 +179,7 @@ def _files(made: Path) -> set[str]:
 
 def _brought(case: Case) -> set[str]:
     """Return what the test itself lays beside the file."""
-    return {"there/nets.py", "there/images.npy", "there/config.json"}
+    return {"there/nets.py", "there/images.npy", "there/config.json", "there/0.png"}
 
 
 def _memory() -> int:

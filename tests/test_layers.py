@@ -51,6 +51,7 @@ LAYERS = (
     "data",
     "samplers",
     "sandbox features",
+    "faces",
     "metrics",
     "engine training",
     "cli",

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import click
 
 from facebench.data.crop import PRESETS
-from facebench.data.dataset import Dataset, Split, open_dataset
+from facebench.data.dataset import HOLDOUT_BY, Dataset, Split, open_dataset
 from facebench.data.labels import CHOICES
 from facebench.errors import BadInput
 from facebench.options import seed_option
@@ -63,6 +63,24 @@ _holdout_option = click.option(
     type=click.Choice(CHOICES),
     help="Where classes come from: what the files say, the first folder of each name, or nowhere.",
 )
+@click.option(
+    "--identities",
+    metavar="FILE|folders",
+    help="Who is shown: a list as CelebA's or a CSV of file,identity, or the first folder of each.",
+)
+@click.option(
+    "--attributes",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What is to be seen: a list as CelebA's, or a CSV of file and one attribute a column.",
+)
+@click.option(
+    "--holdout-by",
+    default=HOLDOUT_BY[0],
+    show_default=True,
+    type=click.Choice(HOLDOUT_BY),
+    help="Hold out any pictures, or only those of people who are not trained on.",
+)
 def prepare(source: Path, out: Path, **options: Any) -> None:
     """Crop and resize the pictures of SRC into the data set OUT.
 
@@ -79,6 +97,8 @@ def prepare(source: Path, out: Path, **options: Any) -> None:
       facebench data prepare lfw-deepfunneled.tgz lfw64
       facebench data prepare photos/ photos128 --size 128 --skip-unreadable
       facebench data prepare classes/ classes64 --labels folders
+      facebench data prepare img_align_celeba.zip faces64 --crop celeba --holdout-by person \
+        --identities identity_CelebA.txt --attributes list_attr_celeba.txt
     """
     from facebench.data.prepare import prepare
 
@@ -93,16 +113,25 @@ def prepare(source: Path, out: Path, **options: Any) -> None:
 @_size_option
 @_holdout_option
 @seed_option("Seed of the first face.")
+@click.option(
+    "--people",
+    type=click.IntRange(1),
+    metavar="NUM",
+    help="People to show in turn, in other poses, light and places.  [default: each another]",
+)
 def synth(out: Path, **options: Any) -> None:
     """Render parametric faces into the data set OUT: no photographs, no download.
 
-    What each face was drawn from (skin, hair, pose, light, ...) lies beside it in factors.csv.
+    What each face was drawn from (skin, hair, pose, light, ...) lies beside it in factors.csv; who
+    it is and what is to be seen (glasses, beard, smiling, ...) is kept as --identities and
+    --attributes of data prepare are.
 
     \b
     Example:
       facebench data synth synth64 --num 2500
+      facebench data synth people64 --num 2500 --people 500
     """
-    from facebench.data.prepare import synthesize
+    from facebench.data.paint import synthesize
 
     _report(synthesize(out, track=bar, **options), out)
 
@@ -194,6 +223,7 @@ def sheet(folder: Path, out: Path, split: Split, num: int, first: bool, seed: in
 
 def _report(dataset: Dataset, out: Path) -> None:
     from facebench.data.pictures import listed
+    from facebench.data.stats import sentences_on_people
 
     train, holdout = len(dataset.split("train")), len(dataset.split("holdout"))
     skipped, left_out = len(dataset.info["skipped"]), dataset.info.get("left_out", [])
@@ -204,3 +234,5 @@ def _report(dataset: Dataset, out: Path) -> None:
         + (f"; {skipped} unreadable files left out" if skipped else "")
         + (f"; {listed(left_out)} left out" if left_out else "")
     )
+    for line in [*sentences_on_people(dataset), *dataset.info.get("notes", [])]:
+        click.echo(printable(str(line)))

@@ -9,6 +9,9 @@ from facebench.metrics.modes import DEFAULT, MODES
 from facebench.metrics.table import METRICS
 from facebench.options import Decorator, limit_options, option_group, seed_option
 
+FACE_MODEL = "dlib"
+"""What needs no download."""
+
 
 def metrics_option(default: str) -> Decorator:
     """Return the option ``--metrics``; `default` says which are computed unasked."""
@@ -28,6 +31,20 @@ extractor_option = click.option(
     "(for cmmd), random (needs no download), one of torch-fidelity's (vgg16, clip-vit-b-32, ...), "
     "or your own as MODULE:FUNCTION or FILE.py:FUNCTION. Of several, all give distances, the first "
     "one everything else.",
+)
+
+faces_options = option_group(
+    click.option(
+        "--faces",
+        is_flag=True,
+        help="Look for faces, too: are there any, whose, in what pose, with which attributes?",
+    ),
+    click.option(
+        "--face-model",
+        metavar="NAME",
+        help="What looks for faces and tells them apart: dlib, opencv (YuNet and SFace, faster), "
+        "or your own as MODULE:FUNCTION or FILE.py:FUNCTION.  [default, with --faces: dlib]",
+    ),
 )
 
 mode_option = click.option(
@@ -108,6 +125,8 @@ def opened(
     time_limit: float,
     memory_limit: float | None,
     sampler_threads: int | None,
+    faces: bool = False,
+    face_model: str | None = None,
     **others: Any,
 ) -> dict[str, Any]:
     """Return options as :func:`facebench.evaluate` takes them."""
@@ -115,8 +134,13 @@ def opened(
     from facebench.sandbox.limits import limits_of
     from facebench.weights import WeightSource
 
-    return others | {
-        "weights": WeightSource(weights, trust_weights, track=bar, offline=offline),
-        "limits": limits_of(time_limit, memory_limit, sampler_threads),
-        "track": bar,
-    }
+    looks = {"face_model": face_model or FACE_MODEL} if faces or face_model else {}
+    return (
+        others
+        | looks
+        | {
+            "weights": WeightSource(weights, trust_weights, track=bar, offline=offline),
+            "limits": limits_of(time_limit, memory_limit, sampler_threads),
+            "track": bar,
+        }
+    )

@@ -1,25 +1,28 @@
 """A prepared data set: a folder with a memory-mapped ``images.npy`` and its ``dataset.json``.
 
-Where its images have classes, ``labels.npy`` has the number of each one's, and ``dataset.json``
-their names.
+What is known of its images lies beside them, see :mod:`facebench.data.beside`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os.path import isdir, isfile  # false for what cannot be a path, and never an error
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int8, Int64
 
+from facebench.data import beside
+from facebench.data.stored import check_claims, damaged, open_array
 from facebench.errors import BadInput
-from facebench.files import ARRAY_DAMAGE, file_digest, read_json
+from facebench.files import file_digest, read_json
 from facebench.sampler import Images
 from facebench.text import printable
 
 FORMAT = "facebench-dataset/1"
 Split = Literal["train", "holdout", "all"]
+HOLDOUT_BY = ("image", "person")
+"""What is drawn for the hold-out."""
 _INFO = {"count": int, "size": int, "digest": str, "crop": str, "filter": str, "splits": dict}
 """What readers need of ``dataset.json``, and its types."""
 
@@ -39,6 +42,10 @@ class Dataset:
     """The images of all splits, where `images` is only one of them."""
     every_label: Int64[np.ndarray, " all"] | None = field(default=None, repr=False)
     """Of all splits, the number of each image's class."""
+    every_person: Int64[np.ndarray, " all"] | None = field(default=None, repr=False)
+    """Of all splits, who each image shows."""
+    every_attribute: Int8[np.ndarray, "all a"] | None = field(default=None, repr=False)
+    """Of all splits, what each image's person has."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -86,14 +93,12 @@ class Dataset:
 
     def verify(self) -> None:
         """Read all arrays and refuse them if they are not those that ``dataset.json`` is about."""
-        digests = {"images.npy": self.digest}
-        if self.every_label is not None:
-            digests["labels.npy"] = str(self.info.get("labels_digest"))
+        digests = {"images.npy": self.digest} | beside.digests(self.info)
         for name, digest in digests.items():
             path = self.folder / name
             if file_digest(path) != digest:
                 changed = "was changed after it was made (its sha256 is not that in dataset.json)"
-                raise _damaged(self.folder, f"{path} {changed}")
+                raise damaged(self.folder, f"{path} {changed}")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -103,9 +108,24 @@ class Dataset:
     @property
     def labels(self) -> Int64[np.ndarray, " n"] | None:
         """The number of each image's class, in :attr:`classes`; None where it has none."""
-        if self.every_label is None:
+        return None if self.every_label is None else self.every_label[self._places]
+
+    @property
+    def people(self) -> Int64[np.ndarray, " n"] | None:
+        """The number of the person that each image shows; None where that is not known."""
+        return None if self.every_person is None else self.every_person[self._places]
+
+    @property
+    def attributes(self) -> Mapping[str, Int8[np.ndarray, " n"]] | None:
+        """By name, 1 where the person has it, 0 where not, -1 unknown; None where it has none."""
+        if self.every_attribute is None:
             return None
-        return self.every_label[self.first : self.first + len(self)]
+        values = self.every_attribute[self._places]
+        return {name: values[:, i] for i, name in enumerate(self.info["attributes"])}
+
+    @property
+    def _places(self) -> slice:
+        return slice(self.first, self.first + len(self))
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of indices `seeds`: a data set is a sampler of itself."""
@@ -138,27 +158,29 @@ def open_dataset(folder: Path) -> Dataset:
         )
     info = _read_info(folder / "dataset.json")
     images = _open_images(folder / "images.npy", info)
-    return Dataset(folder, images, info, every_label=_open_labels(folder / "labels.npy", info))
-
-
-def _damaged(folder: Path, what: str) -> BadInput:
-    return BadInput(f"{what}: remove {folder} and prepare the data set again.")
+    return Dataset(
+        folder,
+        images,
+        info,
+        every_label=beside.open_labels(folder, info),
+        every_person=beside.open_people(folder, info),
+        every_attribute=beside.open_attributes(folder, info),
+    )
 
 
 def _read_info(path: Path) -> dict[str, Any]:
     try:
         info = read_json(path)
     except BadInput as error:
-        raise _damaged(path.parent, str(error).rstrip(".")) from error
+        raise damaged(path.parent, str(error).rstrip(".")) from error
     if not isinstance(info, dict) or info.get("format") != FORMAT:
-        raise _damaged(path.parent, f"{path} is not of the format {FORMAT}")
+        raise damaged(path.parent, f"{path} is not of the format {FORMAT}")
     wrong = [key for key, kind in _INFO.items() if not isinstance(info.get(key), kind)]
     if not wrong and not all(_is_span(span, info["count"]) for span in info["splits"].values()):
         wrong = ["splits"]
-    if "classes" in info and not _are_classes(info["classes"]):
-        wrong.append("classes")
+    wrong += beside.wrong_in(info)
     if wrong:
-        raise _damaged(path.parent, f"{path} is damaged at {wrong[0]!r}")
+        raise damaged(path.parent, f"{path} is damaged at {wrong[0]!r}")
     return info
 
 
@@ -169,41 +191,8 @@ def _is_span(span: Any, count: int) -> bool:
     return False
 
 
-def _are_classes(names: Any) -> bool:
-    is_text = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    return is_text and len(set(names)) == len(names) > 0
-
-
 def _open_images(path: Path, info: dict[str, Any]) -> np.ndarray:
-    images = _open_array(path)
+    images = open_array(path)
     expected = (info["count"], 3, info["size"], info["size"])
-    _check_claims(path, images, np.uint8, expected)
+    check_claims(path, images, np.uint8, expected)
     return images
-
-
-def _open_labels(path: Path, info: dict[str, Any]) -> Int64[np.ndarray, " n"] | None:
-    if "classes" not in info:
-        return None
-    labels = _open_array(path)
-    _check_claims(path, labels, np.int64, (info["count"],))
-    most = len(info["classes"]) - 1
-    if labels.size and not 0 <= labels.min() <= labels.max() <= most:
-        beyond = f"{labels.min()} to {labels.max()} where its dataset.json says 0 to {most}"
-        raise _damaged(path.parent, f"{path} holds labels from {beyond}")
-    return labels
-
-
-def _open_array(path: Path) -> np.ndarray:
-    if path.exists() and not path.is_file():  # a pipe, which may never end
-        raise _damaged(path.parent, f"{path} is damaged (it is not a file)")
-    try:
-        return np.lib.format.open_memmap(path, mode="r")  # never a pickle, nor a zip
-    except ARRAY_DAMAGE as error:
-        raise _damaged(path.parent, f"{path} is damaged ({error})") from error
-
-
-def _check_claims(path: Path, array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> None:
-    if array.dtype != dtype or array.shape != shape:
-        held = f"{array.dtype} {array.shape}"
-        expected = f"{np.dtype(dtype)} {shape}"
-        raise _damaged(path.parent, f"{path} holds {held} where its dataset.json says {expected}")

@@ -108,7 +108,9 @@ def complete(path: Path, names: Sequence[str], labels: Sequence[str | None]) -> 
     )
 
 
-def by_folder(path: Path, names: Sequence[str]) -> list[str]:
+def by_folder(
+    path: Path, names: Sequence[str], what: str = "class", without: str = _WITHOUT
+) -> list[str]:
     """Return the first folder of each name, below one that holds them all, as an archive's may."""
     folders = [PurePosixPath(name).parts[:-1] for name in names]
     if len({parts[:1] for parts in folders}) == 1 and all(len(parts) > 1 for parts in folders):
@@ -116,8 +118,8 @@ def by_folder(path: Path, names: Sequence[str]) -> list[str]:
     for name, parts in zip(names, folders, strict=True):
         if not parts:
             raise BadInput(
-                f"{path}: {shown(name)} lies in no folder that could be its class: move it into "
-                f"one, or {_WITHOUT}."
+                f"{path}: {shown(name)} lies in no folder that could be its {what}: move it into "
+                f"one, or {without}."
             )
     return [str(as_label(parts[0])) for parts in folders]
 

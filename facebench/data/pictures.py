@@ -13,6 +13,7 @@ from PIL import Image
 from facebench.data import hdf5, parquet, webdataset
 from facebench.data.archive import Members, open_archive
 from facebench.data.arrays import is_array, is_npy, open_array, picture_of
+from facebench.data.beside import Attributes
 from facebench.data.dataset import is_prepared, open_dataset
 from facebench.data.decode import Unreadable, decode
 from facebench.data.labels import CHOICES, Labels, NoClasses, by_folder
@@ -68,7 +69,12 @@ def _opener(path: Path) -> Callable[[Path, bool], Pictures] | None:
 
 def _of_dataset(path: Path, with_labels: bool) -> Pictures:
     dataset = open_dataset(path)
-    pictures = _of_pixels(path / "images.npy", dataset.images)
+    known = dataset.every_attribute
+    pictures = replace(
+        _of_pixels(path / "images.npy", dataset.images),
+        people=dataset.people,
+        attributes=None if known is None else Attributes(dataset.info["attributes"], known),
+    )
     if dataset.labels is None or not with_labels:
         return pictures
     return pictures.labelled([dataset.classes[number] for number in dataset.labels.tolist()])

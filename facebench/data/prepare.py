@@ -1,30 +1,29 @@
-"""From picture files, or from the face renderer, to a prepared data set."""
+"""From picture files to a prepared data set."""
 
-import csv
-import errno
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 from PIL import Image
 
+from facebench.data import beside
 from facebench.data.crop import PRESETS, crop_box
-from facebench.data.dataset import FORMAT, Dataset, open_dataset
+from facebench.data.dataset import HOLDOUT_BY, Dataset
 from facebench.data.decode import Unreadable, to_array
-from facebench.data.labels import in_order_of_name
+from facebench.data.holdout import held_out, last_in_order, people_held_out
+from facebench.data.known import Known, known_of
+from facebench.data.paint import synthesize as synthesize
 from facebench.data.pictures import open_pictures, random_order
+from facebench.data.write import BY_NAME, write_dataset
 from facebench.errors import BadInput
-from facebench.files import atomic_folder, file_digest, write_json, write_text
+from facebench.files import write_text
 from facebench.progress import Track, silent
 from facebench.text import printable, shown
 
 FILTER = "pillow-lanczos"
 """The one resize filter: antialiased, on 8-bit RGB, straight from the fractional crop box."""
-_BY_NAME = "names"
 
 
 def prepare(
@@ -38,13 +37,16 @@ def prepare(
     seed: int = 0,
     in_order: bool = False,
     labels: str = "files",
+    identities: str | Path | None = None,
+    attributes: Path | None = None,
+    holdout_by: str = "image",
     track: Track = silent,
 ) -> Dataset:
     """Crop and resize every picture of `source` into the prepared data set `out`.
 
     The images are put in random order, so that those held out, and the first so many of a split,
-    are a random sample of all; ``files.txt`` says which picture each one was, ``labels.npy`` of
-    which class, where there are any.
+    are a random sample of all; ``files.txt`` says which picture each one was, and
+    :mod:`facebench.data.beside` what else is kept of it.
 
     Args:
         source: whatever :func:`facebench.data.pictures.open_pictures` opens.
@@ -57,22 +59,38 @@ def prepare(
         in_order: keep the order of the names (of an array, its own) instead, for data whose
             official split goes by it.
         labels: where classes come from, see :func:`facebench.data.pictures.open_pictures`.
+        identities: a list of who each picture shows, or "folders" where each has a folder.
+        attributes: a list of what is to be seen, as CelebA's.
+        holdout_by: "image", or "person" to hold out only people who are not in training images.
         track: progress display.
     """
     if crop not in PRESETS:
         raise BadInput(f"There is no crop {crop!r}; there are: {', '.join(PRESETS)}.")
     pictures = open_pictures(source, labels)
     count = len(pictures.names)
-    order = range(count) if in_order else random_order(count, seed).tolist()
+    asked = held_out(holdout, count)
+    known = known_of(pictures, source, identities, attributes)
+    order = list(range(count)) if in_order else random_order(count, seed).tolist()
+    is_held = _of_other_people(holdout_by, known, asked, seed, in_order)
+    if is_held is not None:
+        order = last_in_order(order, is_held)
     recipe = {
         "source": {"name": printable(source.resolve().name), "digest": pictures.digest()},
         "crop": crop,
         "size": size,
         "filter": FILTER,
-        "order": _BY_NAME if in_order else {"seed": seed},
+        "order": BY_NAME if in_order else {"seed": seed},
         **({} if labels == "files" else {"labels": labels}),
+        **known.recipe(),
+        **({} if is_held is None else {"holdout_by": holdout_by, "holdout_asked": asked}),
     }
     skipped: set[int] = set()
+
+    def held(written: int) -> int:
+        if is_held is None:
+            return held_out(holdout, written)
+        held_out(None, written)  # refuses none at all
+        return sum(bool(is_held[index]) for index in order if index not in skipped)
 
     def images() -> Iterator[np.ndarray]:
         for index in track(order, "Preparing", count):
@@ -91,59 +109,32 @@ def prepare(
         write_text(folder / "files.txt", "".join(f"{pictures.names[i]}\n" for i in used))
         left_out = list(pictures.left_out)
         told = {"skipped": sorted(pictures.names[i] for i in skipped), "left_out": left_out}
-        if pictures.labels is None:
-            return told
-        return told | _write_labels(folder / "labels.npy", [pictures.labels[i] for i in used])
+        if pictures.labels is not None:
+            told |= beside.write_labels(folder, [pictures.labels[i] for i in used])
+        return told | known.write(folder, used)
 
-    return _write(out, recipe, holdout, images(), count, write_names)
-
-
-def synthesize(
-    out: Path,
-    *,
-    num: int,
-    size: int = 64,
-    seed: int = 0,
-    holdout: int | None = None,
-    track: Track = silent,
-) -> Dataset:
-    """Render `num` parametric faces, seeds `seed` onwards, into the prepared data set `out`.
-
-    What each face was drawn from is recorded in ``factors.csv``, one row per image.
-    """
-    from facebench.synth import factors, render
-
-    seeds = range(seed, seed + num)
-    recipe = {
-        "source": {"name": "synth", "first_seed": seed, "num": num},
-        "crop": "none",
-        "size": size,
-        "filter": "none",
-    }
-
-    def write_factors(folder: Path) -> dict[str, Any]:
-        rows = [{"seed": each} | asdict(factors(each)) for each in seeds]
-        with (folder / "factors.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-        return {"skipped": []}
-
-    images = (render([each], size)[0] for each in track(seeds, "Rendering", num))
-    return _write(out, recipe, holdout, images, num, write_factors)
+    return write_dataset(out, recipe, held, images(), count, write_names)
 
 
-def _holdout(holdout: int | None, count: int) -> int:
-    """Return how many of `count` images are held out, or refuse to hold out so many."""
-    if count < 1:
-        raise BadInput("There are 0 images: give at least one that can be read.")
-    holdout = count // 10 if holdout is None else holdout
-    if not 0 <= holdout <= count:
+def _of_other_people(
+    by: str, known: Known, holdout: int, seed: int, in_order: bool
+) -> Bool[np.ndarray, " n"] | None:
+    """Say of which pictures the people are held out, None for a hold-out by image."""
+    if by not in HOLDOUT_BY:
+        raise BadInput(f"There is no hold-out by {by!r}; there are: {', '.join(HOLDOUT_BY)}.")
+    if by == "image":
+        return None
+    if known.people is None:
         raise BadInput(
-            f"--holdout {holdout} is not possible, as there are {count} images: give --holdout "
-            f"from 0 to {count}."
+            "--holdout-by person needs to know who is shown: give --identities, a list, or "
+            "folders where each person has one."
         )
-    return holdout
+    if in_order:
+        raise BadInput(
+            "--in-order holds out the last pictures by name, whoever they show: leave it out, or "
+            "leave out --holdout-by person."
+        )
+    return people_held_out(known.people, holdout, seed)
 
 
 def _cropped(name: str, image: Image.Image, crop: str, size: int) -> np.ndarray:
@@ -152,93 +143,3 @@ def _cropped(name: str, image: Image.Image, crop: str, size: int) -> np.ndarray:
     except BadInput as error:
         raise BadInput(f"{name}: {error}.") from error
     return to_array(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
-
-
-def _write(
-    out: Path,
-    recipe: dict[str, Any],
-    holdout: int | None,
-    images: Iterable[np.ndarray],
-    at_most: int,
-    finish: Callable[[Path], dict[str, Any]],
-) -> Dataset:
-    """Write a data set whole or not at all; one already made by the same recipe is kept."""
-    _holdout(holdout, at_most)  # refused now rather than after an hour
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        return _existing(out, recipe, holdout)
-    size = recipe["size"]
-    with _room_for(out, at_most, size), atomic_folder(out) as folder:
-        count = _write_images(folder / "images.npy", images, at_most, size)
-        last = count - _holdout(holdout, count)
-        info = {
-            "format": FORMAT,
-            "count": count,
-            "splits": {"train": [0, last], "holdout": [last, count]},
-            "digest": file_digest(folder / "images.npy"),
-            "holdout": count - last,
-        }
-        write_json(folder / "dataset.json", info | recipe | finish(folder))
-    return open_dataset(out)
-
-
-def _write_labels(path: Path, labels: list[str]) -> dict[str, Any]:
-    """Write the number of each label's class; return the classes."""
-    classes = in_order_of_name(labels)
-    numbers = {name: number for number, name in enumerate(classes)}
-    np.save(path, np.array([numbers[label] for label in labels], np.int64))
-    return {"classes": classes, "labels_digest": file_digest(path)}
-
-
-def _existing(out: Path, recipe: dict[str, Any], holdout: int | None) -> Dataset:
-    if out.is_dir() and (out / "dataset.json").is_file():
-        dataset = open_dataset(out)
-        there = {"order": _BY_NAME} | dataset.info  # as it was before there was another
-        wanted = recipe | {"holdout": len(dataset) // 10 if holdout is None else holdout}
-        if all(there.get(key) == value for key, value in wanted.items()):
-            dataset.verify()
-            return dataset
-    raise BadInput(f"{out} exists and was made otherwise: name another folder, or remove it.")
-
-
-@contextmanager
-def _room_for(out: Path, count: int, size: int) -> Iterator[None]:
-    """Say in a sentence that the disk is full."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise BadInput(
-            f"{out} cannot be written ({error.strerror}): make room for {count} images of "
-            f"{size}×{size}, {-(-count * 3 * size * size >> 20)} MiB, or name a folder elsewhere."
-        ) from error
-
-
-def _write_images(path: Path, images: Iterable[np.ndarray], at_most: int, size: int) -> int:
-    """Write images straight to disk, for a data set may be larger than memory; return how many."""
-    with path.open("wb") as stream:
-        _write_header(stream, at_most, size)
-        _reserve(stream, stream.tell() + at_most * 3 * size * size)
-        count = 0
-        for image in images:
-            stream.write(np.ascontiguousarray(image).data)
-            count += 1
-        stream.truncate()
-        stream.seek(0)
-        _write_header(stream, count, size)  # of equal length: NumPy leaves room for the number
-    return count
-
-
-def _write_header(stream: IO[bytes], count: int, size: int) -> None:
-    header = {"descr": "|u1", "fortran_order": False, "shape": (count, 3, size, size)}
-    np.lib.format.write_array_header_1_0(stream, header)
-
-
-def _reserve(stream: IO[bytes], length: int) -> None:
-    """Take the room now: a full disk is told at once, not after an hour."""
-    stream.flush()
-    try:
-        os.posix_fallocate(stream.fileno(), 0, length)
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system can
-            raise

@@ -5,7 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+import numpy as np
+from jaxtyping import Int64
 from PIL import Image
+
+from facebench.data.beside import Attributes
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,10 @@ class Pictures:
     """What else lies there, printable."""
     labels: Sequence[str] | None = None
     """The class of each picture, a name or a number, printable; None where the source has none."""
+    people: Int64[np.ndarray, " n"] | None = None
+    """Who each picture shows, where the source itself says it."""
+    attributes: Attributes | None = None
+    """What each picture's person has, where the source itself says it."""
     read: Callable[[int], bytes] | None = None
     """Return a picture's file as it is encoded; None for arrays of pixels, which are not."""
 

@@ -16,6 +16,8 @@ _CELLS = 4  # of a thumbnail, each way
 _COMPONENTS = 10  # of thumbnails and contrast, which carry most of their variance
 _PERMUTATIONS = 999
 _CLASSES = 5  # whose counts are told, besides the smallest one's
+_ATTRIBUTES = 8  # whose shares are told
+_MET = "held-out images of people in training"
 
 
 def describe(dataset: Dataset) -> dict[str, str]:
@@ -35,6 +37,8 @@ def describe(dataset: Dataset) -> dict[str, str]:
         "copies": f"{len(keys) - len(set(keys)):,}",
         "training images held out too": f"{_shared(keys, splits):,}",
         **_classes(whole),
+        **_people(whole),
+        **_attributes(whole),
         "digest": whole.digest,
     }
 
@@ -48,6 +52,53 @@ def _classes(dataset: Dataset) -> dict[str, str]:
     listed = ", ".join(f"{shown(dataset.classes[i])} {counts[i]:,}" for i in largest)
     others = f", … {shown(dataset.classes[np.argmin(counts)])} {counts.min():,}"
     return {"classes": f"{len(counts):,}: {listed}{others if len(counts) > _CLASSES else ''}"}
+
+
+def _people(dataset: Dataset) -> dict[str, str]:
+    """Return how many people are shown how often, where that is known."""
+    if dataset.people is None:
+        return {}
+    _, counts = np.unique(dataset.people, return_counts=True)
+    mean, met, held = counts.mean(), seen_in_training(dataset), len(dataset.split("holdout"))
+    images = f"{counts.min():,} to {counts.max():,} images each, {mean:.1f} on average"
+    return {
+        "people": f"{len(counts):,}: {images}",
+        _MET: f"{met:,} of {held:,}",
+    }
+
+
+def seen_in_training(dataset: Dataset) -> int:
+    """Return how many images held out show someone who is also among the training images."""
+    train, holdout = (dataset.split(part).people for part in ("train", "holdout"))
+    return 0 if train is None or holdout is None else int(np.isin(holdout, train).sum())
+
+
+def _attributes(dataset: Dataset) -> dict[str, str]:
+    """Return in which share of images the first attributes are, where there are any."""
+    if not dataset.attributes:
+        return {}
+    first = list(dataset.attributes.items())[:_ATTRIBUTES]
+    told = ", ".join(f"{shown(name)} {_share(values)}" for name, values in first)
+    more = ", …" if len(dataset.attributes) > _ATTRIBUTES else ""
+    return {"attributes": f"{len(dataset.attributes):,}: {told}{more}"}
+
+
+def _share(values: np.ndarray) -> str:
+    known = values[values >= 0]
+    return f"{known.mean():.0%}" if len(known) else "unknown"
+
+
+def sentences_on_people(dataset: Dataset) -> list[str]:
+    """Return what a data set says of the people that it shows, for who has just prepared it."""
+    whole = dataset.split("all")
+    rows = _people(whole) | _attributes(whole)
+    if "people" not in rows:
+        return [f"{name} {value}" for name, value in rows.items()]
+    met, held = seen_in_training(whole), len(whole.split("holdout"))
+    seen = f"{met:,} of the {held:,} held out show someone who is also among those to train on"
+    if met:
+        seen += " (--holdout-by person keeps people apart)"
+    return [f"{name} {value}" for name, value in rows.items() if name != _MET] + [seen]
 
 
 def _three(values: np.ndarray) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from facebench import features
 from facebench.data.dataset import Dataset
@@ -23,7 +24,7 @@ from facebench.weights import WeightSource
 COMPILE_FROM: Mapping[Precision, int] = {"fp32": 50_000, "tf32": 50_000, "bf16": 10_000}
 """Images a model from which compiling the network pays: float32 gains by 2 % only."""
 
-_OF_NONE = ("lpips", "floors")
+_OF_NONE = ("lpips", "faces", "training faces", "floors")
 """What metrics need that take no network's features, or those of all."""
 
 
@@ -41,6 +42,8 @@ class Context:
     networks: Sequence[Extractor]
     """Those whose features the distances are taken in; all other metrics are of the first."""
     lpips: Extractor | None
+    faces: Extractor | None
+    """What looks for faces, where a metric asks."""
     mode: Mode
     precision: Precision
     batch_size: int
@@ -57,7 +60,7 @@ class Context:
     @property
     def extractors(self) -> list[Extractor]:
         """All networks that every image passes."""
-        return [*self.networks, *([self.lpips] if self.lpips else [])]
+        return [*self.networks, *filter(None, (self.lpips, self.faces))]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -93,6 +96,7 @@ class Context:
             precision=self.precision,
             num=num,
             num_reference=len(real),
+            faces=_looked_for(self.faces, real.dataset) if self.faces else "",
         )
 
     @property
@@ -104,6 +108,11 @@ class Context:
     def asks_of_copies(self) -> bool:
         """Whether a metric looks for training images among the generated ones."""
         return any(row.needs == "training" for row in self.metrics)
+
+    @property
+    def asks_of_people(self) -> bool:
+        """Whether a metric looks for faces of training images among the generated ones."""
+        return any(row.needs == "training faces" for row in self.metrics)
 
 
 def make_context(
@@ -123,6 +132,7 @@ def make_context(
     device: str,
     track: Track,
     limits: Limits,
+    face_model: str | None = None,
 ) -> Context:
     """Choose metrics and networks, or raise BadInput before anything is computed."""
     if batch_size is not None and batch_size < 1:
@@ -131,7 +141,7 @@ def make_context(
         raise BadInput(f"--seed {seed} is negative; seeds count from 0.")
     definitions = find_mode(mode)
     names = extractor_names(extractor)
-    rows = choose_metrics(names, metrics, definitions, real, sanity, plain)
+    rows = choose_metrics(names, metrics, definitions, real, sanity, plain, bool(face_model))
     if real.has_images:
         check_count(rows, len(real), f"{real.name} ({real.split})")
     all_pictures = num is None and (plain or not real.has_images)
@@ -161,6 +171,7 @@ def make_context(
         metrics=rows,
         networks=networks,
         lpips=_lpips(rows, weights, device),
+        faces=_faces(rows, face_model, weights, device),
         mode=definitions,
         precision=precision,
         batch_size=batch_size or choose_batch_size(device),
@@ -205,6 +216,26 @@ def _check_precision(precision: Precision, device: str) -> None:
         )
     if precision == "tf32" and not device.startswith("cuda"):
         raise BadInput("--precision tf32 is of NVIDIA's GPUs: take fp32 or bf16 here.")
+
+
+def _faces(
+    rows: Sequence[Metric], face_model: str | None, weights: WeightSource, device: str
+) -> Extractor | None:
+    if not face_model or not any(row.is_of_faces for row in rows):
+        return None
+    from facebench import faces
+
+    return faces.create(face_model, weights, device, load=False)
+
+
+def _looked_for(extractor: Extractor, dataset: Dataset | None) -> str:
+    """Name what looks for faces, and the lists of who and what is shown, by short digests."""
+    weights = " ".join(f"{name}:{sha}" for name, sha in sorted(extractor.weights.items()))
+    parts = [f"{extractor.name} {sha256(weights.encode()).hexdigest()[:12]}"]
+    for known in ("identities", "attributes"):
+        if dataset and (digest := dataset.info.get(f"{known}_digest")):
+            parts.append(f"{known} {digest[:12]}")
+    return ", ".join(parts)
 
 
 def _lpips(rows: Sequence[Metric], weights: WeightSource, device: str) -> Extractor | None:

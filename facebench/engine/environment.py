@@ -17,10 +17,11 @@ _PACKAGES = (
     *("torch", "torchvision", "torch-fidelity", "lpips"),
     # sample and decode images, where installed
     *("numpy", "scipy", "pillow", "keras", "tensorflow", "onnxruntime", "scikit-learn"),
+    *("dlib-bin", "dlib", "opencv-python-headless", "opencv-python"),
     *("diffusers", "jax", "jaxlib", "tensorflow-cpu", "tensorflow-gpu", "onnxruntime-gpu"),
 )
 
-_ROOMS = ("cache", "data", "features", "numerics", "plugins", "samplers", "sandbox")
+_ROOMS = ("cache", "data", "faces", "features", "numerics", "plugins", "samplers", "sandbox")
 FEATURE_CODE = (
     *("*.py", *(f"{room}/*.py" for room in _ROOMS)),
     *("engine/extract.py", "engine/block.py", "engine/sanity.py"),

@@ -42,6 +42,7 @@ def evaluate(
     plain: bool = False,
     out: Path | str | None = None,
     extractor: str = "inception",
+    face_model: str | None = None,
     metrics: str | Iterable[str] | None = None,
     mode: str = DEFAULT,
     sanity: bool = False,
@@ -77,6 +78,8 @@ def evaluate(
             model's sample grid; nothing is written without it.
         extractor: see :func:`facebench.features.create`; of several, with commas between them,
             all give distances, the first one everything else.
+        face_model: what looks for faces and tells them apart, which the metrics of faces need:
+            ``dlib``, ``opencv`` or one's own, see :mod:`facebench.faces`; none by default.
         metrics: keys of :data:`facebench.metrics.table.METRICS`, as a list or with commas between
             them; all that fit by default.
         mode: whose definitions are followed, see :data:`facebench.metrics.modes.MODES`.
@@ -114,6 +117,7 @@ def evaluate(
         plain=plain,
         seed=_whole("seed", seed) or 0,
         extractor=extractor,
+        face_model=face_model,
         metrics=keys,
         mode=mode,
         sanity=sanity,

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,8 @@ from facebench.engine.sanity import SanityRow
 from facebench.engine.sources import ImageSource, ObjectSource
 from facebench.engine.stored_images import DatasetSource, Described, PictureSource
 from facebench.errors import BadInput
+from facebench.features.extractor import Record
+from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.feature_sets import FeatureSet
 from facebench.plugins.model_spec import Model
 from facebench.sampler import Images
@@ -36,13 +39,15 @@ class Job(NamedTuple):
     source: Described | StatisticsSource
     seeds: range
     label: str
+    networks: bool = True
+    """Whether the networks look at them, not only what looks for faces."""
 
 
 class Extracted(NamedTuple):
     """What the networks make of the images of a job."""
 
     sets: Mapping[str, FeatureSet]
-    """By the network's name; LPIPS' moments and logits are with the first."""
+    """By the network's name; LPIPS' moments, logits and faces are with the first."""
     preview: Images
     """The first images themselves, to be looked at."""
     sizes: frozenset[Size]
@@ -83,9 +88,9 @@ def real_job(real: RealImages) -> Job:
     return Job(real.source(), real.seeds, "Reference")
 
 
-def dataset_job(dataset: Dataset, count: int, label: str) -> Job:
+def dataset_job(dataset: Dataset, count: int, label: str, networks: bool = True) -> Job:
     """Return what has to be extracted of the first `count` images of a data set."""
-    return Job(DatasetSource(dataset), range(count), label)
+    return Job(DatasetSource(dataset), range(count), label, networks)
 
 
 def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | None:
@@ -93,12 +98,13 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
     if isinstance(job.source, StatisticsSource):
         sets = job.source.sets(context.networks)
         return Extracted(sets, NO_IMAGES, frozenset()) if context.ranks.leads else None
-    lpips = context.lpips if _has_pairs(job.source) else None
+    lpips = context.lpips if job.networks and _has_pairs(job.source) else None
+    networks = context.networks if job.networks else []
     with _store(job.source) as store:
         records = extract(
             job.source,
             job.seeds,
-            [*context.networks, *([lpips] if lpips else [])],
+            [*networks, *filter(None, (lpips, context.faces))],
             store,
             batch_size=context.batch_size,
             device=context.device,
@@ -110,13 +116,15 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
     if not context.ranks.leads:
         return None
     pairs = records[lpips.name] if lpips else None
+    faces = _faces(records[context.faces.name], job) if context.faces else None
     labels = job.source.labels_of(job.seeds)
     sets = {
         network.name: FeatureSet(
-            records[network.name]["features"],
-            records[network.name].get("logits"),
+            records[network.name]["features"] if job.networks else NO_FEATURES,
+            records[network.name].get("logits") if job.networks else None,
             None if place else pairs,
             labels,
+            None if place else faces,
         )
         for place, network in enumerate(context.networks)
     }
@@ -124,6 +132,18 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
     return Extracted(sets, shown["images"], frozenset(map(tuple, shown["sizes"].tolist())))
 
 
+def _faces(record: Record, job: Job) -> FaceSet:
+    """Return the faces that were found, with what a data set knows of who and what is shown."""
+    faces = FaceSet(record["counts"], record["confidence"], record["points"], record["embedding"])
+    if not isinstance(job.source, DatasetSource):
+        return faces
+    dataset, places = job.source.dataset, np.array(job.seeds)
+    people = None if dataset.people is None else dataset.people[places]
+    attributes = {name: each[places] for name, each in (dataset.attributes or {}).items()}
+    return replace(faces, people=people, attributes=attributes)
+
+
+NO_FEATURES = np.empty((0, 1), np.float32)
 NO_IMAGES = np.empty((0, 3, 1, 1), np.uint8)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from facebench.engine.entries import Entry, PicturesRow
 from facebench.engine.real_images import RealImages
 from facebench.errors import BadInput
+from facebench.metrics.metric import OF_FACES, OF_TRAINING
 from facebench.metrics.modes import Mode
 from facebench.metrics.table import METRICS, Metric
 
@@ -19,20 +20,34 @@ def choose_metrics(
     real: RealImages,
     sanity: bool = False,
     plain: bool = False,
+    faces: bool = False,
 ) -> list[Metric]:
     """Return the rows that `keys` name; by default all that everything else can serve.
+
+    With `faces`, those of faces are among them, unless `keys` name some of those.
 
     Random features are for doing without downloads, so LPIPS' network is not asked for by default;
     nor is what needs every training image extracted, unless there are sanity rows to show it on.
     """
     if not real.has_images:
+        if faces:
+            raise BadInput(
+                f"The face pass needs the real images themselves, and {real.name} holds statistics "
+                "of them: leave --faces out, or give the pictures."
+            )
         return _of_statistics(keys, _default(mode, plain), real.name)
-    missing = _missing(extractors, real)
+    missing = _missing(extractors, real, faces)
+    of_faces = [row for row in _default(mode, plain=False) if row.is_of_faces]
+    of_faces = [row for row in of_faces if row.needs not in missing]
+    if faces and not of_faces:
+        raise BadInput(f"The mode {mode.name} has no metrics of faces: leave --faces out.")
     if keys is None:
-        skipped = {*missing} | ({"lpips"} if extractors[0] == "random" else set())
+        skipped = {*missing, *OF_FACES} | ({"lpips"} if extractors[0] == "random" else set())
         rows = [row for row in _default(mode, plain, sanity) if row.needs not in skipped]
     else:
         rows = _named(keys)
+    if not any(row.is_of_faces for row in rows):
+        rows += of_faces
     for name in extractors:
         mode.check(name, [row.key for row in rows])
     for row in rows:
@@ -56,18 +71,27 @@ def _of_statistics(
     return there
 
 
-def _missing(extractors: Sequence[str], real: RealImages) -> dict[str, str]:
+def _missing(extractors: Sequence[str], real: RealImages, faces: bool) -> dict[str, str]:
     """Return what metrics need and there is not, and what to do."""
     missing = {}
-    if len(extractors) < 2:
+    if len(extractors) + faces < 2:
         missing["floors"] = "two networks or more: name them with commas between, in --extractor"
+    if not faces:
+        missing |= dict.fromkeys(OF_FACES, "the face pass: add --faces")
+    elif real.dataset is None or not real.dataset.attributes:
+        missing["attributes"] = (
+            f"attributes of the real images, and {real.name} has none: prepare them with facebench "
+            "data prepare --attributes"
+        )
     if extractors[0] != "inception":
         missing["logits"] = f"the extractor inception, not {extractors[0]}"
     if real.training is None:
-        missing["training"] = (
-            f"training images, and {real.name} does not say which they are: give a prepared data "
-            "set (facebench data prepare)"
-        )
+        for needs in OF_TRAINING:
+            missing.setdefault(
+                needs,
+                f"training images, and {real.name} does not say which they are: give a prepared "
+                "data set (facebench data prepare)",
+            )
     if not real.has_pairs:
         missing["lpips"] = (
             f"images of one size, and {real.name} has several: leave it out, or bring them to one "

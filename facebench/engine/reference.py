@@ -10,9 +10,15 @@ from facebench.data.pictures import random_order
 from facebench.engine.comparability import Side
 from facebench.engine.context import Context
 from facebench.engine.jobs import Extracted, dataset_job, real_job, run, side_of
-from facebench.engine.scores import Scores, Sets, compute_metrics, compute_over_floors
+from facebench.engine.scores import (
+    Scores,
+    Sets,
+    compute_metrics,
+    compute_over_floors,
+    over_floors_of,
+)
 from facebench.metrics.feature_sets import FeatureSet
-from facebench.metrics.table import METRICS, Metric
+from facebench.metrics.table import Metric
 from facebench.metrics.uncertainty import Estimate
 
 _ON_STATISTICS = (
@@ -77,13 +83,13 @@ class Reference:
         """
         rows = [row for row in rows if row.needs == "floors"]
         if not rows:
-            return Scores({}, {})
+            return Scores.none()
         context, num = self.context, _count(fake)
         real, others = self._place(num)
         is_whole = real is self.extracted.sets and _count(others) == num
         if not is_whole:
             fake = _part(fake, 0, _count(others))
-            distances = compute_metrics(context, real, fake, [METRICS["fid"]]).values
+            distances = compute_metrics(context, real, fake, over_floors_of(context)).values
         found = compute_over_floors(context, rows, real, fake, distances, self.floor(num)[0])
         if not is_whole:
             note = _ON_FEWER.format(_count(fake), _count(real))
@@ -124,8 +130,10 @@ def extract_reference(context: Context) -> Reference | None:
     """
     training = context.training
     jobs = {"reference": real_job(context.real)}
-    if training is not None and context.asks_of_copies:
-        jobs["training"] = dataset_job(training, len(training), "Training images")
+    if training is not None and (context.asks_of_copies or context.asks_of_people):
+        jobs["training"] = dataset_job(
+            training, len(training), "Training images", networks=context.asks_of_copies
+        )
     if training is not None and context.real.is_apart and len(training) >= len(context.seeds):
         jobs["others"] = dataset_job(training, len(context.seeds), "Other real images")
     found = {name: run(job, context) for name, job in jobs.items()}
@@ -163,7 +171,7 @@ def _defined(context: Context, *sides: Sets) -> Sequence[Metric]:
     """Return the metrics that sets as small as these have."""
     every = [each for side in sides for each in side.values()]
     smallest = min(len(each.features) for each in every)
-    rows = [r for r in context.metrics if r.needs != "training" and r.minimum <= smallest]
+    rows = [r for r in context.metrics if not r.is_of_copies and r.minimum <= smallest]
     if all(_has_pairs(each) for each in every):
         return rows
     return [row for row in rows if row.needs != "lpips"]

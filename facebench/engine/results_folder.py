@@ -10,7 +10,14 @@ from facebench.engine.reference import Reference
 from facebench.engine.visuals import Sampled, keep_visuals
 from facebench.errors import BadInput
 from facebench.files import atomic_path
-from facebench.results.result import Protocol, Result, keep_earlier, read_result, write_result
+from facebench.results.result import (
+    Protocol,
+    Result,
+    Value,
+    keep_earlier,
+    read_result,
+    write_result,
+)
 from facebench.sampler import Images
 
 
@@ -52,12 +59,18 @@ def earlier(name: str, protocol: Protocol, out: Path) -> Result | None:
     if not path.exists():
         return None
     result = read_result(path)
-    if result.protocol != protocol:
+    if not _is_one(result.protocol, protocol):
         raise BadInput(
             f"{path} was made under another protocol ({_difference(result.protocol, protocol)}): "
             "give another --out, or another name to the model."
         )
     return result
+
+
+def _is_one(before: Protocol, now: Protocol) -> bool:
+    """Say whether two protocols are one, but that in one of them nothing looked for faces."""
+    faces = {before.faces, now.faces} - {""}
+    return len(faces) < 2 and replace(before, faces="") == replace(now, faces="")
 
 
 def _difference(before: Protocol, protocol: Protocol) -> str:
@@ -75,15 +88,24 @@ def same_images(before: Result, now: Result) -> bool:
 
 def with_metrics_of(before: Result, result: Result) -> Result:
     """Return `result` with the metrics that only an earlier evaluation computed."""
-    metrics = before.metrics | result.metrics
+    faces = before.protocol.faces or result.protocol.faces
+    metrics = _that_hold(before, faces) | _that_hold(result, faces)
     failed = before.failed | result.failed
     return replace(
         result,
+        protocol=replace(result.protocol, faces=faces),
         metrics=metrics,
         failed={key: why for key, why in failed.items() if key not in metrics},
         environment=before.environment | result.environment,
         notes=tuple(dict.fromkeys((*before.notes, *result.notes))),
     )
+
+
+def _that_hold(result: Result, faces: str) -> dict[str, Value]:
+    """Return the metrics that are the same with `faces`, which the mean over networks is not."""
+    if result.protocol.faces == faces:
+        return result.metrics
+    return {key: value for key, value in result.metrics.items() if key != "fdr"}
 
 
 def _save_preview(out: Path, name: str, images: Images) -> None:

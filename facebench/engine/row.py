@@ -48,6 +48,7 @@ def evaluate_row(
         on_mode(context.mode, side, real.side),
         *left_out,
         *(f"{key}: {each.note}" for key, each in scores.values.items() if each.note),
+        *(f"no {key}: {why}" for key, why in scores.refused.items()),
         *context.notes,
         *on_floor,
         *double_precision.notes(context.device),
@@ -60,7 +61,7 @@ def evaluate_row(
         first_seed=job.seeds.start,
         protocol=context.protocol(len(job.seeds)),
         metrics={
-            key: recorded(key, each, floor[key].value if key in floor else None)
+            key: recorded(key, each, floor[key].value if key in floor else each.floor)
             for key, each in scores.values.items()
         },
         failed=scores.failed,
@@ -110,7 +111,7 @@ def _scores(rows: list[Metric], fake: Extracted, context: Context, real: Referen
     over_floors = real.over_floors(rows, fake.sets, scores.values)
     if scores.failed and not scores.values:
         raise RowFailed("no metric could be computed: " + "; ".join(scores.failed.values()))
-    return Scores(scores.values | over_floors.values, scores.failed | over_floors.failed)
+    return scores.joined(over_floors)
 
 
 def _on_classes(source: Described | StatisticsSource) -> str:

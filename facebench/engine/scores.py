@@ -21,19 +21,40 @@ class Scores(NamedTuple):
     values: dict[str, Estimate]
     failed: dict[str, str]
     """Why a metric gave nothing."""
+    refused: dict[str, str]
+    """Of what the images tell too little, and why: they show no face, say."""
 
-    def compute(self, key: str, device: str, compute: Callable[[], Estimate | Family]) -> None:
-        """Add what `compute` gives, or why it gives nothing."""
+    @classmethod
+    def none(cls) -> "Scores":
+        """Return those of no metric, to be added to."""
+        return cls({}, {}, {})
+
+    def joined(self, other: "Scores") -> "Scores":
+        """Return both."""
+        return Scores(
+            self.values | other.values, self.failed | other.failed, self.refused | other.refused
+        )
+
+    def compute(self, row: Metric, key: str, device: str, comparison: Comparison) -> None:
+        """Add what `row` makes of a comparison, or why it gives nothing."""
+        give: Callable[[Comparison], Estimate | Family] = row.family or row.compute
         try:
-            found = compute_on(device, compute)
+            found = compute_on(device, partial(give, comparison))
         except Exception as error:  # of linear algebra, of memory, of a plug-in's
-            self.failed[key] = cause(error)
+            if row.is_of_faces and isinstance(error, BadInput):  # too few of them
+                self.refused[key] = _said(error)
+            else:
+                self.failed[key] = cause(error)
             return
         for name, each in _by_key(key, found).items():
             if isinstance(each, BadInput):
-                self.failed[name] = cause(each)
+                self.refused[name] = _said(each)
             else:
                 self.values[name] = each
+
+
+def _said(error: BadInput) -> str:
+    return str(error).rstrip(".")
 
 
 def _by_key(key: str, found: Estimate | Family) -> Family:
@@ -42,6 +63,8 @@ def _by_key(key: str, found: Estimate | Family) -> Family:
     return {f"{key}_{name}": each for name, each in found.items()}
 
 
+IDENTITY = "fd_identity"
+"""The Fréchet distance between faces, as a face model embeds them."""
 Sets = Mapping[str, FeatureSet]
 """What each network makes of some images, by the network's name."""
 
@@ -57,17 +80,24 @@ def compute_metrics(
 
     Of networks but the first only distances are taken.
     """
-    scores = Scores({}, {})
+    scores = Scores.none()
     for network in context.networks:
         is_first = network is context.network
         sets = real[network.name], fake[network.name]
-        comparison = Comparison(*sets, training if is_first else None, context.mode)
+        comparison = Comparison(
+            *sets, training if is_first else None, context.mode, is_apart=context.real.is_apart
+        )
         for row in rows:
             if row.needs == "floors" or not (is_first or row.is_of_every_network):
                 continue
             key = row.named(network.name)
-            scores.compute(key, context.device, partial(row.family or row.compute, comparison))
+            scores.compute(row, key, context.device, comparison)
     return scores
+
+
+def over_floors_of(context: Context) -> list[Metric]:
+    """Return the rows whose values, over their noise floors, others are made of."""
+    return [METRICS["fid"], *([METRICS[IDENTITY]] if context.faces else [])]
 
 
 def compute_over_floors(
@@ -79,19 +109,22 @@ def compute_over_floors(
     floors: Mapping[str, Estimate],
 ) -> Scores:
     """Return those `rows` that are made of all networks' Fréchet distances and noise floors."""
-    scores = Scores({}, {})
+    scores = Scores.none()
     keys = [METRICS["fid"].named(network.name) for network in context.networks]
+    if context.faces:
+        keys.append(IDENTITY)
     lacking = [key for key in keys if key not in distances or key not in floors]
     for row in rows:
         if row.needs != "floors":
             continue
         if lacking:
-            scores.failed[row.key] = f"there is no {lacking[0]}, or no noise floor of it"
+            told = scores.refused if lacking == [IDENTITY] else scores.failed
+            told[row.key] = f"there is no {lacking[0]}, or no noise floor of it"
             continue
         parts = [OverFloor(distances[key], floors[key]) for key in keys]
         sets = real[context.network.name], fake[context.network.name]
         comparison = Comparison(*sets, mode=context.mode, over_floors=parts)
-        scores.compute(row.key, context.device, partial(row.compute, comparison))
+        scores.compute(row, row.key, context.device, comparison)
     return scores
 
 

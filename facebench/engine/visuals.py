@@ -30,6 +30,8 @@ from facebench.engine.training_curves import training_curves
 from facebench.errors import BadInput, RowFailed
 from facebench.files import atomic_path
 from facebench.metrics.device import compute_on
+from facebench.metrics.face_sets import FaceSet
+from facebench.metrics.faces.leakage import matches
 from facebench.metrics.feature_sets import FeatureSet
 from facebench.metrics.memorization import memorization, nearest_neighbours
 from facebench.plugins.model_spec import Model
@@ -78,8 +80,9 @@ def keep_visuals(
     """Write what there is to show of a model, unless it is there already."""
     folder = visuals_folder(out, result.model)
     before, identity = read_visuals(folder), _identity(result)
-    knows_copies = real.training is None or "copies" in before.galleries
-    if before.identity == identity and knows_copies:
+    asked = {"copies": context.asks_of_copies, "leaks": context.asks_of_people}
+    is_all_there = all(name in before.galleries for name, is_asked in asked.items() if is_asked)
+    if before.identity == identity and is_all_there:
         return
     latent = _latent_galleries(result, sampled, context, folder)
     visuals = Visuals(
@@ -150,8 +153,12 @@ def _plans(sampled: Sampled, context: Context, real: Reference) -> dict[str, _Pl
         "farthest": _row("model", order[::-1][:SHOWN], to_real, sampled.seeds.start, "seed"),
         "uncovered": _row("real", worst, to_fake, context.real.first, "image"),
     }
-    if real.training is not None:
-        plans["copies"] = _copies(_array(real.training), fake, sampled.seeds.start)
+    training = real.training
+    if training is not None and len(training.features):
+        plans["copies"] = _copies(_array(training), fake, sampled.seeds.start)
+    faces = sampled.extracted.features.faces
+    if training is not None and training.faces and faces and faces.found.any():
+        plans["leaks"] = _leaks(training.faces, faces, sampled.seeds.start)
     return plans
 
 
@@ -183,6 +190,20 @@ def _copies(
         cells=[cell for row in rows for cell in row],
         labels=[f"seed {first + i}" for i in suspects],
         distances=[rounded(found.ratios[i]) for i in suspects],
+    )
+
+
+def _leaks(training: FaceSet, fake: FaceSet, first: int) -> _Plan:
+    """Choose the generated faces that are most like a face of the training images."""
+    found = matches(training, fake)
+    suspects = np.argsort(-np.nan_to_num(found.similarities, nan=-1.0), kind="stable")[:SUSPECTS]
+    suspects = suspects[fake.found[suspects]]
+    pairs = [(("model", int(i)), ("training", int(found.indices[i]))) for i in suspects]
+    return _Plan(
+        columns=2,
+        cells=[cell for pair in pairs for cell in pair],
+        labels=[f"seed {first + i}" for i in suspects],
+        distances=[rounded(found.similarities[i]) for i in suspects],
     )
 
 

@@ -11,31 +11,19 @@ The module is looked for among installed ones, then in the current folder; of a 
 called by its name without folder and suffix.
 """
 
-import os
-import re
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 
 from facebench.errors import BadInput
-from facebench.features.extractor import (
-    Extractor,
-    ImageBatch,
-    Tensors,
-    in_batches,
-    state_digest,
-)
-from facebench.files import file_digests
+from facebench.features.extractor import Extractor, ImageBatch, Tensors, in_batches
+from facebench.features.user_network import TOLERANCE, open_network
 from facebench.numerics.precision import Precision
-from facebench.plugins.dependencies import Reads
-from facebench.plugins.user_code import call, import_function, sources_digest
 
-_SIDE, _TOLERANCE = 64, 0.02  # half precision rounds by less
-_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)  # safe in keys of CSV and JSON
+_SIDE = 64
 
 
 class CustomFeatures(Extractor):
@@ -45,21 +33,14 @@ class CustomFeatures(Extractor):
 
     def __init__(self, code: str, device: str, precision: Precision = "fp32"):
         """Import the module or file of `code`, and call the function with `device`."""
-        name = _name(code)
-        with _READS.setdefault(code, Reads()) as reads:
-            network = call(code, import_function(code), device)
-        if not callable(network):
-            raise BadInput(f"{name} returned {network!r}, where a network to call is needed.")
-        self.name = name
-        self.notes: tuple[str, ...] = (f"{name} is the user's own extractor",)
+        network = open_network(code, device)
+        self.name = network.name
+        self.notes: tuple[str, ...] = (f"{self.name} is the user's own extractor",)
         self.arithmetic = self._precision = precision
         self.device = device
-        self.weights = {name: _digest(code, reads)}
-        if isinstance(network, nn.Module):
-            network = network.to(device).eval()
-            self.weights[f"{name} weights"] = state_digest(network)
-        self._user_network = network
-        self.weights[f"{name} features"] = self._shown()
+        self._user_network = network.run
+        self.weights = dict(network.digests)
+        self.weights[f"{self.name} features"] = self._shown()
 
     def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
         """Return ``features`` of shape (n, d), float32."""
@@ -84,35 +65,9 @@ class CustomFeatures(Extractor):
         rng = np.random.Generator(np.random.Philox(key=0))
         images = rng.integers(0, 256, (2, 3, _SIDE, _SIDE), np.uint8)
         both, alone = (self.extract(images, size)["features"] for size in (2, 1))
-        if not np.allclose(both, alone, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(both).max()):
+        if not np.allclose(both, alone, rtol=TOLERANCE, atol=TOLERANCE * np.abs(both).max()):
             raise BadInput(
                 f"{self.name} gives an image other features when it is alone than beside another: "
                 "each image's must depend on it alone, so use no statistics of the batch."
             )
         return sha256(both.tobytes()).hexdigest()
-
-
-def _name(code: str) -> str:
-    """Return what features are called by: names of files go into keys and column names."""
-    home, _, function = code.rpartition(":")
-    name = f"{Path(home).stem if home.endswith('.py') else home}:{function}"
-    if not _NAME.fullmatch(name):
-        raise BadInput(
-            f"{code!r} names no extractor of yours: give MODULE:FUNCTION or FILE.py:FUNCTION, of "
-            "letters, digits and underscores."
-        )
-    return name
-
-
-def _digest(code: str, reads: Reads) -> str:
-    """Return a digest of the module's sources and of all that it read and loaded."""
-    home = code.rpartition(":")[0]
-    is_file = home.endswith(".py")
-    named = {os.path.abspath(Path(home).expanduser())} if is_file else set()
-    sources = "" if is_file else sources_digest(home)
-    digests = [sources, *file_digests(reads.files() | named).values()]
-    return sha256("\0".join(digests).encode()).hexdigest()
-
-
-_READS: dict[str, Reads] = {}
-"""Kept by name: a module that is loaded already reads its files no more."""

@@ -18,6 +18,8 @@ _NEEDS = {
     "training": "features of the extractor, also of the training images",
     "labels": "features of the extractor, and a class for each image",
     "faces": "the face pass (--faces)",
+    "training faces": "the face pass (--faces), also of the training images",
+    "attributes": "the face pass (--faces), and attributes of the real images",
     "floors": "the Fréchet distances of two extractors or more, and their noise floors",
 }
 

@@ -5,6 +5,7 @@ called. What is computed is in :mod:`facebench.metrics.faces`.
 """
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from facebench.errors import BadInput
@@ -13,6 +14,7 @@ from facebench.metrics.metric import Metric
 if TYPE_CHECKING:
     from facebench.metrics.face_sets import FaceSet
     from facebench.metrics.feature_sets import Comparison
+    from facebench.metrics.metric import Family
     from facebench.metrics.uncertainty import Estimate
 
 
@@ -41,7 +43,51 @@ def _identity_leakage(c: "Comparison") -> "Estimate":
     real, fake = _pair(c)
     if c.training is None or c.training.faces is None:
         raise BadInput("Identity leakage needs the training images: name a prepared data set.")
-    return leakage(c.training.faces, fake, real)
+    return leakage(c.training.faces, fake, real if c.is_apart else None)
+
+
+def _pose(c: "Comparison", factor: str) -> "Estimate":
+    from facebench.metrics.faces.pose import pose_distance
+
+    return pose_distance(*_pair(c), factor)
+
+
+def _shares(c: "Comparison") -> "Family":
+    from facebench.metrics.faces.shares import shares
+
+    real, _ = _pair(c)
+    if not real.attributes:
+        raise BadInput("The reference's images have no attributes: prepare it with --attributes.")
+    return shares(c.real.probes, c.fake.features)
+
+
+def _share(_: "Comparison") -> "Estimate":
+    raise BadInput("A share is of one attribute, and all are computed together.")
+
+
+_SIDES = "shares of the image's side"
+_POSE_NOTE = (
+    "Of the distance at this number of faces: two sets of real faces are not at 0 either, but at "
+    "the noise floor. Close to it the interval is too wide; whether there is a difference at all "
+    "is said by the test, not by the interval."
+)
+
+
+def _pose_row(factor: str, title: str, card: str, unit: str) -> Metric:
+    return Metric(
+        f"pose_{factor}",
+        title,
+        partial(_pose, factor=factor),
+        "lower",
+        "Wasserstein-1 distance; called by Neyman's smooth test (1937), by permutation",
+        f"How far the generated faces' distribution is from the real ones' in {card}; a model "
+        "whose faces all look alike in this has less spread than the real ones, beside the value.",
+        "Read from the detector's eyes and nose, which err by a point or two themselves at small "
+        "sizes; of faces that were not found it says nothing.",
+        unit=unit,
+        needs="faces",
+        interval_note=_POSE_NOTE,
+    )
 
 
 def _identity_diversity(c: "Comparison") -> "Estimate":
@@ -108,7 +154,7 @@ ROWS: tuple[Metric, ...] = (
         "copies rather than people.",
         unit="share of the generated faces",
         valid=(0.0, 1.0),
-        needs="faces",
+        needs="training faces",
     ),
     Metric(
         "identity_diversity",
@@ -166,5 +212,35 @@ ROWS: tuple[Metric, ...] = (
         valid=(0.0, 1.0),
         needs="faces",
         minimum=6,
+    ),
+    _pose_row("roll", "Pose: roll", "how far the head leans to a side", "degrees"),
+    _pose_row(
+        "yaw",
+        "Pose: yaw",
+        "how far the head is turned to a side, seen by the nose's place between the eyes",
+        "eye distances",
+    ),
+    _pose_row(
+        "eye_distance",
+        "Pose: eye distance",
+        "how large the face is in the picture, seen by the distance of its eyes",
+        _SIDES,
+    ),
+    _pose_row("x", "Pose: place across", "where the eyes are across the picture", _SIDES),
+    _pose_row("y", "Pose: height", "how far down the picture the eyes are", _SIDES),
+    Metric(
+        "share",
+        "Share",
+        _share,
+        "reference",
+        "adjusted count: Forman 2008; of probabilities: Bella et al. 2010",
+        "Share of the generated images that show an attribute, by probes learnt from labelled real "
+        "images and corrected by their known errors; it should match the real images' own.",
+        "It takes for granted that a generated image with the attribute looks to the probe like a "
+        "real one with it.",
+        unit="share of the images",
+        valid=(0.0, 1.0),
+        needs="attributes",
+        family=_shares,
     ),
 )

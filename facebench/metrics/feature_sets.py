@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from facebench.metrics.manifold import ManifoldEstimates, manifold_estimates
 from facebench.metrics.modes import DEFAULT, MODES, Mode
 from facebench.metrics.moments import Moments
 from facebench.metrics.uncertainty import Estimate
+
+if TYPE_CHECKING:
+    from facebench.metrics.faces.probes import Probes
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +81,13 @@ class FeatureSet:
 
         return vendi_estimate(self.features)
 
+    @cached_property
+    def probes(self) -> "Probes":
+        """What the features tell of the attributes that are known: learnt once for all models."""
+        from facebench.metrics.faces.probes import learn_probes
+
+        return learn_probes(self.features, {} if self.faces is None else self.faces.attributes)
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
@@ -89,6 +100,8 @@ class Comparison:
     mode: Mode = MODES[DEFAULT]
     over_floors: Sequence[OverFloor] = ()
     """The Fréchet distance in each network and its noise floor, for metrics made of these."""
+    is_apart: bool = True
+    """Whether the real images are others than those of `training`."""
 
     @cached_property
     def manifold(self) -> ManifoldEstimates:

@@ -16,10 +16,17 @@ Family = Mapping[str, "Estimate | BadInput"]
 """Values by their names, or why there is none."""
 Better = Literal["lower", "higher", "reference"]
 """Which direction is better; "reference": the closer to the reference's own value."""
-Needs = Literal["features", "logits", "lpips", "training", "labels", "faces", "floors"]
+Needs = Literal[
+    "features", "logits", "lpips", "training", "labels", "faces", "training faces", "attributes",
+    "floors",
+]  # fmt: skip
 """What is extracted for it; "training": the features of the training images, too; "labels": the
-features, and each image's class on both sides; "faces": what the face pass finds; "floors": those
-of several networks, in each of which the Fréchet distance and its noise floor are known."""
+features, and each image's class on both sides; "faces": what the face pass finds, "training faces":
+that of the training images, too, "attributes": and what the real images are known to show;
+"floors": the features of several networks, in each of which the Fréchet distance and its noise
+floor are known."""
+OF_FACES: tuple[Needs, ...] = ("faces", "training faces", "attributes")
+OF_TRAINING: tuple[Needs, ...] = ("training", "training faces")
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -97,6 +104,16 @@ class Metric:
     def names(self) -> set[str]:
         """What its keys begin with, whatever the extractor."""
         return {self.key, self.distance} - {""}
+
+    @property
+    def is_of_faces(self) -> bool:
+        """Whether it needs the face pass."""
+        return self.needs in OF_FACES
+
+    @property
+    def is_of_copies(self) -> bool:
+        """Whether it looks for training images among the generated ones."""
+        return self.needs in OF_TRAINING
 
     @property
     def is_of_every_network(self) -> bool:

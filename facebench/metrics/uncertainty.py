@@ -59,6 +59,8 @@ class Estimate:
     """What must be said beside the value: which classes it leaves out, say."""
     details: Mapping[str, float | str] = field(default_factory=dict)
     """Numbers and words that the value is read with, by name."""
+    floor: float | None = None
+    """What real images score, where that is so by construction."""
     differs: bool | None = None
     """Whether it differs from what real images score beyond noise, at 5 %; None: not tested."""
     of_interval: PseudoValues | None = None

@@ -15,10 +15,12 @@ from jaxtyping import UInt8
 
 from facebench.sampler import Images, to_uint8
 from facebench.synth import eyes, hair, head, mouth, scene
+from facebench.synth.attributes import ATTRIBUTES, attributes
 from facebench.synth.canvas import Canvas, blank
+from facebench.synth.people import another
 from facebench.synth.population import FaceFactors, factors
 
-__all__ = ["FaceFactors", "draw", "factors", "render"]
+__all__ = ["ATTRIBUTES", "FaceFactors", "another", "attributes", "draw", "factors", "render"]
 
 _OVERSAMPLING = 2  # edges are soft already; twice the size smooths what is thinner than a pixel
 

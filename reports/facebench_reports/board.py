@@ -6,7 +6,7 @@ that is forced. Then values alone rank them, for nothing is known of the noise b
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -16,7 +16,7 @@ from facebench.metrics.table import UNKNOWN, is_known
 from facebench.results.result import Protocol, Result, Value, protocol_record
 from facebench_reports import number_format
 from facebench_reports.metric_columns import Column, Real, metric_columns
-from facebench_reports.notes import Note, column_notes, row_notes
+from facebench_reports.notes import Note, column_notes, remarks, row_notes
 
 MOST_CLASSES = 50
 """Classes whose values are shown of one row."""
@@ -42,6 +42,10 @@ class Cell:
     """Whether no model of the column is better beyond noise."""
     classes: tuple[tuple[str, str], ...] = ()
     """Of a mean over classes: their names and values, the worst first."""
+    details: tuple[tuple[str, str], ...] = ()
+    """What the number is read with: a threshold, say."""
+    differs: bool | None = None
+    """Whether it differs from what real images score beyond noise; None where nobody tested."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Row:
     result: Result
     cells: tuple[Cell | None, ...]
     """One per column, None where the metric is missing."""
+    face_cells: tuple[Cell | None, ...] = ()
+    """Likewise for the columns of faces."""
     forced: bool = False
 
     @property
@@ -84,6 +90,8 @@ class Board:
     column_notes: tuple[Note, ...]
     differing: tuple[str, ...] = ()
     """The protocol's fields in which the rows are not alike: none unless forced."""
+    face_columns: tuple[Column, ...] = ()
+    """The metrics of faces: no model is ranked by them, and their table is another."""
 
     @property
     def protocol(self) -> Protocol:
@@ -111,13 +119,48 @@ class Board:
         return tuple(column.real(self.results) for column in self.columns)
 
     @property
+    def face_columns_in_brief(self) -> tuple[Column, ...]:
+        """The columns of faces that stand where there is little room: no family's members.
+
+        Of these there may be dozens; there it is said in which of them a model differs.
+        """
+        return tuple(column for column in self.face_columns if not column.is_of_many)
+
+    @property
+    def faces_in_brief(self) -> "Board | None":
+        """Those columns as a board; None where there are none."""
+        columns = self.face_columns_in_brief
+        return self.of_faces(columns) if columns else None
+
+    @property
+    def of_many(self) -> tuple[Column, ...]:
+        """The other columns of faces: of pose and of attributes."""
+        return tuple(column for column in self.face_columns if column.is_of_many)
+
+    def of_faces(self, columns: Sequence[Column]) -> "Board":
+        """Return the same rows with some columns of faces in the place of all others."""
+        places = [self.face_columns.index(column) for column in columns]
+        rows = tuple(
+            replace(row, cells=tuple(row.face_cells[i] for i in places), face_cells=())
+            for row in self.rows
+        )
+        return replace(self, columns=tuple(columns), rows=rows, face_columns=())
+
+    @property
     def knows_noise(self) -> bool:
         """Whether any value carries the pseudo-values that differences are judged by."""
         return any(value.groups for r in self.results for value in r.metrics.values())
 
     def marks(self, row: Row) -> str:
         """Return the letters of the notes that hold for `row` but not for all."""
-        return "".join(n.mark for n in self.notes if n.mark and n.text in row.result.remarks)
+        said = remarks(row.result)
+        return "".join(n.mark for n in self.notes if n.mark and n.text in said)
+
+    @property
+    def notes_of_columns(self) -> tuple[Note, ...]:
+        """The notes that hold for any of its columns."""
+        titles = {column.title for column in self.columns}
+        return tuple(note for note in self.column_notes if titles & {*note.subjects})
 
     def signs(self, column: Column) -> str:
         """Return the signs of the notes that hold for `column`."""
@@ -161,7 +204,7 @@ def differences(boards: Sequence[Board]) -> list[str]:
 
 
 def _board(results: Sequence[Result]) -> Board:
-    columns = metric_columns(results)
+    columns, of_faces = _apart(metric_columns(results))
     if not columns:
         raise BadInput(
             f"The result of {results[0].model} holds no metric that is known here: evaluate it "
@@ -173,31 +216,57 @@ def _board(results: Sequence[Result]) -> Board:
     differing = tuple(paired.differing_settings(*(r.protocol for r in ordered)))
     return Board(
         columns,
-        _rows(columns, ordered, forced=bool(differing)),
+        _rows(columns, of_faces, ordered, forced=bool(differing)),
         row_notes(ordered),
-        column_notes(columns, ordered),
+        column_notes([*columns, *of_faces], ordered),
         differing,
+        of_faces,
     )
 
 
-def _rows(columns: Sequence[Column], results: Sequence[Result], forced: bool) -> tuple[Row, ...]:
+def _apart(columns: Sequence[Column]) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """Return the columns of the table that ranks, and those of faces, which have their own.
+
+    Where there is nothing but faces, these are the table.
+    """
+    of_faces = tuple(column for column in columns if column.is_of_faces)
+    others = tuple(column for column in columns if not column.is_of_faces)
+    return (others, of_faces) if others else (of_faces, ())
+
+
+def _rows(
+    columns: Sequence[Column], of_faces: Sequence[Column], results: Sequence[Result], forced: bool
+) -> tuple[Row, ...]:
     """Return `results`, in their order, with ranks by the first column."""
     better = columns[0].metric.better
     values = [_judged(columns[0], result, forced) for result in results]
     ranks, places = paired.ranks(values, better), paired.rank_intervals(values, better)
     held = [rank for rank, r in zip(ranks, results, strict=True) if not r.is_sanity]
-    bests = [[False] * len(results) if forced else column.bests(results) for column in columns]
+    cells = _cells(columns, results, forced)
+    face_cells = _cells(of_faces, results, forced)
     return tuple(
         Row(
             rank=None if result.is_sanity else ranks[i],
             shared=not result.is_sanity and held.count(ranks[i]) > 1,
             interval=places[i],
             result=result,
-            cells=tuple(_cell(c, result, best[i]) for c, best in zip(columns, bests, strict=True)),
+            cells=cells[i],
+            face_cells=face_cells[i],
             forced=forced,
         )
         for i, result in enumerate(results)
     )
+
+
+def _cells(
+    columns: Sequence[Column], results: Sequence[Result], forced: bool
+) -> list[tuple[Cell | None, ...]]:
+    """Return the cells of each result, one per column."""
+    bests = [[False] * len(results) if forced else column.bests(results) for column in columns]
+    return [
+        tuple(_cell(c, result, best[i]) for c, best in zip(columns, bests, strict=True))
+        for i, result in enumerate(results)
+    ]
 
 
 def _judged(column: Column, result: Result, forced: bool) -> Value | None:
@@ -222,7 +291,16 @@ def _cell(column: Column, result: Result, best: bool) -> Cell | None:
         own=number_format.fixed(value.reference, places),
         best=best,
         classes=_classes(column, value),
+        details=tuple(_details(value)),
+        differs=value.differs,
     )
+
+
+def _details(value: Value) -> Iterator[tuple[str, str]]:
+    """Yield what a value is read with, as text."""
+    for name, each in value.details.items():
+        text = each if isinstance(each, str) else f"{each:.4g}".replace("-", "\N{MINUS SIGN}")
+        yield name.replace("_", " "), text
 
 
 def _classes(column: Column, value: Value) -> tuple[tuple[str, str], ...]:
@@ -253,4 +331,7 @@ def _finite(value: Value) -> Value:
     beside = ("error", "low", "high", "reference", "floor")
     wrong = [name for name in beside if not math.isfinite(getattr(value, name) or 0.0)]
     groups = value.groups if all(map(math.isfinite, value.groups)) else ()
-    return Value(**vars(value) | dict.fromkeys(wrong) | {"groups": groups})
+    classes = {name: each for name, each in value.classes.items() if math.isfinite(each)}
+    details = {k: x for k, x in value.details.items() if isinstance(x, str) or math.isfinite(x)}
+    kept = {"groups": groups, "classes": classes, "details": details}
+    return Value(**vars(value) | dict.fromkeys(wrong) | kept)

@@ -7,7 +7,7 @@ bytes.
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,24 @@ from facebench_reports.metric_columns import metric_columns
 
 FORMAT = "facebench-leaderboard/1"
 _BESIDE = ("error", "low", "high", "floor", "reference")
+_DETAILS = {
+    "face_rate": ("none", "several"),
+    "identity_leakage": (
+        *("excess", "excess_low", "excess_high", "threshold", "power", "not_found"),
+    ),
+}
+"""Details that rows are chosen by; the JSON holds all."""
 
 
-def to_csv(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
+def to_csv(
+    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+) -> Path:
     """Write ``folder/leaderboard.csv`` and return its path."""
     groups = boards(results, force)
     keys = [column.key for column in metric_columns(r for board in groups for r in board.results)]
     lines = [_line(board, row, keys) for board in groups for row in board.rows]
-    beside = (f"{key}_{what}" for key in keys for what in (*_BESIDE, "classes"))
-    optional = {"rank_low", "rank_high", *beside}
+    beside = (f"{key}_{what}" for key in keys for what in (*_BESIDE, "differs", "classes"))
+    optional = {"rank_low", "rank_high", "faces", *beside, *_details({})}
     empty = {name for name in optional if all(line[name] is None for line in lines)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -37,7 +46,9 @@ def to_csv(results: Sequence[Result], folder: Path, force: bool = False) -> Path
     return target
 
 
-def to_json(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
+def to_json(
+    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+) -> Path:
     """Write ``folder/leaderboard.json`` and return its path."""
     groups = [_group(board) for board in boards(results, force)]
     target = folder / "leaderboard.json"
@@ -51,7 +62,7 @@ def _line(board: Board, row: Row, keys: Sequence[str]) -> dict[str, object]:
     low, high = row.interval or (None, None)
     numbers = {
         f"{key}_{what}".removesuffix("_value"): getattr(result.metrics.get(key), what, None)
-        for what in ("value", *_BESIDE)
+        for what in ("value", *_BESIDE, "differs")
         for key in keys
     }
     return {
@@ -61,6 +72,7 @@ def _line(board: Board, row: Row, keys: Sequence[str]) -> dict[str, object]:
         "n": result.protocol.num,
         **numbers,
         **{f"{key}_classes": _classes(result.metrics.get(key)) for key in keys},
+        **_details(result.metrics),
         "ordered_by": board.ordering.key,
         "rank_low": low,
         "rank_high": high,
@@ -79,6 +91,12 @@ def _classes(value: Value | None) -> str | None:
     return told or None
 
 
+def _details(metrics: Mapping[str, Value]) -> dict[str, float | str | None]:
+    """Return what some values are read with, None where it is not known."""
+    held = {key: metrics[key].details if key in metrics else {} for key in _DETAILS}
+    return {f"{key}_{name}": held[key].get(name) for key in held for name in _DETAILS[key]}
+
+
 def _settings(protocol: Protocol) -> dict[str, object]:
     p = protocol
     return {
@@ -89,6 +107,7 @@ def _settings(protocol: Protocol) -> dict[str, object]:
         "filter": p.filter,
         "extractor": p.extractor,
         "layer": p.layer,
+        "faces": p.faces or None,
         "definitions": p.mode,
         "arithmetic": p.precision,  # "precision" alone is the metric
         "num_reference": p.num_reference,

@@ -1,7 +1,9 @@
 """The Results in other people's experiment trackers: only where asked for, and installed.
 
 ``facebench report RESULTS --to tensorboard`` (or ``wandb``, ``mlflow``). One run per Result; each
-metric is a number called ``facebench/METRIC``, with its interval and noise floor beside it.
+metric is a number called ``facebench/METRIC``, with its interval and noise floor beside it. Without
+`training_faces`, no sample grid is logged that the page leaves out: see
+:mod:`facebench_reports.withheld`.
 """
 
 import importlib
@@ -15,12 +17,15 @@ from PIL import Image
 
 from facebench.errors import BadInput
 from facebench.results.result import Result
+from facebench_reports.withheld import why_withheld
 
 PROJECT = "facebench"
 _BESIDE = ("value", "low", "high", "floor", "reference")
 
 
-def to_tensorboard(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
+def to_tensorboard(
+    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+) -> Path:
     """Write event files into ``folder/tensorboard``, a run per model, and return that folder."""
     target = folder / "tensorboard"
     writer_class = _module("torch.utils.tensorboard", "tensorboard").SummaryWriter
@@ -29,13 +34,15 @@ def to_tensorboard(results: Sequence[Result], folder: Path, force: bool = False)
             for name, number in _numbers(result):
                 writer.add_scalar(name, number, global_step=0)
             writer.add_text("facebench/command", f"    {result.command}")
-            if sheet := _sheet(folder, result):
+            if sheet := _sheet(folder, result, training_faces):
                 with Image.open(sheet) as image:
                     writer.add_image("samples", np.asarray(image.convert("RGB")), dataformats="HWC")
     return target
 
 
-def to_wandb(results: Sequence[Result], folder: Path, force: bool = False) -> None:
+def to_wandb(
+    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+) -> None:
     """Log every Result as a run of the Weights & Biases project "facebench"."""
     wandb = _module("wandb", "wandb")
     for result in results:
@@ -43,12 +50,14 @@ def to_wandb(results: Sequence[Result], folder: Path, force: bool = False) -> No
             project=PROJECT, name=result.model, config=_settings(result), dir=str(folder)
         )
         run.log(dict(_numbers(result)))
-        if sheet := _sheet(folder, result):
+        if sheet := _sheet(folder, result, training_faces):
             run.log({"samples": wandb.Image(str(sheet))})
         run.finish()
 
 
-def to_mlflow(results: Sequence[Result], folder: Path, force: bool = False) -> None:
+def to_mlflow(
+    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+) -> None:
     """Log every Result as a run of the MLflow experiment "facebench"."""
     mlflow = _module("mlflow", "mlflow")
     mlflow.set_experiment(PROJECT)
@@ -57,7 +66,7 @@ def to_mlflow(results: Sequence[Result], folder: Path, force: bool = False) -> N
             mlflow.log_params({name: str(value)[:500] for name, value in _settings(result).items()})
             mlflow.log_metrics(dict(_numbers(result)))
             mlflow.log_artifact(str(folder / f"{result.model}.json"))
-            if sheet := _sheet(folder, result):
+            if sheet := _sheet(folder, result, training_faces):
                 mlflow.log_artifact(str(sheet))
 
 
@@ -83,6 +92,9 @@ def _settings(result: Result) -> dict[str, Any]:
     return {name: getattr(result, name) for name in kept} | asdict(result.protocol)
 
 
-def _sheet(folder: Path, result: Result) -> Path | None:
+def _sheet(folder: Path, result: Result, training_faces: bool) -> Path | None:
+    """Return the sample grid of a row; None where there is none, or it may show real people."""
+    if not training_faces and why_withheld(result):
+        return None
     sheet = folder / "samples" / f"{result.model}.png"
     return sheet if sheet.name == f"{result.model}.png" and sheet.is_file() else None

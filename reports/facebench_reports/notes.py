@@ -1,9 +1,10 @@
 """What a reader must know beside the numbers: of rows by letters, of columns by signs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
+from facebench.metrics.table import is_known, metric
 from facebench.results.result import Result
 from facebench_reports.metric_columns import Column
 
@@ -23,9 +24,9 @@ class Note:
 def row_notes(results: Sequence[Result]) -> tuple[Note, ...]:
     """Return each note once: those of every row first, then the lettered ones."""
     holders = {
-        text: tuple(r.model for r in results if text in r.remarks)
+        text: tuple(r.model for r in results if text in remarks(r))
         for result in results
-        for text in result.remarks
+        for text in remarks(result)
     }
     shared = [text for text, models in holders.items() if len(models) == len(results)]
     others = [text for text in holders if text not in shared]
@@ -33,6 +34,17 @@ def row_notes(results: Sequence[Result]) -> tuple[Note, ...]:
         *(Note("", text, holders[text]) for text in shared),
         *(Note(_mark(ascii_lowercase, i), text, holders[text]) for i, text in enumerate(others)),
     )
+
+
+def remarks(result: Result) -> tuple[str, ...]:
+    """Return what stands beside the numbers of `result`, a family's failures in one line.
+
+    Of dozens of attributes each may be refused, for reasons that the section on faces tells.
+    """
+    failed = [key for key in result.failed if is_known(key) and metric(key).family]
+    rest = {key: why for key, why in result.failed.items() if key not in failed}
+    refused = (f"not measured, for reasons given in the results: {', '.join(failed)}",)
+    return (*replace(result, failed=rest).remarks, *(refused if failed else ()))
 
 
 def column_notes(columns: Sequence[Column], results: Sequence[Result]) -> tuple[Note, ...]:

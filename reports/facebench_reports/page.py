@@ -5,7 +5,7 @@ both by their digests, so that no other script can run, whatever a model or a pa
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -17,9 +17,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import facebench
 from facebench.files import write_text
 from facebench.results.result import Result
-from facebench_reports import drawing, pairs, plots, protocol_text, theme
+from facebench.results.visuals import Visuals
+from facebench_reports import drawing, pairs, plots, protocol_text, theme, withheld
 from facebench_reports.bars import Bar, bars
 from facebench_reports.board import Board, Row, boards, differences
+from facebench_reports.faces_section import LEAKS, FacesSection, faces_section
 from facebench_reports.pictures import SHOWN, Captioned, Picture, galleries, sample_grid
 
 PICTURED = 24
@@ -34,6 +36,11 @@ class Pictured:
     row: Row
     samples: Picture
     galleries: Sequence[Captioned]
+
+    @property
+    def closer_look(self) -> Sequence[Captioned]:
+        """Its galleries but the one that stands in the section on faces."""
+        return [each for each in self.galleries if each.key != LEAKS]
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ class Section:
     """By row and column."""
     data: dict[str, Any]
     """What the page's script needs."""
+    faces: FacesSection | None
+    """What is known of faces; None where nobody looked for any."""
 
     def seeds(self, row: Row) -> str:
         """Say which seeds are on the sample grid of `row`."""
@@ -91,8 +100,14 @@ class Section:
         return [(i, r) for i, r in enumerate(self.board.rows) if r.result.is_sanity]
 
 
-def to_html(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
-    """Write ``folder/leaderboard.html``, with the pictures that lie in `folder`."""
+def to_html(
+    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+) -> Path:
+    """Write ``folder/leaderboard.html``, with the pictures that lie in `folder`.
+
+    Without `training_faces` no picture of a real person is on it: see
+    :mod:`facebench_reports.withheld`.
+    """
     groups = boards(results, force)
     differing = differences(groups)
     own_script = files("facebench_reports") / "templates" / "leaderboard.js"
@@ -108,7 +123,8 @@ def to_html(results: Sequence[Result], folder: Path, force: bool = False) -> Pat
         summary=protocol_text.summary(groups),
         differing=differing,
         differing_labels=protocol_text.labels(differing, groups[0].protocol),
-        sections=_sections(groups, differing, folder),
+        sections=_sections(groups, differing, folder, training_faces),
+        withheld=[] if training_faces else withheld.sentences(results),
         protocols=protocol_text,
         version=facebench.__version__,
         updated=max(result.created for result in results),
@@ -129,32 +145,30 @@ def _policy_digest(script: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _sections(groups: Sequence[Board], differing: Sequence[str], folder: Path) -> list[Section]:
+def _sections(
+    groups: Sequence[Board], differing: Sequence[str], folder: Path, training_faces: bool
+) -> list[Section]:
     sections, left = [], PICTURED
     for board in groups:
-        sections.append(_section(board, differing, folder, left))
+        sections.append(_section(board, differing, folder, left, training_faces))
         left -= len(sections[-1].pictured)
     return sections
 
 
-def _section(board: Board, differing: Sequence[str], folder: Path, pictured: int) -> Section:
+def _section(
+    board: Board, differing: Sequence[str], folder: Path, most: int, training_faces: bool
+) -> Section:
     settings = protocol_text.brief(board.protocol, differing)
     visuals = drawing.visuals_of(board, folder)
     figures = plots.figures(board, visuals)
     models_first = sorted(board.rows, key=lambda row: row.result.is_sanity)
+    pictured = [_pictured(row, folder, visuals, training_faces) for row in models_first[:most]]
     return Section(
         board=board,
         heading=protocol_text.unlike(board.protocol, differing) or "Leaderboard",
         settings=[item for item in settings if item.name not in board.differing],
-        references=_references(board, folder),
-        pictured=[
-            Pictured(
-                row,
-                sample_grid(folder, model := row.result.model),
-                galleries(folder, model, visuals[model]) if model in visuals else [],
-            )
-            for row in models_first[:pictured]
-        ],
+        references=_references(board, folder) if training_faces else [],
+        pictured=pictured,
         figures=figures,
         caveats=[column.caveat(board.results) for column in board.columns],
         bars=[*zip(*(bars(column, board.results) for column in board.columns), strict=True)],
@@ -166,7 +180,24 @@ def _section(board: Board, differing: Sequence[str], folder: Path, pictured: int
             "orders": plots.orders(board),
             **pairs.comparisons(board, folder),
         },
+        faces=faces_section(board, _leaks(pictured), PICTURED),
     )
+
+
+def _pictured(
+    row: Row, folder: Path, visuals: Mapping[str, Visuals], training_faces: bool
+) -> Pictured:
+    """Return the pictures of a row: without `training_faces` those that show no real person."""
+    model, without = row.result.model, () if training_faces else withheld.GALLERIES
+    if not training_faces and (why := withheld.why_withheld(row.result)):
+        return Pictured(row, Picture(missing=why), [])
+    found = galleries(folder, model, visuals[model], without) if model in visuals else []
+    return Pictured(row, sample_grid(folder, model), found)
+
+
+def _leaks(pictured: Sequence[Pictured]) -> dict[str, Captioned]:
+    """Return the galleries of the likest pairs, by model."""
+    return {p.row.result.model: g for p in pictured for g in p.galleries if g.key == LEAKS}
 
 
 def _references(board: Board, folder: Path) -> list[tuple[Picture, str]]:

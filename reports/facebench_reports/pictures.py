@@ -3,6 +3,7 @@
 import base64
 import io
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,12 @@ _TEXTS = {
         "Left, the samples most suspected of copying; beside each the training images nearest to "
         "it. Below 1 a sample is nearer to its training image than that is to any other.",
     ),
+    "leaks": (
+        "The likest pairs",
+        "Left, a face of the model; right, the face of the training set that it is most similar "
+        "to, with their similarity (cosine). Every model has likest pairs, also one that remembers "
+        "nobody.",
+    ),
     "reconstructions": (
         "Reconstructions",
         "Real images above, what the model makes of them below.",
@@ -86,11 +93,13 @@ def sample_grid(folder: Path, name: str) -> Picture:
     return _picture(folder / "samples", f"{name}.png")
 
 
-def galleries(folder: Path, model: str, visuals: Visuals) -> list[Captioned]:
+def galleries(
+    folder: Path, model: str, visuals: Visuals, without: Collection[str] = ()
+) -> list[Captioned]:
     """Return what else there is to see of `model`: nothing where an evaluation left nothing."""
     place, found = visuals_folder(folder, model), []
     for key, (title, caption) in _TEXTS.items():
-        gallery = visuals.galleries.get(key)
+        gallery = None if key in without else visuals.galleries.get(key)
         if gallery and (picture := _picture(place, gallery.file, _CELL * gallery.columns)).uri:
             rows = round(picture.height * gallery.columns / picture.width)
             distances = [f"{distance:#.3g}".rstrip(".") for distance in gallery.distances]

@@ -47,14 +47,18 @@ class _Markup:
     quiet: Callable[[str], str]
 
 
-def to_markdown(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
+def to_markdown(
+    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+) -> Path:
     """Write ``folder/leaderboard.md`` and return its path."""
     target = folder / "leaderboard.md"
     write_text(target, "\n\n".join(map(_markdown, boards(results, force))) + "\n")
     return target
 
 
-def to_latex(results: Sequence[Result], folder: Path, force: bool = False) -> Path:
+def to_latex(
+    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+) -> Path:
     r"""Write ``folder/leaderboard.tex`` and return its path: tables to ``\input``."""
     head = "% Needs \\usepackage{booktabs}. Bold: no model of the column is better beyond noise."
     target = folder / "leaderboard.tex"
@@ -85,20 +89,29 @@ _AS_LATEX = _Markup(escape_latex, r"\textbf{{{}}}".format, r"{{\scriptsize {}}}"
 
 
 def _markdown(board: Board) -> str:
+    faces = board.faces_in_brief
+    words = "\n".join(f"- {escape_markdown(sentence)}" for sentence in _words(board))
+    return "\n\n".join([_grid(board), *([_grid(faces)] if faces else []), words])
+
+
+def _grid(board: Board) -> str:
     head = ["#", "Model", *(_heading(board, c, escape_markdown) for c in board.columns)]
     rows = [head, ["--:", ":--", *("--:" for _ in board.columns)], *_rows(board, _AS_MARKDOWN)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    words = "\n".join(f"- {escape_markdown(sentence)}" for sentence in _words(board))
-    return f"{table}\n\n{words}"
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _latex(board: Board) -> str:
+    faces = board.faces_in_brief
+    notes = [f"% {escape_latex(sentence)}" for sentence in _words(board)]
+    return "\n".join([*notes, _tabular(board), *(["", _tabular(faces)] if faces else [])])
+
+
+def _tabular(board: Board) -> str:
     headings = [r"\#", "Model", *(_heading(board, c, escape_latex) for c in board.columns)]
     head, *rows = (f"{' & '.join(row)} \\\\" for row in [headings, *_rows(board, _AS_LATEX)])
-    notes = [f"% {escape_latex(sentence)}" for sentence in _words(board)]
     begin = rf"\begin{{tabular}}{{rl{'r' * len(board.columns)}}}"
     rules = [r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
-    return "\n".join([*notes, begin, *rules, r"\end{tabular}"])
+    return "\n".join([begin, *rules, r"\end{tabular}"])
 
 
 def _heading(board: Board, column: Column, escape: Callable[[str], str]) -> str:
@@ -145,5 +158,6 @@ def _words(board: Board) -> Iterator[str]:
         )
     yield protocol_text.caption(board)
     yield "± is one standard error; real images: what other real images score in a model's place."
+    yield from protocol_text.differing(board)
     for note in (*board.notes, *board.column_notes):
         yield f"{note.mark or 'All'}: {note.text}"

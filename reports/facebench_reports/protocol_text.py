@@ -8,6 +8,8 @@ from facebench.results.result import STATISTICS, Protocol, Result
 from facebench_reports.board import Board
 from facebench_reports.metric_columns import Column
 
+_NAMED = 12
+"""Values named of one model: the page has all."""
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
@@ -34,6 +36,7 @@ def items(protocol: Protocol) -> list[Item]:
         Item("filter", "resize filter", p.filter),
         Item("extractor", "extractor", spaced(p.extractor)),
         Item("layer", "layer", spaced(p.layer)),
+        *([Item("faces", "faces", spaced(p.faces))] if p.faces else []),
         Item("mode", "definitions", p.mode),
         Item("precision", "arithmetic", p.precision),
         Item("dataset_digest", "data set digest", p.dataset_digest),
@@ -145,6 +148,22 @@ def legend(board: Board) -> Iterator[str]:
             "Rows without a rank are sanity checks, real images spoilt or repeated in known ways: "
             "they show what each metric sees, and take no part in ranks."
         )
+
+
+def differing(board: Board) -> Iterator[str]:
+    """Yield in which values of pose and attributes each model differs, in place of columns."""
+    columns = board.of_many
+    if not columns:
+        return
+    yield (
+        f"Pose and attributes are {len(columns)} values more, on the page, in the CSV and the "
+        "JSON. What differs from real images beyond noise (5 %):"
+    )
+    for row in board.rows:
+        values = {column.title: column.value(row.result) for column in columns}
+        found = [title for title, value in values.items() if value and value.differs]
+        more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
+        yield f"{row.result.model}: {', '.join([*found[:_NAMED], *more]) or 'nothing'}"
 
 
 def summary(boards: list[Board]) -> str:

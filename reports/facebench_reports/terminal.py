@@ -26,15 +26,26 @@ def terminal_table(results: Sequence[Result], force: bool = False) -> Group:
     groups = boards(results, force)
     parts: list[RenderableType] = []
     for board in groups:
-        parts += [*_heading(board), _Tables(board), *_legend(board), Text()]
+        parts += [*_heading(board), _Tables(board), *_faces(board), *_legend(board), Text()]
     if len(groups) > 1:
         parts.append(Text("Unlike protocols are never ranked together.", style="yellow"))
     return Group(*parts[:-1] if len(groups) == 1 else parts)
 
 
-def to_terminal(results: Sequence[Result], folder: Path, force: bool = False) -> None:
-    """Print the tables; `folder` is there because every reporter takes one."""
+def to_terminal(
+    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+) -> None:
+    """Print the tables; `folder` and `training_faces` are there because reporters take them."""
     Console().print(terminal_table(results, force))
+
+
+def _faces(board: Board) -> Iterator[RenderableType]:
+    """Yield the table of faces, where there is any."""
+    if faces := board.faces_in_brief:
+        yield Text("Faces", style="bold")
+        yield _Tables(faces)
+    for sentence in protocol_text.differing(board):
+        yield Text(in_one_line(sentence), style="dim")
 
 
 def _heading(board: Board) -> Iterator[RenderableType]:

@@ -14,6 +14,7 @@ Graubard 1998).
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -85,16 +86,18 @@ def leakage(
     """
     if not fake.found.any():
         raise BadInput("No face was found in the generated images: nobody could be recognised.")
+    known, others, readable = _of_training(training, memory)
+    estimate = leaked_share(matches(known, fake, memory).similarities, others)
+    plain = _of_holdout(known, holdout, others.threshold, memory)
+    return replace(estimate, details={**estimate.details, **plain, **readable})
+
+
+@lru_cache(maxsize=1)
+def _of_training(training: FaceSet, memory: int) -> tuple[FaceSet, Impostors, dict[str, float]]:
+    """Return what is the same for all models: faces found, what innocents score, what is read."""
     known = training.take(training.found)
     others = impostors(known, memory)
-    estimate = leaked_share(matches(known, fake, memory).similarities, others)
-    details = {
-        **estimate.details,
-        **_of_holdout(known, holdout, others.threshold, memory),
-        **power(known, others.threshold, memory),
-        **recognised(known),
-    }
-    return replace(estimate, details=details)
+    return known, others, power(known, others.threshold, memory) | recognised(known)
 
 
 def leaked_share(similarities: Float64[np.ndarray, " n"], others: Impostors) -> Estimate:
@@ -112,7 +115,8 @@ def leaked_share(similarities: Float64[np.ndarray, " n"], others: Impostors) -> 
     if others.families is None:
         bounds, note = _doubted(bounds, others.floor), _UNSURE
     details = _details(share, bounds, others) | {"not_found": float((~found).mean())}
-    return replace(from_sums(share, *sums), bounds=bounds, details=details, note=note)
+    estimate = from_sums(share, *sums)
+    return replace(estimate, bounds=bounds, floor=others.floor, details=details, note=note)
 
 
 def _density_ratio(similarities: Float64[np.ndarray, " n"], others: Impostors) -> float:

@@ -8,6 +8,7 @@ from facebench.results.result import Result, Value
 from facebench.results.visuals import Visuals
 from facebench_reports import theme
 from facebench_reports.board import Board
+from facebench_reports.metric_columns import Column
 
 PLOTTED = 30
 """Models in a plot, the best ones: more cannot be told apart."""
@@ -57,8 +58,13 @@ def orders(board: Board) -> dict[str, list[str]]:
     results = shown(board)
     return {
         column.key: [result.model for result in sorted(results, key=column.sort_key)]
-        for column in board.columns
+        for column in columns(board)
     }
+
+
+def columns(board: Board) -> tuple[Column, ...]:
+    """Return the metrics that have panels: of attributes and the like only what differs."""
+    return (*board.columns, *board.face_columns_in_brief)
 
 
 def number(field: str, **more: Any) -> Spec:
