@@ -11,7 +11,6 @@ from facebench.errors import BadInput
 from facebench.plugins import registry
 from facebench.results.result import read_results
 
-
 _CANNOT_HIDE = "it takes no training_faces, so it might show real people; it was not run"
 
 training_faces_option = click.option(

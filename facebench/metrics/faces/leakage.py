@@ -31,6 +31,7 @@ from facebench.metrics.faces.impostors import (
     is_beyond,
 )
 from facebench.metrics.faces.readability import power, recognised
+from facebench.metrics.faces.subgroups import exposure, with_groups
 from facebench.metrics.memorization import nearest_neighbours
 from facebench.metrics.uncertainty import Estimate, from_sums
 
@@ -86,14 +87,17 @@ def leakage(
         raise BadInput("No face was found in the generated images: nobody could be recognised.")
     known = training.take(training.found)
     others = impostors(known, memory)
-    estimate = leaked_share(matches(known, fake, memory).similarities, others)
+    found = matches(known, fake, memory)
+    estimate = leaked_share(found.similarities, others)
+    leaks = found.indices[is_beyond(found.similarities, others.threshold)]
     details = {
         **estimate.details,
         **_of_holdout(known, holdout, others.threshold, memory),
         **power(known, others.threshold, memory),
         **recognised(known),
     }
-    return replace(estimate, details=details)
+    estimate = replace(estimate, details=details)
+    return with_groups(estimate, exposure(leaks, known.attributes))
 
 
 def leaked_share(similarities: Float64[np.ndarray, " n"], others: Impostors) -> Estimate:

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64, Int8
 from scipy.special import expit
-from scipy.stats import rankdata
 from torch import Tensor
 
 from facebench.errors import BadInput
@@ -115,9 +114,15 @@ def folds(count: int) -> list[slice]:
 
 def area_under_curve(scores: Float64[np.ndarray, " n"], labels: Int8[np.ndarray, " n"]) -> float:
     """Return how often an image that has it scores above one that has not; equals count half."""
-    of_known, has = scores[labels >= 0], labels[labels >= 0] == 1
-    above = rankdata(of_known)[has].sum() - has.sum() * (has.sum() + 1) / 2
-    return float(above / has.sum() / (~has).sum())
+    having, without = scores[labels == 1], np.sort(scores[labels == 0])
+    below = [np.searchsorted(without, having, side) for side in ("left", "right")]
+    return float(np.mean(below) / len(without))
+
+
+def supposed(probes: Probes, features: Features) -> dict[str, Int8[np.ndarray, " m"]]:
+    """Return which attributes other images seem to have: 1 where all probes together say so."""
+    said = probes.scores(features)
+    return {name: (scores.mean(1) > 0.5).astype(np.int8) for name, scores in said.items()}
 
 
 def _too_few(labels: Int8[np.ndarray, " n"]) -> str:
