@@ -88,6 +88,9 @@ def learn_probes(real: Features, attributes: Mapping[str, Int8[np.ndarray, " n"]
     Raises:
         BadInput: for features that no metric could use.
     """
+    for labels in attributes.values():
+        if len(labels) != len(real):
+            raise BadInput(f"{len(labels)} images are labelled and {len(real)} have features.")
     refused = {name: why for name, labels in attributes.items() if (why := _too_few(labels))}
     names = [name for name in attributes if name not in refused]
     if not names:
