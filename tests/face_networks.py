@@ -42,7 +42,7 @@ class MobileFaceNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = _convolution(3, 64, 3, 2)
-        separable = {"bn1": nn.BatchNorm2d(64), "bn2": nn.BatchNorm2d(64)}
+        separable: dict[str, nn.Module] = {"bn1": nn.BatchNorm2d(64), "bn2": nn.BatchNorm2d(64)}
         separable |= {"depthwise": nn.Conv2d(64, 64, 3, 1, 1, groups=64, bias=False)}
         separable |= {"pointwise": nn.Conv2d(64, 64, 1, bias=False)}
         self.dw_conv = nn.ModuleDict(separable)

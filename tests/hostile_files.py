@@ -867,7 +867,7 @@ LISTS: dict[str, bytes] = {
 for name, data in LISTS.items():
     add(f"identities {name}", "identities", "list.csv", data)
     add(f"attributes {name}", "attributes", "list.csv", data)
-for name, text in {
+for name, table in {
     "of 2,000": f"file,{','.join(map(str, range(2, 2002)))}\n0.png{',1' * 2000}",
     "of the same twice": "file,Male,Male\n0.png,1,0",
     "of no name": "file,,Male\n0.png,1,0",
@@ -878,7 +878,7 @@ for name, text in {
     "of infinities": "file,a\n0.png,inf",
     "of a number without end": "file,a\n0.png," + "1" * 99_999,
 }.items():
-    add(f"attributes {name}", "attributes", "list.csv", text.encode())
+    add(f"attributes {name}", "attributes", "list.csv", table.encode())
 
 RESULT: dict[str, Any] = {
     "format": "facebench-result/1", "model": "a", "adapter": "vae", "path": "runs/a",

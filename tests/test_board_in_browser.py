@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import face_results
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -24,6 +25,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs a chromium on the PATH"),
 ]
 
+OF_IMAGES = [row for row in METRICS.values() if row.needs != "faces"]
 HOSTILE = "<script>alert(1)</script>"
 LONG = "a-model-" + "whose-name-does-not-end" * 4
 QUOTES = """it's "quoted" & <b>bold</b>"""
@@ -97,6 +99,22 @@ def forced(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A board with all there is of faces, and one model whose name does not end."""
+    folder = tmp_path_factory.mktemp("faces")
+    place = visuals_folder(folder, "vae")
+    place.mkdir(parents=True)
+    Image.new("RGB", (128, 128), "teal").save(place / "leaks.png")
+    leaks = {"leaks": Gallery("leaks.png", 2, 64, ("seed 3", "seed 7"), (0.9, 0.8))}
+    write_visuals(Visuals("x", leaks), place)
+    names = {"vae": "images", LONG: "images", HOSTILE: "images", "copycat": SANITY}
+    models = [face_results.result(name, k, kind) for k, (name, kind) in enumerate(names.items())]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        face_results.with_rows(monkeypatch)
+        yield to_html(models, folder)
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -163,6 +181,30 @@ def test_a_forced_board_never_overflows_sideways(page: Any, forced: Path, width:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (768, "dark"), (1440, "light")])
+def test_faces_never_overflow_sideways_and_are_read_by_all(
+    page: Any, faces: Path, width: int, scheme: str
+) -> None:
+    page.goto(faces.as_uri())
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    assert page.locator(".strip").first.locator("img").evaluate("i => i.naturalWidth") == 128
+    page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert serious_violations(page) == [] and page.complaints == []
+
+
+def test_the_table_of_faces_sorts_for_itself(page: Any, faces: Path) -> None:
+    page.goto(faces.as_uri())
+    table = page.locator("table.scores:not(.ranked)")
+    table.locator(".sort", has_text="Identity leakage").click()
+    rows = table.locator("tbody.rows:not(.sanity-rows) tr")
+    names = rows.evaluate_all("all => all.map(row => row.dataset.model)")
+    assert names == [HOSTILE, LONG, "vae"]
+    ranked = page.locator("table.ranked tbody.rows:not(.sanity-rows) tr")
+    assert ranked.first.get_attribute("data-model") == "vae"
+
+
 def test_a_check_is_muted_and_has_no_rank(page: Any) -> None:
     colour = "e => getComputedStyle(e).color"
     row = page.locator("tr.sanity").first
@@ -189,7 +231,7 @@ def numbers(page: Any, index: int) -> list[Any]:
 
 def test_every_column_sorts_by_its_numbers_best_first_and_then_the_other_way(page: Any) -> None:
     headings = page.locator("table.scores").first.locator("thead th")
-    assert headings.count() == 2 + len(METRICS)
+    assert headings.count() == 2 + len(OF_IMAGES)
     for index in range(headings.count()):
         heading = headings.nth(index)
         higher_first = heading.get_attribute("data-better") == "higher"
@@ -210,17 +252,17 @@ def test_every_column_sorts_by_its_numbers_best_first_and_then_the_other_way(pag
 
 def test_rows_are_filtered_by_name_adapter_and_kind(page: Any) -> None:
     first = page.locator("section.board").first
-    rows = first.locator("table.scores tr[data-model]")
 
-    def seen() -> list[str]:
-        visible = rows.evaluate_all(
+    def seen(table: str = "ranked") -> list[str]:
+        rows = first.locator(f"table.scores{'.ranked' if table == 'ranked' else ':not(.ranked)'}")
+        visible = rows.locator("tr[data-model]").evaluate_all(
             "all => all.filter(r => r.checkVisibility()).map(r => r.dataset.model)"
         )
         return sorted(visible)
 
     assert seen() == sorted([HOSTILE, LONG, "collapsed", "dcgan", "partial"])
     first.locator(".find").fill("SCRIPT")
-    assert seen() == [HOSTILE]
+    assert seen() == seen("of faces") == [HOSTILE]
     assert first.locator(".count").inner_text() == "1 of 5 rows"
     first.locator(".find").fill("")
     first.locator(".checks").uncheck()
@@ -281,11 +323,11 @@ def test_a_picture_is_enlarged_and_put_away_by_keyboard(page: Any) -> None:
 @pytest.mark.parametrize("width", [360, 1440])
 def test_a_heading_has_its_card_within_the_window(page: Any, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
-    for index in (0, len(METRICS) - 1):
+    for index in (0, len(OF_IMAGES) - 1):
         page.locator("button.explain").nth(index).focus()
         page.keyboard.press("Enter")
         card = page.locator(".card:popover-open")
-        assert list(METRICS.values())[index].card in card.inner_text()
+        assert OF_IMAGES[index].card in card.inner_text()
         box = card.bounding_box()
         assert 0 <= box["x"] and box["x"] + box["width"] <= width
         assert 0 <= box["y"] and box["y"] + box["height"] <= 800
@@ -324,18 +366,20 @@ def test_plots_are_ordered_by_the_metric_that_is_chosen(page: Any) -> None:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 1440)])
 def test_axe_finds_no_serious_violation(page: Any, scheme: str, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
     page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
     draw_all(page)
-    found = axe.run(page).response["violations"]
-    serious = [
+    assert serious_violations(page) == []
+
+
+def serious_violations(page: Any) -> list[tuple[str, list[str]]]:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    return [
         (each["id"], [node["html"][:200] for node in each["nodes"]][:3])
-        for each in found
+        for each in axe.run(page).response["violations"]
         if each["impact"] in ("serious", "critical")
     ]
-    assert serious == []
 
 
 def test_nothing_moves_while_the_page_opens(browser: Any, board: Path) -> None:
@@ -355,7 +399,7 @@ def test_a_board_of_two_hundred_rows_can_be_used(browser: Any, tmp_path: Path) -
     page = browser.new_page(viewport={"width": 768, "height": 800})
     page.goto(to_html(many, tmp_path).as_uri())
     page.locator(".find").fill("model-19")
-    assert page.locator("table.scores tr[data-model]:visible").count() == 10
+    assert page.locator("table.ranked tr[data-model]:visible").count() == 10
     draw_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 768
     page.close()

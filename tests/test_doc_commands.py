@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import warnings
 import zipfile
@@ -254,6 +255,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
     with zipfile.ZipFile(place / "cifar10.zip", "a") as stylegan:
         labels = [[name, number % 10] for number, name in enumerate(stylegan.namelist())]
         stylegan.writestr("dataset.json", json.dumps({"labels": labels}))
+    lists_of_people(place)
     for each in (shared / "generators").iterdir():
         (place / each.name).symlink_to(each)
     (place / "decoder.h5").symlink_to(shared / "generators" / "keras_decoder64_normal27/decoder.h5")
@@ -266,6 +268,24 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
         traced = torch.jit.trace(network, torch.zeros(1, 100))  # type: ignore[no-untyped-call]
         torch.jit.save(traced, str(place / "gan.pt"))
     return place
+
+
+def lists_of_people(place: Path) -> None:
+    """Lay down lists for `img_align_celeba.zip`, and its pictures with a folder per person."""
+    names = [f"{number:06d}" for number in range(44)]
+    who = (f"{name}.jpg {int(name) // 2}\n" for name in names)
+    (place / "identity_CelebA.txt").write_text("".join(who))
+    seen = (f"{name}.jpg -1 {1 - int(name) % 2 * 2}\n" for name in names)
+    (place / "list_attr_celeba.txt").write_text("44\nMale Smiling\n" + "".join(seen))
+    with (
+        zipfile.ZipFile(place / "img_align_celeba.zip") as archive,
+        tarfile.open(place / "lfw-deepfunneled.tgz", "w:gz") as tar,
+    ):
+        for name in names:
+            info = tarfile.TarInfo(f"lfw/{int(name) // 2}/{name}.png")
+            data = archive.read(f"{name}.png")
+            info.size = len(data)
+            tar.addfile(info, BytesIO(data))
 
 
 def pictures(target: Path, size: tuple[int, int], count: int = 44) -> None:

@@ -1,6 +1,10 @@
 """The two face models, on real faces, on painted ones, and on what is none."""
 
 import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +81,13 @@ def test_a_record_has_what_a_face_model_tells(model: FaceExtractor, real: np.nda
         assert np.isfinite(record[name][record["counts"] > 0]).all()
     found = record["counts"] > 0
     np.testing.assert_allclose(np.linalg.norm(record["embedding"][found], axis=1), 1, rtol=1e-6)
-    left, right, nose = record["points"][found].swapaxes(0, 1)
-    assert (left[:, 0] < nose[:, 0]).all() and (nose[:, 0] < right[:, 0]).all()
-    assert (left[:, 1] < nose[:, 1]).all() and (right[:, 1] < nose[:, 1]).all()
+    left, right, nose = record["points"][found].mean(0)  # one may look aside
+    assert left[0] < nose[0] < right[0]
+    assert max(left[1], right[1]) < nose[1]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("name", "num", "least"), [("opencv", 300, 0.97), ("dlib", 150, 0.9)])
+@pytest.mark.parametrize(("name", "num", "least"), [("opencv", 300, 0.97), ("dlib", 100, 0.9)])
 def test_celeba_has_one_face_a_picture(
     name: str, num: int, least: float, real: np.ndarray, request: pytest.FixtureRequest
 ) -> None:
@@ -176,14 +180,20 @@ def test_large_and_grey_pictures_show_the_same_face(model: FaceExtractor, real: 
     grey = model.extract(np.broadcast_to(image.mean(0).astype(np.uint8), image.shape)[None], 1)
     for other in (large, grey):
         assert other["counts"] == 1
-        np.testing.assert_allclose(other["points"], small["points"], atol=0.04)
+        np.testing.assert_allclose(other["points"], small["points"], atol=0.06)
         assert (other["embedding"] * small["embedding"]).sum() > 0.7
 
 
 @pytest.mark.long
-def test_painted_faces_are_found_and_tell_apart(opencv_faces: FaceExtractor) -> None:
-    record = opencv_faces.extract(synth.render(range(200)), 64)
-    assert (record["counts"] == 1).mean() >= 0.5
+def test_painted_faces_are_found_and_told_apart(model: FaceExtractor) -> None:
+    painted = synth.render(range(40))
+    noise = np.random.default_rng(0).normal(0, 6, painted.shape)
+    record = model.extract(painted, 40)
+    again = model.extract((painted + noise).clip(0, 255).astype(np.uint8), 40)
+    found = (record["counts"] == 1) & (again["counts"] == 1)
+    assert found.mean() >= 0.9
+    nearest = (again["embedding"][found] @ record["embedding"][found].T).argmax(1)
+    assert (nearest == np.arange(found.sum())).mean() >= 0.9
 
 
 def test_another_embedding_may_take_sfaces_place(
@@ -275,12 +285,31 @@ def test_the_points_whose_data_forbid_commercial_use_are_never_opened(
     import dlib
 
     opened: list[str] = []
+
+    def noted(make: Callable[[str], Any], file: str) -> Any:
+        opened.append(file)
+        return make(file)
+
     for name in ("shape_predictor", "face_recognition_model_v1"):
-        make = getattr(dlib, name)
-        monkeypatch.setattr(
-            dlib, name, lambda file, make=make: (opened.append(file), make(file))[1]
-        )
+        monkeypatch.setattr(dlib, name, partial(noted, getattr(dlib, name)))
     model = faces.create("dlib", WeightSource(), "cpu")
     model.extract(real[:1], 1)
     assert {Path(file).name for file in opened} == set(model.weights)
     assert not [name for name in model.weights if "68" in name]
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("name", ["dlib", "opencv"])
+def test_what_is_only_named_loads_no_library(name: str, shared: Path, tmp_path: Path) -> None:
+    files = face_networks.weights_of(shared, face_networks.seeded(tmp_path / "own.onnx")).files
+    given = {key: str(file) for key, file in files.items()}
+    code = f"""
+import sys
+from pathlib import Path
+from facebench import faces
+from facebench.weights import WeightSource
+source = WeightSource({{name: Path(file) for name, file in {given}.items()}}, trust=True)
+model = faces.create({name!r}, source, "cpu", load=False)
+assert model.weights and not set(sys.modules) & {{"cv2", "dlib", "face_recognition_models"}}
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

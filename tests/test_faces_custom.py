@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pages import DOCS, blocks
 from pretended_gpu import pretended_gpu
 
 from facebench import faces
@@ -128,3 +129,22 @@ def test_an_embedding_has_as_many_numbers_in_every_batch(
 def test_nothing_found_is_no_error(made: Callable[..., FaceExtractor]) -> None:
     record = made("faces['counts'] = 0 * faces['counts']").extract(IMAGES, 3)
     assert not record["counts"].any() and np.isnan(record["embedding"]).all()
+
+
+def test_the_model_of_the_page_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = (block.text for block in blocks(DOCS / "face_models.md", "python"))
+    stand_in = """
+from types import SimpleNamespace
+
+def my_faces(images):
+    n = len(images)
+    points = torch.full((n, 3, 2), 0.5)
+    vectors = images.float().mean((2, 3)) + 1
+    return SimpleNamespace(count=torch.ones(n), score=torch.ones(n), points=points, vectors=vectors)
+"""
+    (tmp_path / "my_faces.py").write_text(code + stand_in)
+    monkeypatch.chdir(tmp_path)
+    record = faces.create("my_faces.py:make", WeightSource(), "cpu").extract(IMAGES, 2)
+    assert (record["counts"] == 1).all() and record["embedding"].shape == (5, 3)

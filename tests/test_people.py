@@ -75,7 +75,7 @@ def test_lists_say_who_is_shown(tmp_path: Path, text: str) -> None:
     dataset = prepared(tmp_path, text, holdout=2)
     assert shown_in(dataset) == WHO
     assert dataset.info["people"] == 3 and "notes" not in dataset.info
-    parts = [dataset.split(part).people for part in ("train", "holdout")]  # type: ignore[arg-type]
+    parts = [dataset.split(part).people for part in ("train", "holdout")]
     assert [len(part) for part in parts if part is not None] == [4, 2]
     dataset.verify()
 
@@ -193,7 +193,7 @@ OF_MANY = {name: (i * 7919 % 41) ** 2 // 40 for i, name in enumerate(MANY)}
 
 
 def apart(dataset: Dataset) -> bool:
-    train, holdout = (dataset.split(part).people for part in ("train", "holdout"))  # type: ignore[arg-type]
+    train, holdout = (dataset.split(part).people for part in ("train", "holdout"))
     assert train is not None and holdout is not None
     return not np.isin(holdout, train).any()
 
@@ -246,7 +246,8 @@ def test_people_of_many_pictures_are_drawn_as_often_as_others() -> None:
 )
 def test_impossible_holdouts_are_refused(tmp_path: Path, options: dict[str, Any], why: str) -> None:
     (tmp_path / "list").write_text(rows("{name} {who}\n", dict(zip(NAMES, "AABBCC", strict=True))))
-    given = {"identities": tmp_path / "list", "holdout_by": "person"} | options
+    given: dict[str, Any] = {"identities": tmp_path / "list", "holdout_by": "person"}
+    given |= options
     with pytest.raises(BadInput, match=why):
         prepare(lay(tmp_path / "in", NAMES), tmp_path / "out", size=8, **given)
 

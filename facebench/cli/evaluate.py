@@ -15,6 +15,7 @@ from facebench.cli.engine_options import (
     mode_option,
     opened,
 )
+from facebench.cli.report import training_faces_option, write_reports
 from facebench.distributed.launch import processes_option
 from facebench.errors import BadInput
 from facebench.results.result import Result
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 )
 @extractor_option
 @faces_options
+@training_faces_option
 @metrics_option("all that the extractor serves")
 @mode_option
 @click.option(
@@ -68,7 +70,7 @@ if TYPE_CHECKING:
 )
 @engine_options
 @processes_option()
-def evaluate(models: str, reference: str, out: Path, **options: Any) -> None:
+def evaluate(models: str, reference: str, out: Path, training_faces: bool, **options: Any) -> None:
     """Score models against a data set; draw the board.
 
     Every model runs in a process of its own. Features are kept, so a run that was stopped goes on
@@ -83,6 +85,7 @@ def evaluate(models: str, reference: str, out: Path, **options: Any) -> None:
       facebench eval --models gan=torchscript+latent=uniform+size=100:gan.pt --reference faces64
       facebench eval --models mine=vae:runs/vae-large --reference faces64 --metrics fid,kid
       facebench eval --models dcgan --reference faces64 --num 1000 --sanity
+      facebench eval --models dcgan,vae --reference faces64 --faces
       facebench eval --models dcgan --reference faces64 --mode pytorch-fid
       facebench eval --models dcgan,vae --reference faces64 --num 50000 --processes 4
     Offline:
@@ -101,9 +104,7 @@ def evaluate(models: str, reference: str, out: Path, **options: Any) -> None:
     )
     say_failures(evaluation)
     if evaluation.results:
-        from facebench.cli.report import write_reports
-
-        write_reports(out)
+        write_reports(out, training_faces=training_faces)
     exit_as(evaluation)
 
 

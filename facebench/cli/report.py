@@ -1,7 +1,7 @@
 """``facebench report``: the board, from results alone."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from facebench.errors import BadInput
 from facebench.plugins import registry
 from facebench.results.result import read_results
 
-_CANNOT_HIDE = "it takes no training_faces, so it might show real people; it was not run"
+_NOT_RUN = (
+    "Error: the reporter {} was not run: it takes no training_faces, so it might show real people."
+)
 
 training_faces_option = click.option(
     "--no-training-faces",
@@ -73,12 +75,15 @@ def write_reports(
     """
     results = read_results(folder)
     chosen = [name.strip() for name in names or registry.names("reporters")]
-    options = {"force": force} | ({} if training_faces else {"training_faces": False})
-    written, failed = list[Path | None](), list[str]()
-    for name, reporter in zip(chosen, list(map(_find, chosen)), strict=True):
+    reporters = {name: _find(name) for name in chosen}
+    options, written, failed = {"force": force}, list[Path | None](), list[str]()
+    if not training_faces:
+        options["training_faces"] = False
+        heedless = _heedless(reporters)
+        failed += map(_NOT_RUN.format, heedless)
+        reporters = {name: each for name, each in reporters.items() if name not in heedless}
+    for name, reporter in reporters.items():
         try:
-            if not training_faces and "training_faces" not in signature(reporter).parameters:
-                raise TypeError(_CANNOT_HIDE)
             written.append(reporter(results, folder, **options))
         except (BadInput, OSError):
             raise
@@ -89,6 +94,12 @@ def write_reports(
     if failed:
         click.echo("\n".join(failed), err=True)
         sys.exit(1)
+
+
+def _heedless(reporters: Mapping[str, Callable[..., Path | None]]) -> list[str]:
+    """Return those that cannot be told to leave real people out."""
+    asked = {name: signature(each).parameters for name, each in reporters.items()}
+    return [name for name, parameters in asked.items() if "training_faces" not in parameters]
 
 
 def _find(name: str) -> Callable[..., Path | None]:

@@ -17,6 +17,7 @@ from facebench.cli.engine_options import (
     opened,
 )
 from facebench.cli.evaluate import command_line, exit_as, say_failures
+from facebench.cli.report import training_faces_option, write_reports
 from facebench.distributed.launch import processes_option
 
 
@@ -38,6 +39,7 @@ from facebench.distributed.launch import processes_option
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @extractor_option
 @faces_options
+@training_faces_option
 @metrics_option(
     "fid, kid, precision, recall, density, coverage; fdr of several networks, fid_class of labels"
 )
@@ -50,6 +52,7 @@ def score(
     num: int | None,
     out: Path | None,
     as_json: bool,
+    training_faces: bool,
     **options: Any,
 ) -> None:
     """Score one set of images, or several, against real ones, all as they are.
@@ -64,6 +67,7 @@ def score(
       facebench score photographs samples --mode clean-fid
       facebench score photographs ours=samples theirs=their_samples.npz --metrics fid,kid
       facebench score faces64 runs/vae --num 1000 --out scores
+      facebench score photographs samples --faces
       facebench score photographs samples --json > scores.json
     """
     from facebench.cli.score_table import notes, show
@@ -75,7 +79,7 @@ def score(
     say_failures(evaluation)
     if found := evaluation.results:
         if out:
-            _draw_board(out)
+            _draw_board(out, training_faces)
         if as_json:
             for line in notes(found):
                 click.echo(line, err=True)
@@ -86,11 +90,10 @@ def score(
     exit_as(evaluation)
 
 
-def _draw_board(out: Path) -> None:
+def _draw_board(out: Path, training_faces: bool) -> None:
     """Draw all forms of the board but the terminal's, which is for the numbers alone."""
-    from facebench.cli.report import write_reports
     from facebench.plugins import registry
 
     names = [name for name in registry.names("reporters") if name != "terminal"]
     with redirect_stdout(sys.stderr):
-        write_reports(out, names=names)
+        write_reports(out, names=names, training_faces=training_faces)

@@ -225,7 +225,7 @@ def _faces(
         return None
     from facebench import faces
 
-    return faces.create(face_model, weights, device)
+    return faces.create(face_model, weights, device, load=False)
 
 
 def _looked_for(extractor: Extractor, dataset: Dataset | None) -> str:

@@ -118,7 +118,8 @@ def compute_over_floors(
         if row.needs != "floors":
             continue
         if lacking:
-            scores.failed[row.key] = f"there is no {lacking[0]}, or no noise floor of it"
+            told = scores.refused if lacking == [IDENTITY] else scores.failed
+            told[row.key] = f"there is no {lacking[0]}, or no noise floor of it"
             continue
         parts = [OverFloor(distances[key], floors[key]) for key in keys]
         sets = real[context.network.name], fake[context.network.name]

@@ -80,8 +80,9 @@ def keep_visuals(
     """Write what there is to show of a model, unless it is there already."""
     folder = visuals_folder(out, result.model)
     before, identity = read_visuals(folder), _identity(result)
-    lacks_copies = context.asks_of_copies and "copies" not in before.galleries
-    if before.identity == identity and not lacks_copies:
+    asked = {"copies": context.asks_of_copies, "leaks": context.asks_of_people}
+    is_all_there = all(name in before.galleries for name, is_asked in asked.items() if is_asked)
+    if before.identity == identity and is_all_there:
         return
     latent = _latent_galleries(result, sampled, context, folder)
     visuals = Visuals(

@@ -32,7 +32,11 @@ _CONFIDENCE, _OVERLAP, _BOXES = 0.8, 0.3, 5000
 _SIDE = 112
 _THREADS = 8
 """At most: each has networks of its own, of 40 MB."""
-_PACKAGES = ("headless", "contrib-headless", "contrib")
+_PACKAGES = (
+    *("opencv-python-headless", "opencv-python"),
+    *("opencv-contrib-python-headless", "opencv-contrib-python"),
+)
+"""Any of them brings cv2."""
 
 
 class OpenCVFaces(HostFaces):
@@ -50,8 +54,7 @@ class OpenCVFaces(HostFaces):
         self._yunet, self._sface = files = weights.find("yunet"), weights.find("sface")
         self.weights = {file.name: file.sha256 for file in files}
         self.notes = tuple(note for file in files for note in file.notes)
-        packages = ("opencv-python", *(f"opencv-python-{each}" for each in _PACKAGES))
-        self.arithmetic = f"fp32, OpenCV {version_of(*packages)}"
+        self.arithmetic = f"fp32, OpenCV {version_of(*_PACKAGES)}"
         self.device = device
         self.threads = min(_THREADS, own_cores())
         if load:

@@ -247,7 +247,7 @@ ROWS: tuple[Metric, ...] = (
         "real one with it.",
         unit="share of the images",
         valid=(0.0, 1.0),
-        needs="faces",
+        needs="attributes",
         family=_shares,
     ),
 )

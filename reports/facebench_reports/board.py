@@ -120,22 +120,22 @@ class Board:
 
     @property
     def face_columns_in_brief(self) -> tuple[Column, ...]:
-        """The columns of faces that stand where there is little room.
+        """The columns of faces that stand where there is little room: no family's members.
 
-        Of a family's members, of which there may be dozens, those in which a model differs from
-        real images beyond noise.
+        Of these there may be dozens; there it is said in which of them a model differs.
         """
-        return tuple(
-            column
-            for i, column in enumerate(self.face_columns)
-            if not column.is_of_many or any(_differs(row.face_cells[i]) for row in self.rows)
-        )
+        return tuple(column for column in self.face_columns if not column.is_of_many)
 
     @property
     def faces_in_brief(self) -> "Board | None":
         """Those columns as a board; None where there are none."""
         columns = self.face_columns_in_brief
         return self.of_faces(columns) if columns else None
+
+    @property
+    def of_many(self) -> tuple[Column, ...]:
+        """The other columns of faces: of pose and of attributes."""
+        return tuple(column for column in self.face_columns if column.is_of_many)
 
     def of_faces(self, columns: Sequence[Column]) -> "Board":
         """Return the same rows with some columns of faces in the place of all others."""
@@ -267,10 +267,6 @@ def _cells(
         tuple(_cell(c, result, best[i]) for c, best in zip(columns, bests, strict=True))
         for i, result in enumerate(results)
     ]
-
-
-def _differs(cell: Cell | None) -> bool:
-    return cell is not None and cell.differs is True
 
 
 def _judged(column: Column, result: Result, forced: bool) -> Value | None:

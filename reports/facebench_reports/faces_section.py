@@ -1,7 +1,7 @@
 """The section "Faces" of a board: sentences and the likest pairs by model, then the numbers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from facebench_reports.bars import Bar, bars
 from facebench_reports.board import Board, Cell, Row
@@ -48,6 +48,8 @@ class FacesSection:
 
     found_by: str
     """What looked for faces; empty where rows differ in it."""
+    reach: Sequence[str]
+    """How all models' numbers were found, and how far they reach."""
     told: Sequence[Told]
     left: int
     """Rows of which nothing is told for want of room."""
@@ -68,9 +70,7 @@ class FacesSection:
         return [each for each in self.rows if each[0].result.is_sanity]
 
 
-def faces_section(
-    board: Board, leaks: dict[str, Captioned], most: int
-) -> FacesSection | None:
+def faces_section(board: Board, leaks: dict[str, Captioned], most: int) -> FacesSection | None:
     """Return what there is to show of the faces of `board`: None where nobody looked for any.
 
     Args:
@@ -82,11 +82,16 @@ def faces_section(
     if not rows:
         return None
     rows.sort(key=lambda row: row.result.is_sanity)
-    told = [Told(r, answers(r.result), leaks.get(r.result.model)) for r in rows[:most]]
+    reach, known = _reach_of_all([answers(row.result) for row in rows[:most]])
+    told = [
+        Told(row, of_row, leaks.get(row.result.model))
+        for row, of_row in zip(rows, known, strict=False)
+    ]
     columns = [c for c in board.face_columns if c.metric.key != _ATTRIBUTES]
     numbers = board.of_faces(columns) if columns else None
     return FacesSection(
         found_by="" if "faces" in board.differing else board.protocol.faces,
+        reach=reach,
         told=told,
         left=len(rows) - len(told),
         board=numbers,
@@ -95,13 +100,27 @@ def faces_section(
     )
 
 
+def _reach_of_all(
+    known: Sequence[Sequence[Answer]],
+) -> tuple[list[str], list[list[Answer]]]:
+    """Return what holds for all models' numbers, and the answers without it."""
+    reaches = [dict.fromkeys(text for a in of_row for text in a.reach) for of_row in known]
+    said = [reach for reach in reaches if reach]
+    common = [text for text in (said[0] if said else ()) if all(text in each for each in said)]
+    rest = [
+        [replace(a, reach=tuple(text for text in a.reach if text not in common)) for a in of_row]
+        for of_row in known
+    ]
+    return common, rest
+
+
 def _attributes(board: Board, rows: Sequence[Row]) -> list[Attribute]:
     """Return the attributes, those in which most models differ from real faces first."""
     found = []
     for i, column in enumerate(board.face_columns):
         if column.metric.key == _ATTRIBUTES:
-            real = column.real(board.results)
-            found.append(Attribute(column, real.own if real else "", [r.face_cells[i] for r in rows]))
+            real, cells = column.real(board.results), [row.face_cells[i] for row in rows]
+            found.append(Attribute(column, real.own if real else "", cells))
     return sorted(found, key=lambda attribute: -attribute.differing)
 
 

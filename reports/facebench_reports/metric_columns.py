@@ -9,6 +9,8 @@ from facebench.metrics.table import Metric, metric, order, title
 from facebench.results.result import Result, Value
 from facebench_reports import number_format
 
+_OF_FACES = frozenset({"faces", "training faces", "attributes"})
+"""What metrics of faces need."""
 _SHORT = {"lower": "lower", "higher": "higher", "reference": "as real"}
 
 
@@ -26,12 +28,12 @@ class Column:
     @property
     def is_of_faces(self) -> bool:
         """Whether it is about the faces in the images, not about the images."""
-        return self.metric.needs == "faces"
+        return self.metric.needs in _OF_FACES
 
     @property
     def is_of_many(self) -> bool:
-        """Whether it is one of a family whose members only the data name: attributes, say."""
-        return self.metric.family is not None
+        """Whether it is one of a family of like ones: a factor of pose, an attribute's share."""
+        return self.metric.family is not None or self.key.startswith("pose_")
 
     @property
     def title(self) -> str:

@@ -43,8 +43,8 @@ def remarks(result: Result) -> tuple[str, ...]:
     """
     failed = [key for key in result.failed if is_known(key) and metric(key).family]
     rest = {key: why for key, why in result.failed.items() if key not in failed}
-    refused = (f"no {', '.join(failed)}: the reasons are in the results",) if failed else ()
-    return (*replace(result, failed=rest).remarks, *refused)
+    refused = (f"not measured, for reasons given in the results: {', '.join(failed)}",)
+    return (*replace(result, failed=rest).remarks, *(refused if failed else ()))
 
 
 def column_notes(columns: Sequence[Column], results: Sequence[Result]) -> tuple[Note, ...]:

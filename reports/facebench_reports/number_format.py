@@ -27,6 +27,8 @@ def decimals(key: str, value: float, error: float | None = None) -> int:
     Beyond the usual number, no more than two digits of the standard error.
     """
     row = metric(key)
+    if row.key == "identity_diversity":  # of people there are no parts
+        return 0
     usual = 4 if row.key == "kid" and abs(value) < 1 else 2
     places = 3 if not row.distance or value == 0 else max(usual, _digits(value, 3))
     return min(places, max(usual, _digits(error, 2))) if error else places

@@ -158,7 +158,6 @@ def _words(board: Board) -> Iterator[str]:
         )
     yield protocol_text.caption(board)
     yield "± is one standard error; real images: what other real images score in a model's place."
-    if left_out := protocol_text.left_out(board):
-        yield left_out
+    yield from protocol_text.differing(board)
     for note in (*board.notes, *board.column_notes):
         yield f"{note.mark or 'All'}: {note.text}"

@@ -8,6 +8,8 @@ from facebench.results.result import STATISTICS, Protocol, Result
 from facebench_reports.board import Board
 from facebench_reports.metric_columns import Column
 
+_NAMED = 12
+"""Values named of one model: the page has all."""
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
@@ -148,15 +150,20 @@ def legend(board: Board) -> Iterator[str]:
         )
 
 
-def left_out(board: Board) -> str:
-    """Say that a short table of faces is without some of them; nothing where it has all."""
-    left = len(board.face_columns) - len(board.face_columns_in_brief)
-    if not left:
-        return ""
-    return (
-        f"Not in the table of faces: {left} of pose and attributes in which no model is known to "
-        "differ from real images beyond noise. They are on the page, in the CSV and the JSON."
+def differing(board: Board) -> Iterator[str]:
+    """Yield in which values of pose and attributes each model differs, in place of columns."""
+    columns = board.of_many
+    if not columns:
+        return
+    yield (
+        f"Pose and attributes are {len(columns)} values more, on the page, in the CSV and the "
+        "JSON. What differs from real images beyond noise (5 %):"
     )
+    for row in board.rows:
+        values = {column.title: column.value(row.result) for column in columns}
+        found = [title for title, value in values.items() if value and value.differs]
+        more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
+        yield f"{row.result.model}: {', '.join([*found[:_NAMED], *more]) or 'nothing'}"
 
 
 def summary(boards: list[Board]) -> str:

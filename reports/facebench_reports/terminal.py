@@ -44,8 +44,8 @@ def _faces(board: Board) -> Iterator[RenderableType]:
     if faces := board.faces_in_brief:
         yield Text("Faces", style="bold")
         yield _Tables(faces)
-    if left_out := protocol_text.left_out(board):
-        yield Text(left_out, style="dim")
+    for sentence in protocol_text.differing(board):
+        yield Text(in_one_line(sentence), style="dim")
 
 
 def _heading(board: Board) -> Iterator[RenderableType]:

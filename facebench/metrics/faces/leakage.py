@@ -14,6 +14,7 @@ Graubard 1998).
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -85,19 +86,21 @@ def leakage(
     """
     if not fake.found.any():
         raise BadInput("No face was found in the generated images: nobody could be recognised.")
-    known = training.take(training.found)
-    others = impostors(known, memory)
+    known, others, readable = _of_training(training, memory)
     found = matches(known, fake, memory)
     estimate = leaked_share(found.similarities, others)
+    plain = _of_holdout(known, holdout, others.threshold, memory)
+    estimate = replace(estimate, details={**estimate.details, **plain, **readable})
     leaks = found.indices[is_beyond(found.similarities, others.threshold)]
-    details = {
-        **estimate.details,
-        **_of_holdout(known, holdout, others.threshold, memory),
-        **power(known, others.threshold, memory),
-        **recognised(known),
-    }
-    estimate = replace(estimate, details=details)
     return with_groups(estimate, exposure(leaks, known.attributes))
+
+
+@lru_cache(maxsize=1)
+def _of_training(training: FaceSet, memory: int) -> tuple[FaceSet, Impostors, dict[str, float]]:
+    """Return what is the same for all models: faces found, what innocents score, what is read."""
+    known = training.take(training.found)
+    others = impostors(known, memory)
+    return known, others, power(known, others.threshold, memory) | recognised(known)
 
 
 def leaked_share(similarities: Float64[np.ndarray, " n"], others: Impostors) -> Estimate:
@@ -113,7 +116,8 @@ def leaked_share(similarities: Float64[np.ndarray, " n"], others: Impostors) -> 
     bounds = _bounds(leaks[found], ratio**2 * others.variance)
     details = _details(share, bounds, others) | {"not_found": float((~found).mean())}
     note = "" if others.families is not None else _UNSURE
-    return replace(from_sums(share, *sums), bounds=bounds, details=details, note=note)
+    estimate = from_sums(share, *sums)
+    return replace(estimate, bounds=bounds, floor=others.floor, details=details, note=note)
 
 
 def _density_ratio(similarities: Float64[np.ndarray, " n"], others: Impostors) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from facebench.metrics.table import is_known, metric, title
+from facebench.metrics.table import is_known, title
 from facebench.results.result import Result
 from facebench_reports.faces_text.groups import groups
 from facebench_reports.faces_text.identity import (
@@ -13,7 +13,10 @@ from facebench_reports.faces_text.identity import (
     way_of_diversity,
 )
 from facebench_reports.faces_text.looks import attributes, face_rate, pose
+from facebench_reports.metric_columns import Column
 
+_REASONS = 3
+"""Reasons that are told in full."""
 Say = Callable[[Result], Iterator[str]]
 
 
@@ -42,17 +45,18 @@ class _Question:
 _QUESTIONS = (
     _Question("Are they faces?", "face_rate", face_rate),
     _Question(
-        "Are they people of the training set?", "identity_leakage", leakage, reach_of_leakage
+        *("Do they look like people of the training set?", "identity_leakage"),
+        *(leakage, reach_of_leakage),
     ),
     _Question("How many different people?", "identity_diversity", diversity, way_of_diversity),
-    _Question("Which way do they look?", "pose", pose),
+    _Question("How are they turned and placed?", "pose", pose),
     _Question("Who is shown?", "share", attributes, always=False),
 )
 
 
 def has_faces(result: Result) -> bool:
     """Return whether anything is known of the faces of `result`, or was tried."""
-    return any(is_known(key) and metric(key).needs == "faces" for key in _keys(result))
+    return any(is_known(key) and Column(key).is_of_faces for key in _keys(result))
 
 
 def answers(result: Result) -> list[Answer]:
@@ -77,6 +81,14 @@ def _failures(row: str, result: Result) -> Iterator[str]:
     for key, why in result.failed.items():
         if _is_of(row, key):
             by_reason.setdefault(why.rstrip("."), []).append(_name(row, key))
+    if len(by_reason) > _REASONS:
+        (why, (first, *_)), *_ = by_reason.items()
+        names = [name for each in by_reason.values() for name in each]
+        yield (
+            f"Not measured: {', '.join(names)}. Each has its reason in the results, such as, of "
+            f"{first}: {why}."
+        )
+        return
     for why, names in by_reason.items():
         yield f"Not measured: {', '.join(names)}. The reason: {why}."
 

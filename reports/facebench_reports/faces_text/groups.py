@@ -7,21 +7,20 @@ from facebench.results.result import Result
 from facebench_reports import number_format
 
 _ASKED = {
-    "identity_leakage": ("Most look like training people", 1),
-    "face_rate": ("One face is found least often in", -1),
-    "coverage": ("Real images are covered least of", -1),
+    "identity_leakage": ("highest", "lowest"),
+    "face_rate": ("lowest", "highest"),
+    "coverage": ("lowest", "highest"),
 }
-"""Per metric with subgroups: how the worst is said, and whether the highest value is the worst."""
+"""Metrics that may have subgroups, with the worst end of their values, and the best."""
 
 
 def groups(result: Result) -> Iterator[str]:
     """Say of each metric that has subgroups which of them is worst, and which best."""
-    for key, (worst, sign) in _ASKED.items():
+    for key, (worst, best) in _ASKED.items():
         value = result.metrics.get(key)
         if value is None or len(value.classes) < 2:
             continue
-        (first, high), *_, (last, low) = sorted(value.classes.items(), key=lambda e: -sign * e[1])
-        texts = [number_format.number(key, each) for each in (high, low)]
-        yield (
-            f"{worst}: {first} ({title(key)} {texts[0]}); the other end is {last} ({texts[1]})."
-        )
+        sign = -1 if worst == "highest" else 1
+        ordered = sorted(value.classes.items(), key=lambda each: sign * each[1])
+        ends = [f"{name} ({number_format.number(key, each)})" for name, each in ordered]
+        yield f"{title(key)} is {worst} for {ends[0]} and {best} for {ends[-1]}."

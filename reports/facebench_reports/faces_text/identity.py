@@ -29,12 +29,11 @@ def _beyond_chance(value: Value, total: int) -> str:
     if excess is None or low is None or high is None:
         return "How many of them are beyond chance is not known."
     if low > 0:
-        found = f"{count(excess, total)}{between(low, high, total)}"
-        return f"So about {found} of {total:,} are more than chance explains."
+        found = f"{of(excess, total)}{between(low, high, total)}"
+        return f"So about {found} are more than chance explains."
     if high > 0:
         return (
-            "That may be chance alone: what lies beyond it is between none and "
-            f"{of(high, total)}."
+            f"That may be chance alone: what lies beyond it is between none and {of(high, total)}."
         )
     return "That is no more than chance explains."
 
@@ -50,8 +49,8 @@ def reach_of_leakage(result: Result) -> Iterator[str]:
     """Say what counted as alike, what this test can find, and what real photographs score."""
     value = result.metrics["identity_leakage"]
     yield from _threshold(value)
-    yield from _power(value)
     yield from _recognised(value)
+    yield from _power(value)
     yield from _holdout(value)
 
 
@@ -60,8 +59,8 @@ def _threshold(value: Value) -> Iterator[str]:
     if threshold is None:
         return
     null, way = detail(value, "null_count"), words(value, "way").rstrip(".")
-    among = f", from {round(null):,} comparisons" if null else ""
-    how = f" How it was found: {way}." if way else ""
+    among = f", as {round(null):,} comparisons tell" if null else ""
+    how = f" The strangers: {way}." if way else ""
     yield (
         f"A face counts from a similarity (cosine) of {threshold:.3f} on, which "
         f"{of(_chance(value), total)} strangers' faces reach by chance{among}.{how}"
@@ -82,7 +81,8 @@ def _power(value: Value) -> Iterator[str]:
         else "a training person who is shown in another picture is found more often than not"
     )
     yield (
-        f"Of other photographs of training people this test would find {of(power, 100)}: {meaning}."
+        "Among all training faces, where strangers have more chances to be alike, this test would "
+        f"find {of(power, 100)} other photographs of training people: {meaning}."
     )
 
 
@@ -90,7 +90,7 @@ def _recognised(value: Value) -> Iterator[str]:
     recognised = detail(value, "recognised")
     if recognised is not None:
         yield (
-            f"Of pairs of real photographs of one person {of(recognised, 100)} are recognised at "
+            f"Of pairs of one person's real photographs {of(recognised, 100)} are recognised at "
             "this size, where 1 of 1,000 pairs of strangers is taken for one person."
         )
 
@@ -116,10 +116,10 @@ def diversity(result: Result) -> Iterator[str]:
     value = result.metrics["identity_diversity"]
     shown = max(1, round(value.value))
     people = "different people" if shown > 1 else "person only"
-    images = detail(value, "faces") or result.protocol.num
-    among = f" in {round(images):,} images" if images else ""
-    real = value.reference
-    beside = f"; as many real photographs show {round(real):,}" if real is not None else ""
+    faces, images, real = detail(value, "faces"), result.protocol.num, value.reference
+    among = f" in {images:,} images" if images else ""
+    among = f" in {round(faces):,} faces" if faces else among
+    beside = f"; as many real ones show {round(real):,}" if real is not None else ""
     yield f"It shows about {shown:,}{between(value.low, value.high)} {people}{among}{beside}."
     if value.differs is not None and real is not None:
         direction = "fewer" if value.value < real else "more"
@@ -133,7 +133,14 @@ def diversity(result: Result) -> Iterator[str]:
 def way_of_diversity(result: Result) -> Iterator[str]:
     """Say what counted as one person."""
     value = result.metrics["identity_diversity"]
-    threshold, way = detail(value, "threshold"), words(value, "way").rstrip(".")
+    threshold, people = detail(value, "threshold"), detail(value, "people")
     if threshold is not None:
-        how = f" How it was found: {way}." if way else ""
-        yield f"Faces are one person's from a similarity (cosine) of {threshold:.3f} on.{how}"
+        yield (
+            f"Faces are counted as one person's from a similarity (cosine) of {threshold:.3f} on, "
+            "which 1 of 1,000 pairs of real faces of different people reaches."
+        )
+    if people is not None:
+        yield (
+            f"The real faces that were counted are of {round(people):,} people by the identities "
+            "given: so near comes the count."
+        )

@@ -9,6 +9,7 @@ from facebench_reports.faces_text.counts import between, count, detail, of
 _NAMED = 6
 """Attributes named in a sentence: the table has all."""
 _BY_CHANCE = 0.05  # of tests seem to differ where nothing does
+_RARE = 0.05  # shares of which hundredths tell too little
 _MANY = 10  # tests, from which on that is worth saying
 
 
@@ -19,9 +20,9 @@ def face_rate(result: Result) -> Iterator[str]:
     if none == 1:
         yield "No face was found in any image, so nothing is known of whose faces they are."
         return
-    yield f"In {of(value.value, 100)} images one face was found{between(value.low, value.high, 100)}."
-    if value.reference is not None:
-        yield f"In real ones it is {of(value.reference, 100)}."
+    found = f"{of(value.value, 100)} images one face was found"
+    real = "" if value.reference is None else f", in real ones in {count(value.reference, 100)}"
+    yield f"In {found}{between(value.low, value.high, 100)}{real}."
     if none is not None and several is not None:
         yield f"In {of(none, 100)} none was found, in {of(several, 100)} several."
     if value.differs and value.reference is not None:
@@ -43,29 +44,29 @@ class _Factor:
 
 _FACTORS = {
     "pose_roll": _Factor(
-        *("tilt of the head", " degrees"),
-        *("hold their heads upright more than real people do", "tilt their heads further"),
-        *("tilt their heads more to one side", "tilt their heads more to one side"),
+        *("tilt", " degrees"),
+        *("Heads are held upright more than real ones", "Heads tilt further than real ones"),
+        *("Heads tilt more to the viewer's left", "Heads tilt more to the viewer's right"),
     ),
     "pose_yaw": _Factor(
-        *("turn of the head", " eye distances"),
-        *("look straight ahead more than real people do", "turn their heads further aside"),
-        *("turn their heads more to one side", "turn their heads more to one side"),
+        *("turn", " of the eyes' distance"),
+        *("They look straight ahead more than real people", "Heads turn further than real ones"),
+        *("Heads turn more to the viewer's left", "Heads turn more to the viewer's right"),
     ),
     "pose_eye_distance": _Factor(
-        *("distance of the eyes", " of the picture's width"),
-        *("are more equal in size", "differ more in size"),
-        *("are smaller in the picture", "are larger in the picture"),
+        *("distance of the eyes", " of the picture"),
+        *("Faces are more equal in size than real ones", "Faces differ more in size"),
+        *("Faces are smaller than real ones", "Faces are larger than real ones"),
     ),
     "pose_x": _Factor(
-        *("place across", " of the picture's width"),
-        *("keep more to one place across the picture", "are more scattered across the picture"),
-        *("sit further to the left", "sit further to the right"),
+        *("place from the left", " of the picture"),
+        *("Faces keep more to one place across", "Faces are more scattered across"),
+        *("Faces are further left than real ones", "Faces are further right than real ones"),
     ),
     "pose_y": _Factor(
-        *("height in the picture", " of the picture's height, from above"),
-        *("keep more to one height in the picture", "are more scattered in height"),
-        *("sit higher in the picture", "sit lower in the picture"),
+        *("place from above", " of the picture"),
+        *("Faces keep more to one height", "Faces are more scattered in height"),
+        *("Faces are higher up than real ones", "Faces are lower down than real ones"),
     ),
 }
 
@@ -77,22 +78,20 @@ def pose(result: Result) -> Iterator[str]:
     for key, value in differing.items():
         yield from _difference(_FACTORS[key], value)
     rest = [_FACTORS[key].name for key, value in values.items() if value.differs is False]
-    if rest and differing:
-        yield f"No difference from real ones beyond noise: {', '.join(rest)}."
-    elif rest:
-        yield f"No difference from real ones beyond noise, in any of: {', '.join(rest)}."
+    if rest:
+        yield f"No difference from real faces beyond noise in: {', '.join(rest)}."
     if untested := [_FACTORS[key].name for key, v in values.items() if v.differs is None]:
-        yield f"Whether it differs from real ones beyond noise was not tested: {_list(untested)}."
+        yield f"Not tested for a difference from real faces: {', '.join(untested)}."
 
 
 def _difference(factor: _Factor, value: Value) -> Iterator[str]:
     """Yield what differs: the mean, the spread, or both, as far as they make up the distance."""
     parts = [
         *_part(value, "mean", "", (factor.lower, factor.higher), factor),
-        *_part(value, "spread", "spread of the ", (factor.narrower, factor.wider), factor),
+        *_part(value, "spread", "spread of ", (factor.narrower, factor.wider), factor),
     ]
     if not parts:
-        yield f"Its faces differ from real ones in the {factor.name}."
+        yield f"Faces differ from real ones in: {factor.name}."
         return
     largest = max(size for size, _ in parts)
     for size, text in parts:
@@ -103,11 +102,12 @@ def _difference(factor: _Factor, value: Value) -> Iterator[str]:
 def _part(
     value: Value, what: str, of_what: str, said: tuple[str, str], factor: _Factor
 ) -> Iterator[tuple[float, str]]:
-    fake, real = detail(value, what), detail(value, f"real_{what}")
+    fake, real = detail(value, what), detail(value, f"{what}_real")
     if fake is None or real is None:
         return
-    figures = f"{of_what}{factor.name}: {fake:.3g}{factor.unit}, real {real:.3g}"
-    yield abs(fake - real), f"Its faces {said[fake > real]} ({figures})."
+    numbers = [f"{each:.3g}".replace("-", "\N{MINUS SIGN}") for each in (fake, real)]
+    figures = f"{of_what}{factor.name}: {numbers[0]}{factor.unit}, real {numbers[1]}"
+    yield abs(fake - real), f"{said[fake > real]} ({figures})."
 
 
 def attributes(result: Result) -> Iterator[str]:
@@ -151,8 +151,10 @@ def _gap(value: Value) -> float:
 
 
 def _both(value: Value) -> str:
-    real = "" if value.reference is None else f", real {count(value.reference, 100)}"
-    return f"{of(value.value, 100)}{real}"
+    known = [share for share in (value.value, value.reference) if share is not None]
+    total = 1000 if min(known) < _RARE else 100
+    real = "" if value.reference is None else f", real {count(value.reference, total)}"
+    return f"{of(value.value, total)}{real}"
 
 
 def _list(names: list[str]) -> str:

@@ -18,7 +18,8 @@ def metrics(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
         "metrics",
         "Every metric with its interval",
         "A dot is the value, the line its 95 % interval, the dashed line what real images score in "
-        "the generated ones' place, the dotted line the real images' own value.",
+        "the generated ones' place, the dotted line the real images' own value."
+        + (" Pose and attributes have tables in the section on faces." if board.of_many else ""),
         [_metric(column, results, names) for column in shared.columns(board)],
         is_sortable=True,
     )

@@ -39,7 +39,8 @@ function filterable(board) {
   if (!controls) return;
   const [find, adapter, checks] = ["find", "adapter", "checks"].map((name) =>
     controls.querySelector(`.${name}`));
-  const rows = [...board.querySelectorAll("table.ranked tr[data-model]")];
+  const rows = [...board.querySelectorAll("table.scores tr[data-model]")];
+  const ranked = rows.filter((row) => row.closest("table.ranked"));
   const update = () => {
     const wanted = find.value.trim().toLowerCase();
     const isShown = (row) => row.dataset.model.toLowerCase().includes(wanted)
@@ -50,9 +51,9 @@ function filterable(board) {
     board.querySelectorAll("tr.heading").forEach((heading) => {
       heading.hidden = ![...heading.parentElement.rows].some((row) => row !== heading && !row.hidden);
     });
-    const left = rows.filter((row) => !row.hidden).length;
+    const left = ranked.filter((row) => !row.hidden).length;
     controls.querySelector(".count").textContent =
-      left === rows.length ? "" : `${left} of ${rows.length} rows`;
+      left === ranked.length ? "" : `${left} of ${ranked.length} rows`;
   };
   controls.addEventListener("input", update);
   update();
