@@ -75,6 +75,15 @@ def _inception_score(c: "Comparison") -> "Estimate":
     return inception_estimate(c.fake.logits, c.mode.splits, c.mode.seed)
 
 
+def _coverage(c: "Comparison") -> "Estimate":
+    estimate, faces = c.manifold.coverage, c.real.faces
+    if faces is None or not faces.attributes:
+        return estimate
+    from facebench.metrics.faces.subgroups import group_shares, with_groups
+
+    return with_groups(estimate, group_shares(c.covered, faces.attributes))
+
+
 def _authenticity(c: "Comparison") -> "Estimate":
     from facebench.metrics.memorization import authenticity_estimate
 
@@ -247,7 +256,7 @@ ROWS = (
     Metric(
         "coverage",
         "Coverage",
-        lambda c: c.manifold.coverage,
+        _coverage,
         "higher",
         "Naeem et al. 2020, arXiv:2002.09797",
         "Share of the real images that have a generated image among their neighbours.",

@@ -27,8 +27,15 @@ def _pair(c: "Comparison") -> "tuple[FaceSet, FaceSet]":
 
 def _face_rate(c: "Comparison") -> "Estimate":
     from facebench.metrics.faces.found import face_rate
+    from facebench.metrics.faces.probes import supposed
+    from facebench.metrics.faces.subgroups import face_rate_of_groups
 
-    return face_rate(*_pair(c))
+    real, fake = _pair(c)
+    estimate = face_rate(real, fake)
+    if not real.attributes:
+        return estimate
+    known = fake.attributes or supposed(c.real.probes, c.fake.features)
+    return face_rate_of_groups(estimate, real, fake, known)
 
 
 def _confidence(c: "Comparison") -> "Estimate":
@@ -79,7 +86,7 @@ def _pose_row(factor: str, title: str, card: str, unit: str) -> Metric:
         title,
         partial(_pose, factor=factor),
         "lower",
-        "Wasserstein-1 distance; called by Neyman's smooth test (1937), by permutation",
+        "Wasserstein-1 distance; called by a rank test of Lepage's kind (1971), by permutation",
         f"How far the generated faces' distribution is from the real ones' in {card}; a model "
         "whose faces all look alike in this has less spread than the real ones, beside the value.",
         "Read from the detector's eyes and nose, which err by a point or two themselves at small "

@@ -6,12 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Bool
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features
 from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.frechet_ratio import OverFloor
-from facebench.metrics.manifold import ManifoldEstimates, manifold_estimates
+from facebench.metrics.manifold import Manifold, ManifoldEstimates, manifold
 from facebench.metrics.modes import DEFAULT, MODES, Mode
 from facebench.metrics.moments import Moments
 from facebench.metrics.uncertainty import Estimate
@@ -103,10 +104,19 @@ class Comparison:
     is_apart: bool = True
     """Whether the real images are others than those of `training`."""
 
-    @cached_property
+    @property
     def manifold(self) -> ManifoldEstimates:
         """Precision, recall, density and coverage, of which one sweep tells all four."""
+        return self._swept.estimates
+
+    @property
+    def covered(self) -> Bool[np.ndarray, " n"]:
+        """Whether each real image has a generated one near: their share is the coverage."""
+        return self._swept.covered.cpu().numpy()
+
+    @cached_property
+    def _swept(self) -> Manifold:
         mode = self.mode
-        return manifold_estimates(
+        return manifold(
             self.real.features, self.fake.features, mode.k, mode.k_density, strict=mode.strict
         )

@@ -108,16 +108,37 @@ def manifold_estimates(
     For a generator that repeats ten images precision's and density's are too small: .4 and .7 of
     what they should be.
     """
+    return manifold(real, fake, k, k_density, memory, strict).estimates
+
+
+class Manifold(NamedTuple):
+    """The scores, and what coverage is made of, image by image."""
+
+    estimates: ManifoldEstimates
+    covered: Bool[Tensor, " n"]
+    """Whether any generated image is in the open ball around each real one."""
+
+
+def manifold(
+    real: Features,
+    fake: Features,
+    k: int = 3,
+    k_density: int = 5,
+    memory: int = MEMORY,
+    strict: bool = False,
+) -> Manifold:
+    """Return all that one sweep tells; arguments and errors are `manifold_scores`'."""
     x, y = as_points(real, fake, memory, minimum=max(k, k_density) + 1)
     whole = _sweep(x, y, k, k_density, strict)
     scores = whole.scores()
     precision, recall, _, coverage = _of_blocks(x, y, k, k_density, strict).T
-    return ManifoldEstimates(
+    estimates = ManifoldEstimates(
         from_blocks(scores.precision, precision),
         from_blocks(scores.recall, recall, _RATE),
         from_influence(scores.density, whole.real_influence(), whole.fake_influence()),
         from_blocks(scores.coverage, coverage, _RATE),
     )
+    return Manifold(estimates, whole.crowds > 0)
 
 
 class _Sweep(NamedTuple):

@@ -33,6 +33,7 @@ from facebench.metrics.faces.impostors import (
     is_beyond,
 )
 from facebench.metrics.faces.readability import power, recognised
+from facebench.metrics.faces.subgroups import exposure, with_groups
 from facebench.metrics.memorization import nearest_neighbours
 from facebench.metrics.uncertainty import Estimate, from_sums
 
@@ -87,9 +88,12 @@ def leakage(
     if not fake.found.any():
         raise BadInput("No face was found in the generated images: nobody could be recognised.")
     known, others, readable = _of_training(training, memory)
-    estimate = leaked_share(matches(known, fake, memory).similarities, others)
+    found = matches(known, fake, memory)
+    estimate = leaked_share(found.similarities, others)
     plain = _of_holdout(known, holdout, others.threshold, memory)
-    return replace(estimate, details={**estimate.details, **plain, **readable})
+    estimate = replace(estimate, details={**estimate.details, **plain, **readable})
+    leaks = found.indices[is_beyond(found.similarities, others.threshold)]
+    return with_groups(estimate, exposure(leaks, known.attributes))
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64, Int8
 from scipy.special import expit
-from scipy.stats import rankdata
 from torch import Tensor
 
 from facebench.errors import BadInput
@@ -89,6 +88,9 @@ def learn_probes(real: Features, attributes: Mapping[str, Int8[np.ndarray, " n"]
     Raises:
         BadInput: for features that no metric could use.
     """
+    for labels in attributes.values():
+        if len(labels) != len(real):
+            raise BadInput(f"{len(labels)} images are labelled and {len(real)} have features.")
     refused = {name: why for name, labels in attributes.items() if (why := _too_few(labels))}
     names = [name for name in attributes if name not in refused]
     if not names:
@@ -115,9 +117,15 @@ def folds(count: int) -> list[slice]:
 
 def area_under_curve(scores: Float64[np.ndarray, " n"], labels: Int8[np.ndarray, " n"]) -> float:
     """Return how often an image that has it scores above one that has not; equals count half."""
-    of_known, has = scores[labels >= 0], labels[labels >= 0] == 1
-    above = rankdata(of_known)[has].sum() - has.sum() * (has.sum() + 1) / 2
-    return float(above / has.sum() / (~has).sum())
+    having, without = scores[labels == 1], np.sort(scores[labels == 0])
+    below = [np.searchsorted(without, having, side) for side in ("left", "right")]
+    return float(np.mean(below) / len(without))
+
+
+def supposed(probes: Probes, features: Features) -> dict[str, Int8[np.ndarray, " m"]]:
+    """Return which attributes other images seem to have: 1 where all probes together say so."""
+    said = probes.scores(features)
+    return {name: (scores.mean(1) > 0.5).astype(np.int8) for name, scores in said.items()}
 
 
 def _too_few(labels: Int8[np.ndarray, " n"]) -> str:

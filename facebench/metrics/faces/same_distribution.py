@@ -1,9 +1,12 @@
-"""Whether two samples come from one distribution: Neyman's smooth test, by permutation.
+"""Whether two samples come from one distribution: a rank test of place, spread and crowding.
 
-The pooled values are ranked, and the mean of the first four Legendre polynomials of the rank is
-compared on both sides: location, spread, lopsidedness and weight of the middle against the tails
-(Neyman 1937). Where 5 % of the faces are replaced by ones that look straight ahead, it finds four
-times in five what a test by the Wasserstein distance finds one time in three (docs/uncertainty.md).
+The pooled values are ranked from -1 to 1, and three means are compared on both sides: of the rank,
+of its distance from the middle, and of the square of that. The first two are Wilcoxon's and Ansari
+and Bradley's, together the test of Lepage (1971); the third tells a crowd in the very middle from
+less of both tails. It was chosen by
+experiment: 5 % of painted faces that look straight ahead a test by the Wasserstein distance itself
+finds one time in three, Neyman's of four components three times in four, and this one more than
+four times in five.
 """
 
 import numpy as np
@@ -11,7 +14,6 @@ from jaxtyping import Float64, Int64
 
 LEVEL = 0.05
 """A difference is called one where its p-value is not above this."""
-_ORDER = 4
 _BINS = 64
 _PERMUTATIONS = 999
 _ROUNDING = 1e-9
@@ -33,7 +35,7 @@ def same_distribution(
     draws = np.random.default_rng(seed).multivariate_hypergeometric(
         pooled, of_y.sum(), _PERMUTATIONS, method="marginals"
     )
-    means = np.vstack([of_y, draws]) @ _polynomials(pooled)
+    means = (np.vstack([of_y, draws]) - of_y.sum() * pooled / pooled.sum()) @ _components(pooled)
     statistics = np.square(means).sum(1)
     return float((statistics >= statistics[0] * (1 - _ROUNDING)).mean())
 
@@ -49,11 +51,15 @@ def _binned(
     return counts[0][filled], counts[1][filled]
 
 
-def _polynomials(counts: Int64[np.ndarray, " bins"]) -> Float64[np.ndarray, "bins _"]:
-    """Return polynomials of the rank that are of mean 0 and orthogonal over the pooled values."""
+def _components(counts: Int64[np.ndarray, " bins"]) -> Float64[np.ndarray, "bins _"]:
+    """Return the three functions of the rank, less their means and made orthogonal.
+
+    Where there are few bins some are the same function: as many are returned as differ.
+    """
     shares = counts / counts.sum()
-    ranks = np.cumsum(shares) - shares / 2
-    order = min(_ORDER, len(counts) - 1)
-    powers = np.polynomial.legendre.legvander(2 * ranks - 1, order)
-    roots = np.sqrt(shares)[:, None]
-    return (np.linalg.qr(powers * roots).Q / roots)[:, 1:]
+    ranks = 2 * np.cumsum(shares) - shares - 1
+    functions = np.stack([ranks, np.abs(ranks), ranks**2], 1)
+    centred = functions - shares @ functions
+    variances, axes = np.linalg.eigh(centred.T @ (centred * shares[:, None]))
+    kept = variances > _ROUNDING
+    return centred @ axes[:, kept] / np.sqrt(variances[kept])

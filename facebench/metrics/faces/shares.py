@@ -59,6 +59,7 @@ def corrected_share(learnt: Learnt, said: Float64[np.ndarray, "m folds"]) -> Est
     return replace(
         estimate,
         value=min(max(share, 0.0), 1.0),
+        bounds=estimate.interval((0.0, 1.0)),
         reference=own,
         details={"auc": learnt.auc},
         differs=_is_beyond_noise(apart),
