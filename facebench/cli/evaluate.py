@@ -18,6 +18,7 @@ from facebench.cli.engine_options import (
 from facebench.cli.report import training_faces_option, write_reports
 from facebench.distributed.launch import processes_option
 from facebench.errors import BadInput
+from facebench.metrics.table import metric
 from facebench.results.result import Result
 
 if TYPE_CHECKING:
@@ -132,5 +133,6 @@ def exit_as(evaluation: "Evaluation") -> None:
 
 
 def _announce(result: Result) -> None:
-    values = "  ".join(f"{key} {value.value:.4g}" for key, value in result.metrics.items())
+    shown = {key: value for key, value in result.metrics.items() if not metric(key).is_of_many}
+    values = "  ".join(f"{key} {value.value:.4g}" for key, value in shown.items())
     click.echo(f"{result.model}: {values}", err=True)

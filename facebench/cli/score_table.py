@@ -32,9 +32,14 @@ def _table(results: Sequence[Result]) -> Table:
     keys = sorted({key for result in results for key in result.metrics}, key=order)
     for key in keys:
         for result in results:
-            if key in result.metrics:
+            if key in result.metrics and _is_shown(key, result.metrics[key]):
                 table.add_row(*map(Text, _cells(key, result)))
     return table
+
+
+def _is_shown(key: str, value: Value) -> bool:
+    """Say whether a value has a line: of dozens of like ones only what differs from real images."""
+    return bool(value.differs) or not metric(key).is_of_many
 
 
 def _cells(key: str, result: Result) -> list[str]:

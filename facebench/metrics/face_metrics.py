@@ -94,6 +94,7 @@ def _pose_row(factor: str, title: str, card: str, unit: str) -> Metric:
         unit=unit,
         needs="faces",
         interval_note=_POSE_NOTE,
+        is_of_many=True,
     )
 
 
@@ -249,5 +250,6 @@ ROWS: tuple[Metric, ...] = (
         valid=(0.0, 1.0),
         needs="attributes",
         family=_shares,
+        is_of_many=True,
     ),
 )

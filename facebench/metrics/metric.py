@@ -64,6 +64,9 @@ class Metric:
     """For distances: its title with any other extractor, e.g. "Fréchet distance"."""
     home: str = "inception"
     """The extractor under which a distance goes by its bare key and title."""
+    is_of_many: bool = False
+    """Whether it is one of dozens, of which tables show what differs from real images: a factor of
+    pose, an attribute's share."""
     default: bool = True
     """Whether it is computed unasked."""
     interval_note: str = ""

@@ -9,8 +9,6 @@ from facebench.metrics.table import Metric, metric, order, title
 from facebench.results.result import Result, Value
 from facebench_reports import number_format
 
-_OF_FACES = frozenset({"faces", "training faces", "attributes"})
-"""What metrics of faces need."""
 _SHORT = {"lower": "lower", "higher": "higher", "reference": "as real"}
 
 
@@ -28,12 +26,12 @@ class Column:
     @property
     def is_of_faces(self) -> bool:
         """Whether it is about the faces in the images, not about the images."""
-        return self.metric.needs in _OF_FACES
+        return self.metric.is_of_faces
 
     @property
     def is_of_many(self) -> bool:
         """Whether it is one of a family of like ones: a factor of pose, an attribute's share."""
-        return self.metric.family is not None or self.key.startswith("pose_")
+        return self.metric.is_of_many
 
     @property
     def title(self) -> str:
