@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -97,12 +98,12 @@ def test_the_page_has_a_section_on_faces(models: list[Result], tmp_path: Path) -
 
 
 def test_what_holds_for_all_models_is_said_once(models: list[Result], tmp_path: Path) -> None:
-    once = "Of the real photographs that were held out 670 of 1,000 count as well"
+    once = "Of the real photographs that were held out 670 of 1,000 are so alike"
     assert text_of(page_of(models, tmp_path)).count(once) == 1
     apart = {"identity_leakage": leakage(0.0, 0.0, 0.0, holdout=0.01)}
     other = replace(models[1], metrics={**models[1].metrics, **apart})
     page = text_of(page_of([models[0], other, models[2]], tmp_path))
-    assert page.count(once) == 2 and page.count("held out 10 of 1,000 count") == 1
+    assert page.count(once) == 2 and page.count("held out 10 of 1,000 are") == 1
 
 
 def test_without_faces_there_is_no_section(tmp_path: Path) -> None:
@@ -301,7 +302,7 @@ def test_a_tracker_gets_no_grid_of_real_people(
             logged.extend(Path(word).stem for word in words if str(word).endswith(".png"))
             return self
 
-    monkeypatch.setattr(loggers, "_module", lambda *names: Tracker())
+    monkeypatch.setitem(sys.modules, "wandb", Tracker())
     loggers.to_wandb(models, pictured)
     assert logged == ["leaky", "doubtful", "copycat"]
     logged.clear()

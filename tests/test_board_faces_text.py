@@ -130,7 +130,7 @@ def test_what_cannot_be_known_is_said_or_left_out() -> None:
 )
 def test_the_plain_comparison_is_told_with_what_it_means(holdout: float, meaning: str) -> None:
     text = reach(leakage(0.03, 0.02, 0.04, holdout=holdout))
-    assert meaning in text and f"held out {round(1000 * holdout)} of 1,000 count as well" in text
+    assert meaning in text and f"held out {round(1000 * holdout)} of 1,000 are so alike" in text
 
 
 def test_nobody_is_ever_said_to_be_somebody() -> None:

@@ -16,6 +16,7 @@ from facebench.metrics.table import METRICS
 from facebench.results.result import SANITY, Protocol, Result, Value, write_result
 from facebench.results.visuals import Gallery, Plane, Visuals, visuals_folder, write_visuals
 from facebench_reports import to_html
+from facebench_reports.metric_columns import Column
 from facebench_reports.theme import LIGHT
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
@@ -25,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs a chromium on the PATH"),
 ]
 
-OF_IMAGES = [row for row in METRICS.values() if row.needs != "faces"]
+OF_IMAGES = [row for key, row in METRICS.items() if not Column(key).is_of_faces]
 HOSTILE = "<script>alert(1)</script>"
 LONG = "a-model-" + "whose-name-does-not-end" * 4
 QUOTES = """it's "quoted" & <b>bold</b>"""

@@ -21,7 +21,10 @@ _PACKAGES = (
     *("diffusers", "jax", "jaxlib", "tensorflow-cpu", "tensorflow-gpu", "onnxruntime-gpu"),
 )
 
-_ROOMS = ("cache", "data", "faces", "features", "numerics", "plugins", "samplers", "sandbox")
+_ROOMS = (
+    *("cache", "data", "faces", "features", "numerics", "plugins", "samplers", "sandbox"),
+    "synth",  # on whose faces a user's face model is tried
+)
 FEATURE_CODE = (
     *("*.py", *(f"{room}/*.py" for room in _ROOMS)),
     *("engine/extract.py", "engine/block.py", "engine/sanity.py"),

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from facebench_reports.bars import Bar, bars
-from facebench_reports.board import Board, Cell, Row
+from facebench_reports.board import Board, Row
+from facebench_reports.cells import Cell
 from facebench_reports.faces_text import Answer, answers, has_faces
 from facebench_reports.metric_columns import Column
 from facebench_reports.pictures import Captioned

@@ -8,7 +8,8 @@ from facebench.files import write_text
 from facebench.results.result import Result
 from facebench.text import in_one_line
 from facebench_reports import protocol_text
-from facebench_reports.board import Board, Cell, Row, boards
+from facebench_reports.board import Board, Row, boards
+from facebench_reports.cells import Cell
 from facebench_reports.metric_columns import Column
 
 _LATEX = str.maketrans(

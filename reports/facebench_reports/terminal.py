@@ -13,7 +13,8 @@ from rich.text import Text
 from facebench.results.result import Result
 from facebench.text import in_one_line
 from facebench_reports import protocol_text
-from facebench_reports.board import Board, Cell, Row, boards
+from facebench_reports.board import Board, Row, boards
+from facebench_reports.cells import Cell
 from facebench_reports.metric_columns import Real
 
 _GAP = 2  # between columns of a table: one of padding, one of the box

@@ -10,11 +10,11 @@ are each other's nearest, both values are high. So they are counted by *families
 people of whom any two are alike beyond the threshold.
 
 **Where nobody knows**, the nearest training face may well be another photograph of the same person.
-But the 20th nearest hardly is, so the tail is followed from there: ranks 20, 40 and 80 tell its
+But the tenth nearest hardly is, so the tail is followed from there: ranks 10, 20 and 40 tell its
 shape (Pickands 1975), common to all faces, and the generalised Pareto distribution tells how much
-more alike the nearest would be if it were of somebody else. Of the ways that were tried against
-CelebA's identities (docs/faces.md) this was the best, and yet the share of innocent faces beyond
-such a threshold was 0.4 to 1.7 % and not 1 %: the interval counts that.
+more alike the nearest would be if it were of somebody else. Of the ways that were tried against the
+identities of CelebA and of LFW (docs/faces.md) this was the best, and yet the share of innocent
+faces beyond such a threshold was 0.2 to 2.5 % and not 1 %: the interval counts that.
 """
 
 from dataclasses import dataclass
@@ -38,12 +38,13 @@ ROUNDING = 1e-6
 BAND = 5
 """The tail's neighbourhood of the threshold: from 5 times its share to a fifth of it."""
 
-_RANK = 20
+DOUBT = (0.2, 2.5)
+"""How many times as many innocent faces as there should be lie beyond an extrapolated threshold, at
+least and at most: against known identities, with two networks and 1,000 to 7,000 faces."""
+
+_RANK = 10
 """The nearest face that is surely of somebody else, where nobody knows who is shown."""
-_FACES_PER_RANK = 50  # of fewer faces, so many ranks are no longer the tail
-_SPREAD = 0.75
-"""Standard deviation of the innocent share beyond an extrapolated threshold, in shares of what it
-should be; so measured against CelebA's identities, with two networks and 1,000 to 7,000 faces."""
+_FACES_PER_RANK = 100  # of fewer faces, so many ranks are no longer the tail
 
 _OTHERS = "training faces of other people"
 _EXTRAPOLATED = "extrapolated from training faces too unlike to be of one person"
@@ -58,22 +59,30 @@ class Impostors:
     level: float
     threshold: float
     """The quantile of m at `level`."""
-    band: tuple[float, float]
-    """Its quantiles where BAND times the threshold's share lies beyond, and that share / BAND."""
     count: int
     """How many faces it was seen on."""
     way: str
     """How, in plain words."""
-    variance: float
-    """That of the share of innocent faces beyond the threshold."""
+    band: tuple[float, float] | None = None
+    """Its quantiles where BAND times the threshold's share lies beyond, and that share / BAND."""
     families: Sums | None = None
-    """How many faces of each family are beyond the threshold, and how many there are; None where
-    nobody knows who is shown."""
+    """How many faces of each family are beyond the threshold, and how many there are. This and the
+    band are None where nobody knows who is shown."""
 
     @property
     def floor(self) -> float:
         """The share of innocent faces that are called leaks."""
         return 1 - self.level
+
+    @property
+    def variance(self) -> float:
+        """That of the share of innocent faces which the threshold, an estimate, lets through.
+
+        The families beyond it are few and rare, so their number is Poisson's.
+        """
+        if self.families is None:
+            return 0.0
+        return float(np.square(self.families[0]).sum()) / self.count**2
 
 
 def impostors(training: FaceSet, memory: int = MEMORY) -> Impostors:
@@ -156,9 +165,7 @@ def from_others(
     beyond = is_beyond(similarities, threshold)
     family = _families(people, of_nearest, beyond)
     sums = np.bincount(family, beyond), np.bincount(family)
-    # the families beyond are few and rare, so their number is Poisson's
-    variance = float(np.square(sums[0]).sum()) / count**2
-    return Impostors(level, threshold, (low, high), count, _OTHERS, variance, sums)
+    return Impostors(level, threshold, count, _OTHERS, (low, high), sums)
 
 
 def _families(
@@ -180,16 +187,13 @@ def _families(
 def _extrapolated(embeddings: np.ndarray, memory: int) -> Impostors:
     """Follow the tail of each face's similarities from ranks that are surely other people's."""
     count = len(embeddings)
-    rank = min(_RANK, count // _FACES_PER_RANK)
+    rank = min(_RANK, count // _FACES_PER_RANK)  # of the FEWEST faces 1
     points, _ = as_points(embeddings, embeddings[:1], memory)
     ranks = [rank - 1, 2 * rank - 1, 4 * rank - 1]
     squares = points.nearest_others(4 * rank).squares[:, ranks].cpu().double().numpy()
     tail = _Tail.through(rank, *(1 - squares * points.scale**2 / 2).T)
-    level = level_for(count)
-    floor = 1 - level
-    low, high = tail.quantile(BAND * floor), tail.quantile(floor / BAND)
-    variance = (_SPREAD * floor) ** 2
-    return Impostors(level, tail.quantile(floor), (low, high), count, _EXTRAPOLATED, variance)
+    # the finer level is yet farther away, where nothing was tested
+    return Impostors(LEVEL, tail.quantile(1 - LEVEL), count, _EXTRAPOLATED)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ from facebench.metrics.distances import MEMORY
 from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.faces.impostors import (
     BAND,
+    DOUBT,
     ROUNDING,
     Impostors,
     impostors,
@@ -37,8 +38,8 @@ from facebench.metrics.memorization import nearest_neighbours
 from facebench.metrics.uncertainty import Estimate, from_sums
 
 _UNSURE = (
-    "nobody knows who the training images show, so the threshold is extrapolated: innocent faces "
-    "may reach it some times more or less often than they should"
+    "nobody knows who the training images show, so the threshold is extrapolated: of innocent "
+    f"faces {DOUBT[0]:g} to {DOUBT[1]:g} % reach it, not 1 %"
 )
 
 
@@ -114,14 +115,18 @@ def leaked_share(similarities: Float64[np.ndarray, " n"], others: Impostors) -> 
         beyond, counts = others.families
         sums.append((-ratio * beyond, counts))
     bounds = _bounds(leaks[found], ratio**2 * others.variance)
+    note = ""
+    if others.families is None:
+        bounds, note = _doubted(bounds, others.floor), _UNSURE
     details = _details(share, bounds, others) | {"not_found": float((~found).mean())}
-    note = "" if others.families is not None else _UNSURE
     estimate = from_sums(share, *sums)
     return replace(estimate, bounds=bounds, floor=others.floor, details=details, note=note)
 
 
 def _density_ratio(similarities: Float64[np.ndarray, " n"], others: Impostors) -> float:
     """Return r: how many times as many generated faces as impostors lie about the threshold."""
+    if others.band is None:
+        return 1.0
     low, high = others.band
     near = ((low <= similarities) & (similarities <= high)).sum()
     # half a face more: where there happens to be none, the density is not 0
@@ -138,6 +143,16 @@ def _bounds(leaks: Bool[np.ndarray, " n"], of_threshold: float) -> tuple[float, 
     ends = effective * share + 0.5, effective * (1 - share) + 0.5
     low, high = betaincinv(*ends, [0.025, 0.975])
     return float(low) if share > 0 else 0.0, float(high) if share < 1 else 1.0
+
+
+def _doubted(bounds: tuple[float, float], floor: float) -> tuple[float, float]:
+    """Return the interval widened by what an extrapolated threshold may let through, or hold back.
+
+    Only innocent faces are concerned: where all are copies, none is.
+    """
+    low, high = bounds
+    fewest, most = ((times - 1) * floor for times in DOUBT)
+    return max(0.0, low - most * (1 - low)), min(1.0, high - fewest * (1 - high))
 
 
 def _details(

@@ -62,7 +62,7 @@ def _threshold(value: Value) -> Iterator[str]:
     among = f", as {round(null):,} comparisons tell" if null else ""
     how = f" The strangers: {way}." if way else ""
     yield (
-        f"A face counts from a similarity (cosine) of {threshold:.3f} on, which "
+        f"A face is called alike from a similarity (cosine) of {threshold:.3f} on, which "
         f"{of(_chance(value), total)} strangers' faces reach by chance{among}.{how}"
     )
 
@@ -106,7 +106,7 @@ def _holdout(value: Value) -> Iterator[str]:
         else "about what a model scores that remembers nobody"
     )
     yield (
-        f"Of the real photographs that were held out {of(held, total_for(chance))} count as well: "
+        f"Of the real photographs that were held out {of(held, total_for(chance))} are so alike: "
         f"{meaning}."
     )
 
