@@ -32,7 +32,7 @@ def _face_rate(c: "Comparison") -> "Estimate":
 
     real, fake = _pair(c)
     estimate = face_rate(real, fake)
-    if not real.attributes:
+    if not real.attributes or len(c.real.features) != len(real):
         return estimate
     known = fake.attributes or supposed(c.real.probes, c.fake.features)
     return face_rate_of_groups(estimate, real, fake, known)
