@@ -50,6 +50,8 @@ def value(key: str, comparison: Comparison) -> Estimate:
 def test_every_row_of_the_table_finds_its_value_within_its_range_and_its_error() -> None:
     comparison = compare()
     for row in METRICS.values():
+        if row.needs in ("faces", "training faces", "attributes"):  # they have tests of their own
+            continue
         estimate = row.compute(comparison)
         assert isinstance(estimate, Estimate)
         assert row.valid[0] <= estimate.value <= row.valid[1]
@@ -97,7 +99,7 @@ def test_diversity_is_beside_the_references_own() -> None:
 def test_the_distances_are_swept_once(monkeypatch: pytest.MonkeyPatch) -> None:
     comparison = compare()
     first = comparison.manifold
-    monkeypatch.delattr("facebench.metrics.feature_sets.manifold_estimates")
+    monkeypatch.delattr("facebench.metrics.feature_sets.manifold")
     assert comparison.manifold is first
 
 

@@ -1,3 +1,8 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest, fisher_exact, mannwhitneyu, wasserstein_distance
@@ -13,8 +18,12 @@ from facebench.metrics.faces.subgroups import exposure, face_rate_of_groups, gro
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.table import METRICS, title
 
+SCRIPT = Path(__file__).parent / "bench" / "face_simulations.py"
 
-def face(x: float = 0.5, y: float = 0.45, apart: float = 0.3, roll: float = 0.0, yaw: float = 0.0):
+
+def face(
+    x: float = 0.5, y: float = 0.45, apart: float = 0.3, roll: float = 0.0, yaw: float = 0.0
+) -> np.ndarray:
     """Return the points of a face whose pose is known."""
     along = np.array([np.cos(np.radians(roll)), np.sin(np.radians(roll))])
     down = np.array([-along[1], along[0]])
@@ -23,7 +32,7 @@ def face(x: float = 0.5, y: float = 0.45, apart: float = 0.3, roll: float = 0.0,
     return np.array([middle - apart / 2 * along, middle + apart / 2 * along, nose])
 
 
-def faces(points: np.ndarray, **known) -> FaceSet:
+def faces(points: np.ndarray, **known: Any) -> FaceSet:
     points = np.asarray(points, np.float32).reshape(-1, 3, 2)
     found = ~np.isnan(points[:, 0, 0])
     embeddings = np.full((len(points), 4), np.nan, np.float32)
@@ -42,7 +51,7 @@ def crowd(n: int, seed: int, **fixed: float) -> FaceSet:
         "yaw": random.normal(0.0, 0.15, n),
     }
     drawn |= {name: np.full(n, value) for name, value in fixed.items()}
-    return faces([face(*values) for values in zip(*drawn.values(), strict=True)])
+    return faces(np.array([face(*values) for values in zip(*drawn.values(), strict=True)]))
 
 
 def without(some: FaceSet, *places: int) -> FaceSet:
@@ -103,7 +112,7 @@ def test_all_looking_straight_ahead_is_seen_in_the_spread() -> None:
     real, fake = crowd(400, 0), crowd(400, 1, yaw=0.0)
     found = {factor: pose_distance(real, fake, factor) for factor in FACTORS}
     assert {factor for factor, each in found.items() if each.differs} == {"yaw"}
-    assert found["yaw"].details["spread"] < 0.01
+    assert float(found["yaw"].details["spread"]) < 0.01
     assert found["yaw"].details["spread_real"] == pytest.approx(0.15, rel=0.1)
     low, high = found["yaw"].interval() or (0, 0)
     assert 0 < low < np.sqrt(2 / np.pi) * 0.15 < high
@@ -164,10 +173,12 @@ def test_the_test_sees_a_place_a_spread_and_a_crowded_middle() -> None:
 
 
 def test_each_factor_has_a_row_of_its_own() -> None:
-    sets = [FeatureSet(np.zeros((40, 2), np.float32), faces=crowd(40, seed)) for seed in (0, 1)]
+    real, fake = (
+        FeatureSet(np.zeros((40, 2), np.float32), faces=crowd(40, seed)) for seed in (0, 1)
+    )
     for factor in FACTORS:
         row = METRICS[f"pose_{factor}"]
-        found = row.compute(Comparison(*sets))
+        found = row.compute(Comparison(real, fake))
         assert found.value == pose_distance(crowd(40, 0), crowd(40, 1), factor).value
         assert row.needs == "faces"
         assert title(row.key) == row.title
@@ -233,7 +244,7 @@ def test_its_error_is_what_repetitions_scatter_by() -> None:
         found = shares(learn_probes(real, {"it": labels}), fake)["it"]
         assert not isinstance(found, BadInput)
         values.append(found.value)
-        errors.append(found.error)
+        errors.append(found.error or np.nan)
         called += bool(found.differs)
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(values, ddof=1), rel=0.3)
     assert called <= 8
@@ -314,7 +325,7 @@ def test_groups_are_compared_by_fishers_exact_test() -> None:
         "no long hair": is_so[labels == 0].mean(),
     }
     table = [[(is_so & (labels == k)).sum(), (~is_so & (labels == k)).sum()] for k in (1, 0)]
-    tails = [fisher_exact(table, side).pvalue for side in ("less", "greater")]
+    tails = [fisher_exact(np.array(table), side).pvalue for side in ("less", "greater")]
     assert found.details["worst_p"] == pytest.approx(min(1, 2 * min(tails)), rel=1e-9)
 
 
@@ -375,3 +386,17 @@ def test_coverage_has_its_own_number_with_groups_and_without() -> None:
     mean = np.average([found.classes["glasses"], found.classes["no glasses"]],
                       weights=[labels.sum(), (1 - labels).sum()])  # fmt: skip
     assert mean == pytest.approx(found.value)
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_planted_poses_are_called_and_what_is_not_planted_is_not() -> None:
+    words = [sys.executable, str(SCRIPT), "--only", "pose"]
+    answer = subprocess.run(words, check=True, capture_output=True, text=True)
+    rows = [line.strip("| ").split(" | ") for line in answer.stdout.splitlines()[2:]]
+    assert len(rows) == 5 + 6
+    for planted, called, share in rows:
+        if planted == "nothing":
+            assert 0.03 <= float(share) <= 0.07, called
+        else:
+            assert float(share) >= 0.8, planted
