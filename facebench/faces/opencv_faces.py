@@ -25,9 +25,9 @@ from facebench.sandbox.limits import own_cores
 from facebench.weights import WeightFile, WeightSource
 
 _LEAST, _MOST = 256, 320
-"""YuNet finds faces of 10 to 300 pixels. In 3,000 of CelebA's pictures of 64×64 it finds exactly one
-in 99.5 % at 128 and at 256 alike, and people are known as well; but how a painted head leans it
-tells far better at 256 (correlation with the truth .73, at 128 .47), for 2 ms more."""
+"""YuNet finds faces of 10 to 300 pixels. In 3,000 of CelebA's pictures of 64×64 it finds exactly
+one in 99.5 % at 128 and at 256 alike, and people are known as well; but how a painted head leans
+it tells far better at 256 (correlation with the truth .73, at 128 .47), for 2 ms more."""
 _CONFIDENCE, _OVERLAP, _BOXES = 0.8, 0.3, 5000
 """At .8 exactly one face is found most often (.5 to .9 were tried), and none in noise."""
 _SIDE = 112
