@@ -155,7 +155,7 @@ ROWS: tuple[Metric, ...] = (
         "Identity leakage",
         _identity_leakage,
         "lower",
-        "threshold by the impostors' greatest similarity; see docs/faces.md",
+        "threshold by the impostors' greatest similarity; see docs/uncertainty.md",
         "Share of the generated faces that are as alike to some training face as only one real "
         "face in a hundred is to any of other people; 1 % is innocent.",
         "It sees what the face network sees: at sizes where that recognises few people, it finds "
@@ -169,7 +169,7 @@ ROWS: tuple[Metric, ...] = (
         "Identity diversity",
         _identity_diversity,
         "reference",
-        "average linkage at a false-match rate of 1e-3; see docs/faces.md",
+        "average linkage at a false-match rate of 1e-3; see docs/uncertainty.md",
         "How many different people are among the generated faces; it should match how many are "
         "among as many real ones.",
         "Grows with the number of faces, and counts what the face network can tell apart: at small "

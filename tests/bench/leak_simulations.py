@@ -64,8 +64,8 @@ def look(shared: Path, model: str, count: int, planted: int) -> Looked:
     def seen(pictures: list[Image.Image], people: np.ndarray) -> FaceSet:
         rows = [np.asarray(each.convert("RGB")).transpose(2, 0, 1) for each in pictures]
         record = extractor.extract(np.stack(rows), 64)
-        names = "counts", "confidence", "points", "embedding"
-        return FaceSet(*(record[name] for name in names), people)
+        found = record["counts"], record["confidence"], record["points"]
+        return FaceSet(*found, record["embedding"], people)
 
     pictures, people = _celeba(shared, count)
     altered = {
@@ -112,7 +112,7 @@ def simulate(
     every = looked.faces.take(looked.faces.found)
     for rng in map(np.random.default_rng, range(repetitions)):
         chosen = _some_people(every, trained, rng)
-        is_training = np.isin(every.people, chosen)
+        is_training = np.isin(_people(every), chosen)
         training = every.take(is_training)
         others = impostors(training if known else _unknown(training))
         fresh = matches(training, every.take(~is_training)).similarities
@@ -124,7 +124,7 @@ def simulate(
                 estimate = leaked_share(rng.permutation(mixed), others)
                 low, high = estimate.bounds or (np.nan, np.nan)
                 truth = count / n + (1 - count / n) * FLOOR
-                caught = np.mean(copies >= others.threshold) if count else np.nan
+                caught = float(np.mean(copies >= others.threshold)) if count else np.nan
                 row = float(low <= truth <= high), caught, estimate.value, truth
                 found.setdefault(f"{name} {share:.0%}", []).append(row)
     return {name: Case(*np.mean(rows, 0).tolist()) for name, rows in found.items()}
@@ -134,8 +134,13 @@ def _unknown(training: FaceSet) -> FaceSet:
     return FaceSet(training.counts, training.confidence, training.points, training.embeddings)
 
 
+def _people(every: FaceSet) -> np.ndarray:
+    assert every.people is not None
+    return every.people
+
+
 def _some_people(every: FaceSet, share: float, rng: np.random.Generator) -> np.ndarray:
-    people = np.unique(every.people)
+    people = np.unique(_people(every))
     return rng.permutation(people)[: round(share * len(people))]
 
 
@@ -143,7 +148,7 @@ def _planted(looked: Looked, training: FaceSet, chosen: np.ndarray) -> dict[str,
     """Return m of training faces as they are, and of those that were altered."""
     found = {"untouched": matches(training, training).similarities}
     for name, altered in looked.altered.items():
-        copies = altered.take(altered.found & np.isin(altered.people, chosen))
+        copies = altered.take(altered.found & np.isin(_people(altered), chosen))
         found[name] = matches(training, copies).similarities
     return found
 

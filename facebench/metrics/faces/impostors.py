@@ -12,8 +12,8 @@ people of whom any two are alike beyond the threshold.
 **Where nobody knows**, the nearest training face may well be another photograph of the same person.
 But the tenth nearest hardly is, so the tail is followed from there: ranks 10, 20 and 40 tell its
 shape (Pickands 1975), common to all faces, and the generalised Pareto distribution tells how much
-more alike the nearest would be if it were of somebody else. Of the ways that were tried against the
-identities of CelebA and of LFW (docs/faces.md) this was the best, and yet the share of innocent
+more alike the nearest would be if it were of somebody else. Of the ways tried against the
+identities of CelebA and LFW (docs/uncertainty.md) this was the best, and yet the share of innocent
 faces beyond such a threshold was 0.2 to 2.5 % and not 1 %: the interval counts that.
 """
 
