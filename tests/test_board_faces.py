@@ -255,6 +255,20 @@ def test_samples_are_withheld_by_what_is_beyond_chance(
     assert shown == (0 if withheld else 3)
 
 
+@pytest.mark.parametrize(("high", "withheld"), [(0.01, True), (0.7, False), (None, False)])
+def test_samples_are_withheld_that_copy_what_no_face_network_recognises(
+    high: float | None, withheld: bool, tmp_path: Path
+) -> None:
+    lay_pictures(tmp_path, "a")
+    metrics = {
+        "identity_leakage": leakage(0.0, 0.0, 0.01),
+        "authenticity": Value(0.0, low=0.0, high=high, floor=0.65),
+    }
+    page = page_of([result("a", metrics=metrics, failed={})], tmp_path, training_faces=False)
+    assert page.count("data:image/webp") == (0 if withheld else 3)
+    assert ("more of its samples lie near a training image" in page) == withheld
+
+
 def test_the_command_leaves_real_people_out(pictured: Path) -> None:
     answer = CliRunner().invoke(cli, ["report", str(pictured), "--no-training-faces"])
     assert answer.exit_code == 0, answer.output

@@ -17,6 +17,7 @@ from facebench.metrics.device import computing_on
 from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.faces.distinct import identity_diversity, number_of_people, people
 from facebench.metrics.faces.embedded import frechet_identity, identity_manifold
+from facebench.metrics.faces.found import face_rate
 from facebench.metrics.faces.impostors import (
     BAND,
     Impostors,
@@ -501,3 +502,14 @@ def test_a_share_is_not_that_of_the_images_but_of_the_faces() -> None:
     tail = Impostors(0.99, 0.5, 1000, "")
     found = leaked_share(np.array([0.9, 0.1, np.nan, np.nan]), tail)
     assert found.value == 0.5 and found.details["not_found"] == 0.5
+
+
+@pytest.mark.parametrize(("found", "low", "high"), [(0, 0.0, 0.049), (50, 0.951, 1.0)])
+def test_a_face_rate_of_none_or_all_of_fifty_has_an_interval(
+    found: int, low: float, high: float
+) -> None:
+    faces = photographs(50, 1)
+    counts = (np.arange(50) < found).astype(np.int32)
+    rate = face_rate(faces, replace(faces, counts=counts))
+    assert rate.value == found / 50
+    assert rate.interval((0.0, 1.0)) == pytest.approx((low, high), abs=1e-3)

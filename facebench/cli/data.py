@@ -97,8 +97,8 @@ def prepare(source: Path, out: Path, **options: Any) -> None:
       facebench data prepare lfw-deepfunneled.tgz lfw64
       facebench data prepare photos/ photos128 --size 128 --skip-unreadable
       facebench data prepare classes/ classes64 --labels folders
-      facebench data prepare img_align_celeba.zip faces64 --crop celeba --holdout-by person \
-        --identities identity_CelebA.txt --attributes list_attr_celeba.txt
+      facebench data prepare img_align_celeba.zip faces64 --crop celeba --holdout-by person \\
+          --identities identity_CelebA.txt --attributes list_attr_celeba.txt
     """
     from facebench.data.prepare import prepare
 

@@ -1,8 +1,8 @@
 """What a board leaves out that is to show no real person (``--no-training-faces``).
 
 Real photographs, whatever they stand for; what is chosen because it is like one; and every sample
-of a model of whose faces more look like training people than chance explains, for a copy of a
-photograph is that photograph.
+of a model of whose faces more look like training people than chance explains, or whose images lie
+nearer to training images than other photographs do, for a copy of a photograph is that photograph.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from facebench.results.result import Result, Value
 GALLERIES = frozenset({"nearest", "uncovered", "copies", "leaks", "reconstructions"})
 """Those with real photographs in them, or with the samples that are likest to one."""
 _KEY = "identity_leakage"
+_COPIES = "authenticity"
 
 
 def why_withheld(result: Result) -> str:
@@ -25,7 +26,21 @@ def why_withheld(result: Result) -> str:
             "Left out: more of its faces look like someone in the training set than chance "
             "explains."
         )
+    if _is_nearer_than_chance(result.metrics.get(_COPIES)):
+        return (
+            "Left out: more of its samples lie near a training image than held-out photographs do."
+        )
     return ""
+
+
+def _is_nearer_than_chance(authenticity: Value | None) -> bool:
+    """Return whether more samples are like training images, as a whole, than real images are.
+
+    A copy that is blurred or compressed until nobody can be recognised is still a photograph.
+    """
+    if authenticity is None or authenticity.floor is None or authenticity.high is None:
+        return False
+    return authenticity.high < authenticity.floor
 
 
 def is_beyond_chance(value: Value) -> bool:

@@ -18,12 +18,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
-from scipy.special import betaincinv
+from jaxtyping import Float64, Int64
 
 from facebench.errors import BadInput
 from facebench.metrics.distances import MEMORY
 from facebench.metrics.face_sets import FaceSet
+from facebench.metrics.faces.found import share_bounds
 from facebench.metrics.faces.impostors import (
     BAND,
     DOUBT,
@@ -114,7 +114,7 @@ def leaked_share(similarities: Float64[np.ndarray, " n"], others: Impostors) -> 
     if others.families is not None:
         beyond, counts = others.families
         sums.append((-ratio * beyond, counts))
-    bounds = _bounds(leaks[found], ratio**2 * others.variance)
+    bounds = share_bounds(leaks[found], ratio**2 * others.variance)
     note = ""
     if others.families is None:
         bounds, note = _doubted(bounds, others.floor), _UNSURE
@@ -132,17 +132,6 @@ def _density_ratio(similarities: Float64[np.ndarray, " n"], others: Impostors) -
     # half a face more: where there happens to be none, the density is not 0
     share = (near + 0.5) / (len(similarities) + 1)
     return float(share / (others.floor * (BAND - 1 / BAND)))
-
-
-def _bounds(leaks: Bool[np.ndarray, " n"], of_threshold: float) -> tuple[float, float]:
-    """Return the 95 % interval of the share of leaks, the variance by the threshold added."""
-    count, share = len(leaks), leaks.mean()
-    smoothed = (leaks.sum() + 0.5) / (count + 1)  # a share of 0 has a variance, too
-    binomial = smoothed * (1 - smoothed)
-    effective = binomial / (binomial / count + of_threshold)
-    ends = effective * share + 0.5, effective * (1 - share) + 0.5
-    low, high = betaincinv(*ends, [0.025, 0.975])
-    return float(low) if share > 0 else 0.0, float(high) if share < 1 else 1.0
 
 
 def _doubted(bounds: tuple[float, float], floor: float) -> tuple[float, float]:
