@@ -13,6 +13,8 @@ _HOMES = {
     "density_coverage": "manifold",
     "frechet_distance": "frechet",
     "frechet_infinity": "extrapolation",
+    "identity_diversity": "identities",
+    "identity_leakage": "identities",
     "inception_score": "inception",
     "kernel_distance": "kernel",
     "lpips_diversity": "diversity",
