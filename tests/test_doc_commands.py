@@ -63,6 +63,7 @@ SMALL = [
     (r"--checkpoint-every \d+", "--checkpoint-every 1", "of two steps there must be two"),
     (r"--weights inception=\S+ --weights alexnet=\S+", "--extractor random", "no downloads here"),
     (r"--extractor (inception@768|dinov2|clip)", "--extractor random", "no downloads here"),
+    (r"--face-model opencv", "--face-model dlib", "no downloads here"),
     (r"--mode (clean-fid|pytorch-fid)", "", "no downloads here"),
     (
         r"(facebench (?:eval|score|stats export) (?!.*--extractor).*)",

@@ -57,7 +57,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     double_precision.forget()
 
 
-OF_FEATURES = [row for row in METRICS.values() if row.needs not in ("faces", "floors")]
+OF_FEATURES = [row for row in METRICS.values() if not row.is_of_faces and row.needs != "floors"]
 """All metrics but those that are made of others' values."""
 
 

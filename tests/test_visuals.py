@@ -10,9 +10,9 @@ from PIL import Image
 from facebench.data.dataset import Dataset, open_dataset
 from facebench.data.prepare import synthesize
 from facebench.engine import evaluate
+from facebench.engine.chosen_images import NEIGHBOURS, SHOWN, SUSPECTS
 from facebench.engine.phase_costs import Meter
 from facebench.engine.training_curves import POINTS, SERIES, training_curves
-from facebench.engine.visuals import NEIGHBOURS, SHOWN, SUSPECTS
 from facebench.errors import BadInput
 from facebench.features.random import RandomFeatures
 from facebench.plugins.registry import load

@@ -13,14 +13,22 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 from msgspec.structs import replace
 
 from facebench.data.dataset import Dataset
 from facebench.data.grid import grid
+from facebench.engine.chosen_images import (
+    LOOKED_AT,
+    NEIGHBOURS,
+    SHOWN,
+    SUSPECTS,
+    Plan,
+    choose,
+    looked_at,
+)
 from facebench.engine.comparability import Size
 from facebench.engine.context import Context
-from facebench.engine.feature_projection import POINTS, plane_of, rounded
+from facebench.engine.feature_projection import POINTS, plane_of
 from facebench.engine.jobs import Extracted
 from facebench.engine.model_source import ModelSource
 from facebench.engine.reference import Reference
@@ -30,23 +38,12 @@ from facebench.engine.training_curves import training_curves
 from facebench.errors import BadInput, RowFailed
 from facebench.files import atomic_path
 from facebench.metrics.device import compute_on
-from facebench.metrics.face_sets import FaceSet
-from facebench.metrics.faces.leakage import matches
-from facebench.metrics.feature_sets import FeatureSet
-from facebench.metrics.memorization import memorization, nearest_neighbours
 from facebench.plugins.model_spec import Model
 from facebench.results.result import Result, protocol_record
 from facebench.results.visuals import Gallery, Visuals, read_visuals, visuals_folder, write_visuals
 from facebench.sampler import Images
 from facebench.samplers.latent_visuals import COLUMNS, TOTAL, labels
 
-SHOWN = 8
-"""Images in a gallery."""
-SUSPECTS = 6
-"""Samples beside their nearest training images, and how many of these each has."""
-NEIGHBOURS = 3
-LOOKED_AT = 10_000
-"""Images of each set among which those shown are chosen: no score depends on them."""
 ADAPTER = "_latent-visuals"
 """What shows what lies between seeds, and what a model makes of real images."""
 
@@ -64,16 +61,6 @@ class Sampled:
     """Heights and widths of the images."""
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """A gallery before its images are there: which one of which set stands where."""
-
-    columns: int
-    cells: Sequence[tuple[str, int]]
-    labels: Sequence[str]
-    distances: Sequence[float]
-
-
 def keep_visuals(
     result: Result, sampled: Sampled, context: Context, real: Reference, out: Path
 ) -> None:
@@ -87,7 +74,7 @@ def keep_visuals(
     latent = _latent_galleries(result, sampled, context, folder)
     visuals = Visuals(
         identity=identity,
-        plane=plane_of(*map(_array, (real.extracted.features, sampled.extracted.features))),
+        plane=plane_of(*map(looked_at, (real.extracted.features, sampled.extracted.features))),
         training=training_curves(sampled.path),
     )
     try:
@@ -141,74 +128,18 @@ def _identity(result: Result) -> str:
     return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def _plans(sampled: Sampled, context: Context, real: Reference) -> dict[str, _Plan]:
-    """Choose what is shown."""
-    fake, reference = _array(sampled.extracted.features), _array(real.extracted.features)
-    to_real = nearest_neighbours(fake, reference, 1)[0][:, 0]
-    to_fake = nearest_neighbours(reference, fake, 1)[0][:, 0]
-    order = np.argsort(to_real, kind="stable")
-    worst = np.argsort(-to_fake, kind="stable")[:SHOWN]
-    plans = {
-        "nearest": _row("model", order[:SHOWN], to_real, sampled.seeds.start, "seed"),
-        "farthest": _row("model", order[::-1][:SHOWN], to_real, sampled.seeds.start, "seed"),
-        "uncovered": _row("real", worst, to_fake, context.real.first, "image"),
-    }
-    training = real.training
-    if training is not None and len(training.features):
-        plans["copies"] = _copies(_array(training), fake, sampled.seeds.start)
-    faces = sampled.extracted.features.faces
-    if training is not None and training.faces and faces and faces.found.any():
-        plans["leaks"] = _leaks(training.faces, faces, sampled.seeds.start)
-    return plans
-
-
-def _array(extracted: FeatureSet) -> Float[np.ndarray, "n d"]:
-    return np.asarray(extracted.features[:LOOKED_AT])
-
-
-def _row(of: str, chosen: np.ndarray, distances: np.ndarray, first: int, noun: str) -> _Plan:
-    return _Plan(
-        columns=SHOWN,
-        cells=[(of, int(i)) for i in chosen],
-        labels=[f"{noun} {first + i}" for i in chosen],
-        distances=[rounded(distances[i]) for i in chosen],
-    )
-
-
-def _copies(
-    training: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"], first: int
-) -> _Plan:
-    """Choose the samples that are nearest to a training image for how far that is from others."""
-    count = min(NEIGHBOURS, len(training))
-    found = memorization(training, fake, count)
-    suspects = np.argsort(found.ratios, kind="stable")[:SUSPECTS]
-    rows = [
-        [("model", int(i)), *(("training", int(j)) for j in found.indices[i])] for i in suspects
-    ]
-    return _Plan(
-        columns=1 + count,
-        cells=[cell for row in rows for cell in row],
-        labels=[f"seed {first + i}" for i in suspects],
-        distances=[rounded(found.ratios[i]) for i in suspects],
-    )
-
-
-def _leaks(training: FaceSet, fake: FaceSet, first: int) -> _Plan:
-    """Choose the generated faces that are most like a face of the training images."""
-    found = matches(training, fake)
-    suspects = np.argsort(-np.nan_to_num(found.similarities, nan=-1.0), kind="stable")[:SUSPECTS]
-    suspects = suspects[fake.found[suspects]]
-    pairs = [(("model", int(i)), ("training", int(found.indices[i]))) for i in suspects]
-    return _Plan(
-        columns=2,
-        cells=[cell for pair in pairs for cell in pair],
-        labels=[f"seed {first + i}" for i in suspects],
-        distances=[rounded(found.similarities[i]) for i in suspects],
+def _plans(sampled: Sampled, context: Context, real: Reference) -> dict[str, Plan]:
+    return choose(
+        real.extracted.features,
+        sampled.extracted.features,
+        real.training,
+        first_seed=sampled.seeds.start,
+        first_image=context.real.first,
     )
 
 
 def _write_galleries(
-    plans: Mapping[str, _Plan], sampled: Sampled, context: Context, real: Reference, folder: Path
+    plans: Mapping[str, Plan], sampled: Sampled, context: Context, real: Reference, folder: Path
 ) -> dict[str, Gallery]:
     reference = Sampled(
         context.real.images(), context.real.seeds, real.extracted, folder, real.side.sizes
@@ -236,7 +167,7 @@ def _reader(dataset: Dataset) -> Reader:
     return lambda index: dataset.sample([index])[0]
 
 
-def _sampled_again(of: str, plans: Mapping[str, _Plan], sampled: Sampled) -> Reader:
+def _sampled_again(of: str, plans: Mapping[str, Plan], sampled: Sampled) -> Reader:
     """Sample a set's chosen images again, all at once, but for the first, which were kept."""
     kept = dict(enumerate(sampled.extracted.preview))
     chosen = {i for plan in plans.values() for each, i in plan.cells if each == of}

@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING
 
 from facebench.errors import BadInput
+from facebench.metrics import face_metrics
 from facebench.metrics.metric import Metric
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ _NULL_NOTE = (
 )
 _SHARE = (0.0, 1.0)
 
-ROWS = (
+ROWS: tuple[Metric, ...] = (
     Metric(
         "fid",
         "FID",
@@ -306,4 +307,5 @@ ROWS = (
         interval_note="With fewer images than feature dimensions the interval is too narrow: it "
         "held the true value in 88 % of simulations, not 95 %.",
     ),
+    *face_metrics.ROWS,
 )

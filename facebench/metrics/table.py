@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from facebench.errors import BadInput, cause
-from facebench.metrics import builtin_metrics, face_metrics
+from facebench.metrics.builtin_metrics import ROWS
 from facebench.metrics.metric import Better as Better
 from facebench.metrics.metric import Metric as Metric
 from facebench.plugins import registry
@@ -94,7 +94,7 @@ def _name(key: str) -> str:
     return f"The metric {key!r} of the package {registry.home('metrics', key)}"
 
 
-METRICS = Table([*builtin_metrics.ROWS, *face_metrics.ROWS])
+METRICS = Table(ROWS)
 
 
 def metric(key: str) -> Metric:
