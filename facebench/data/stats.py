@@ -61,6 +61,8 @@ def _people(dataset: Dataset) -> dict[str, str]:
     _, counts = np.unique(dataset.people, return_counts=True)
     mean, met, held = counts.mean(), seen_in_training(dataset), len(dataset.split("holdout"))
     images = f"{counts.min():,} to {counts.max():,} images each, {mean:.1f} on average"
+    if counts.max() == 1:
+        images = "1 image each"
     return {
         "people": f"{len(counts):,}: {images}",
         _MET: f"{met:,} of {held:,}",

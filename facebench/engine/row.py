@@ -1,5 +1,6 @@
 """One row of the board to be: its images, what they score, and what is kept of both."""
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,8 +48,8 @@ def evaluate_row(
         *remarks(side, real.side, counts=context.plain),
         on_mode(context.mode, side, real.side),
         *left_out,
-        *(f"{key}: {each.note}" for key, each in scores.values.items() if each.note),
-        *(f"no {key}: {why}" for key, why in scores.refused.items()),
+        *_together({key: each.note for key, each in scores.values.items()}),
+        *(f"no {said}" for said in _together(scores.refused)),
         *context.notes,
         *on_floor,
         *double_precision.notes(context.device),
@@ -122,3 +123,9 @@ def _on_classes(source: Described | StatisticsSource) -> str:
 def _code(entry: Entry) -> dict[str, str]:
     """Return which adapter's code sampled the images."""
     return {"adapter": registry.origin(entry.adapter)} if isinstance(entry, Model) else {}
+
+
+def _together(said: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is said of metrics, once where it is the same of several."""
+    for text in dict.fromkeys(filter(None, said.values())):
+        yield f"{', '.join(key for key, each in said.items() if each == text)}: {text}"
