@@ -24,6 +24,10 @@ from facebench.weights import WeightSource
 COMPILE_FROM: Mapping[Precision, int] = {"fp32": 50_000, "tf32": 50_000, "bf16": 10_000}
 """Images a model from which compiling the network pays: float32 gains by 2 % only."""
 
+_NO_TRAINING = (
+    "no identity_leakage, which needs the training images: give the prepared data set that was "
+    "trained on as the reference"
+)
 _OF_NONE = ("lpips", "faces", "training faces", "floors")
 """What metrics need that take no network's features, or those of all."""
 
@@ -68,6 +72,8 @@ class Context:
         networks = (note for extractor in self.extractors for note in extractor.notes)
         metrics = (row.note for row in self.metrics if row.note)
         said = [*filter(None, [self.real.note]), *networks, *self._of_the_first(), *metrics]
+        if self.faces and self.training is None:
+            said.append(_NO_TRAINING)
         return tuple(dict.fromkeys(said))  # two layers of a network say the same
 
     def _of_the_first(self) -> Iterator[str]:
