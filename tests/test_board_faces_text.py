@@ -219,15 +219,34 @@ def test_refusals_of_one_reason_are_said_together() -> None:
     assert said(SHOWN, {"share": "no labels"}) == "Not measured: Share. The reason: no labels."
 
 
-def test_the_worst_group_is_named() -> None:
-    value = replace(leakage(0.03, 0.02, 0.04), classes={"a": 0.01, "b": 0.05, "c": 0.02})
-    faces = replace(rate(0.9, 0.1, 0.0), classes={"a": 0.95, "b": 0.85})
-    assert said(GROUPS, identity_leakage=value, face_rate=faces) == (
-        "Identity leakage is highest for b (0.050) and lowest for a (0.010). Face rate is lowest "
-        "for b (0.850) and highest for a (0.950)."
+def test_the_worst_group_is_named_where_it_is_beyond_noise() -> None:
+    def with_worst(value: Value, p: float, worst: float, rest: float) -> Value:
+        told = {"worst_group": "b", "worst_value": worst, "rest_value": rest, "worst_p": p}
+        classes = {"real b": 0.9, "b": worst, "no b": rest}
+        return replace(value, details={**value.details, **told}, classes=classes)
+
+    leaks, faces = leakage(0.03, 0.02, 0.04), rate(0.9, 0.1, 0.0)
+    assert said(
+        GROUPS,
+        identity_leakage=with_worst(leaks, 0.01, 3.2, 0.4),
+        face_rate=with_worst(faces, 0.04, 0.85, 0.95),
+    ) == (
+        "Those who are looked like are more often of the group b than its share of the training "
+        "faces says: 3.2 times as often, the others 0.4 times. Face rate is lower for b, beyond "
+        "noise: 85 of 100, the others 95 of 100."
     )
-    alone = replace(value, classes={"a": 0.01})
-    assert said(GROUPS, identity_leakage=alone) == ""
+    noise = with_worst(leaks, 0.08, 3.2, 0.4)
+    assert said(GROUPS, identity_leakage=noise, face_rate=with_worst(faces, 1.0, 1.0, 1.0)) == (
+        "No group differs from the others beyond noise in: Identity leakage, Face rate."
+    )
+    assert said(GROUPS, identity_leakage=leaks) == ""
+
+
+def test_what_the_images_tell_too_little_of_is_said_as_what_failed_is() -> None:
+    shown = {"share_hat": Value(0.07, reference=0.07, differs=False)}
+    found = replace(result("a", metrics=shown, failed={}), refused={"share_glasses": "AUC 0.77"})
+    (answer,) = [each for each in answers(found) if each.question == SHOWN]
+    assert answer.said[-1] == "Not measured: glasses. The reason: AUC 0.77."
 
 
 def test_what_was_not_measured_is_said_and_without_faces_nothing() -> None:

@@ -1,6 +1,7 @@
 """The results folder: what an evaluation adds to it, and what of earlier ones stays."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,15 +91,20 @@ def with_metrics_of(before: Result, result: Result) -> Result:
     """Return `result` with the metrics that only an earlier evaluation computed."""
     faces = before.protocol.faces or result.protocol.faces
     metrics = _that_hold(before, faces) | _that_hold(result, faces)
-    failed = before.failed | result.failed
     return replace(
         result,
         protocol=replace(result.protocol, faces=faces),
         metrics=metrics,
-        failed={key: why for key, why in failed.items() if key not in metrics},
+        failed=_without(before.failed | result.failed, metrics),
+        refused=_without(before.refused | result.refused, metrics),
         environment=before.environment | result.environment,
         notes=tuple(dict.fromkeys((*before.notes, *result.notes))),
     )
+
+
+def _without(said: dict[str, str], metrics: Mapping[str, Value]) -> dict[str, str]:
+    """Return what is said of those that there is no value of."""
+    return {key: why for key, why in said.items() if key not in metrics}
 
 
 def _that_hold(result: Result, faces: str) -> dict[str, Value]:

@@ -1,6 +1,5 @@
 """One row of the board to be: its images, what they score, and what is kept of both."""
 
-from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from facebench.metrics import double_precision
 from facebench.metrics.table import Metric
 from facebench.plugins import registry
 from facebench.plugins.model_spec import Model
-from facebench.results.result import Result
+from facebench.results.result import Result, together
 
 
 def evaluate_row(
@@ -48,8 +47,7 @@ def evaluate_row(
         *remarks(side, real.side, counts=context.plain),
         on_mode(context.mode, side, real.side),
         *left_out,
-        *_together({key: each.note for key, each in scores.values.items()}),
-        *(f"no {said}" for said in _together(scores.refused)),
+        *together({key: each.note for key, each in scores.values.items()}),
         *context.notes,
         *on_floor,
         *double_precision.notes(context.device),
@@ -66,6 +64,7 @@ def evaluate_row(
             for key, each in scores.values.items()
         },
         failed=scores.failed,
+        refused=scores.refused,
         notes=tuple(filter(None, said)),
         seconds=meter.seconds,
         memory=meter.memory,
@@ -123,9 +122,3 @@ def _on_classes(source: Described | StatisticsSource) -> str:
 def _code(entry: Entry) -> dict[str, str]:
     """Return which adapter's code sampled the images."""
     return {"adapter": registry.origin(entry.adapter)} if isinstance(entry, Model) else {}
-
-
-def _together(said: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is said of metrics, once where it is the same of several."""
-    for text in dict.fromkeys(filter(None, said.values())):
-        yield f"{', '.join(key for key, each in said.items() if each == text)}: {text}"

@@ -4,7 +4,7 @@ Reports read Results and nothing else. A Result is one JSON file, ``results/NAME
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -96,6 +96,8 @@ class Result:
     """By the metric's key; see ``facebench metrics``."""
     failed: dict[str, str] = field(default_factory=dict)
     """Metrics that could not be computed, and why."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Metrics of faces of which the images tell too little, and why: they show none, say."""
     notes: tuple[str, ...] = field(default_factory=tuple)
     """What a reader must know beside the numbers, e.g. that weights were taken on trust."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -113,8 +115,9 @@ class Result:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What stands beside the numbers: its notes, and why there are not more of them."""
+        untold = (f"no {said}" for said in together(self.refused))
         missing = (f"no {key}, which failed: {why}" for key, why in self.failed.items())
-        return (*self.notes, *missing)
+        return (*self.notes, *untold, *missing)
 
     @property
     def is_sanity(self) -> bool:
@@ -142,7 +145,8 @@ def as_record(result: Result) -> dict[str, Any]:
 
     A result without them is written as it was before there were any.
     """
-    record = {name: value for name, value in asdict(result).items() if value or name != "failed"}
+    rare = ("failed", "refused")
+    record = {name: value for name, value in asdict(result).items() if value or name not in rare}
     record["protocol"] = protocol_record(result.protocol)
     for value in record["metrics"].values():
         for name in ("classes", "details"):
@@ -151,6 +155,12 @@ def as_record(result: Result) -> dict[str, Any]:
         if value["differs"] is None:
             del value["differs"]
     return record
+
+
+def together(said: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is said of metrics by their keys, once where it is the same of several."""
+    for text in dict.fromkeys(filter(None, said.values())):
+        yield f"{', '.join(key for key, each in said.items() if each == text)}: {text}"
 
 
 def protocol_record(protocol: Protocol) -> dict[str, Any]:

@@ -41,10 +41,15 @@ def remarks(result: Result) -> tuple[str, ...]:
 
     Of dozens of attributes each may be refused, for reasons that the section on faces tells.
     """
-    failed = [key for key in result.failed if is_known(key) and metric(key).family]
-    rest = {key: why for key, why in result.failed.items() if key not in failed}
-    refused = (f"not measured, for reasons given in the results: {', '.join(failed)}",)
-    return (*replace(result, failed=rest).remarks, *(refused if failed else ()))
+    missing = [*result.failed, *result.refused]
+    of_families = [key for key in missing if is_known(key) and metric(key).family]
+    failed, refused = (
+        {key: why for key, why in each.items() if key not in of_families}
+        for each in (result.failed, result.refused)
+    )
+    told = (f"not measured, for reasons given in the results: {', '.join(of_families)}",)
+    rest = replace(result, failed=failed, refused=refused).remarks
+    return (*rest, *(told if of_families else ()))
 
 
 def column_notes(columns: Sequence[Column], results: Sequence[Result]) -> tuple[Note, ...]:

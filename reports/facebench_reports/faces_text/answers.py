@@ -78,7 +78,7 @@ def _answer(question: _Question, result: Result) -> Answer:
 def _failures(row: str, result: Result) -> Iterator[str]:
     """Yield what could not be measured and why; those of one reason together."""
     by_reason: dict[str, list[str]] = {}
-    for key, why in result.failed.items():
+    for key, why in (result.failed | result.refused).items():
         if _is_of(row, key):
             by_reason.setdefault(why.rstrip("."), []).append(_name(row, key))
     if len(by_reason) > _REASONS:
@@ -107,3 +107,4 @@ def _is_of(row: str, key: str) -> bool:
 def _keys(result: Result) -> Iterator[str]:
     yield from result.metrics
     yield from result.failed
+    yield from result.refused
