@@ -221,7 +221,8 @@ def test_refusals_of_one_reason_are_said_together() -> None:
 
 def test_the_worst_group_is_named_where_it_is_beyond_noise() -> None:
     def with_worst(value: Value, p: float, worst: float, rest: float) -> Value:
-        told = {"worst_group": "b", "worst_value": worst, "rest_value": rest, "worst_p": p}
+        told: dict[str, float | str] = {"worst_group": "b", "worst_value": worst}
+        told |= {"rest_value": rest, "worst_p": p}
         classes = {"real b": 0.9, "b": worst, "no b": rest}
         return replace(value, details={**value.details, **told}, classes=classes)
 

@@ -19,6 +19,7 @@ from facebench.engine.stored_images import Described
 from facebench.engine.visuals import Sampled
 from facebench.errors import BadInput, RowFailed
 from facebench.metrics import double_precision
+from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.table import Metric
 from facebench.plugins import registry
 from facebench.plugins.model_spec import Model
@@ -48,6 +49,7 @@ def evaluate_row(
         on_mode(context.mode, side, real.side),
         *left_out,
         *together({key: each.note for key, each in scores.values.items()}),
+        _on_faces(fake.features.faces, real.extracted.features.faces),
         *context.notes,
         *on_floor,
         *double_precision.notes(context.device),
@@ -117,6 +119,17 @@ def _scores(rows: list[Metric], fake: Extracted, context: Context, real: Referen
 def _on_classes(source: Described | StatisticsSource) -> str:
     """Return what must be said of the classes that a sampler was asked for."""
     return source.note_on_classes if isinstance(source, SamplerSource) else ""
+
+
+def _on_faces(fake: FaceSet | None, real: FaceSet | None) -> str:
+    """Say in how many images there is no face, so that none is left out in silence."""
+    if fake is None or real is None or (fake.found.all() and real.found.all()):
+        return ""
+    sides = [f"{int((~each.found).sum()):,} of {len(each):,}" for each in (fake, real)]
+    return (
+        f"no face was found in {sides[0]} images, and in {sides[1]} real ones: metrics of whose "
+        "faces, and of pose, leave these out"
+    )
 
 
 def _code(entry: Entry) -> dict[str, str]:

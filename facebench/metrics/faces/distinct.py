@@ -56,7 +56,7 @@ def identity_diversity(real: FaceSet, fake: FaceSet) -> Estimate:
     details: dict[str, float | str] = {"faces": float(count), "threshold": threshold}
     if known.people is not None:
         details["people"] = float(len(np.unique(known.people[:count])))
-    return replace(estimate, details=details, note=f"of {count} faces found on either side")
+    return replace(estimate, details=details)
 
 
 def people(embeddings: np.ndarray, threshold: float) -> Groups:

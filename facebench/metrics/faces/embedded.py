@@ -21,8 +21,8 @@ def frechet_identity(real: FaceSet, fake: FaceSet) -> Estimate:
     Raises:
         BadInput: where fewer than 2 faces were found on a side.
     """
-    estimate = frechet_estimate(*_embeddings(real, fake, 2))
-    return replace(estimate, note=_left_out(real, fake))
+    sets = _embeddings(real, fake, 2)
+    return replace(frechet_estimate(*sets), details=_counted(*sets))
 
 
 def identity_manifold(
@@ -39,9 +39,9 @@ def identity_manifold(
     Raises:
         BadInput: where k faces or fewer were found on a side.
     """
-    found = manifold_estimates(*_embeddings(real, fake, k + 1), k, k, strict=strict)
-    note = _left_out(real, fake)
-    return ManifoldEstimates(*(replace(each, note=note) for each in found))
+    sets = _embeddings(real, fake, k + 1)
+    found = manifold_estimates(*sets, k, k, strict=strict)
+    return ManifoldEstimates(*(replace(each, details=_counted(*sets)) for each in found))
 
 
 def _embeddings(real: FaceSet, fake: FaceSet, minimum: int) -> tuple[np.ndarray, np.ndarray]:
@@ -54,9 +54,5 @@ def _embeddings(real: FaceSet, fake: FaceSet, minimum: int) -> tuple[np.ndarray,
     return of_real, of_fake
 
 
-def _left_out(real: FaceSet, fake: FaceSet) -> str:
-    """Say how many images have no face; nothing where all have one."""
-    counts = [int((~each.found).sum()) for each in (real, fake)]
-    if not any(counts):
-        return ""
-    return f"left out, without a face: {counts[0]} real images and {counts[1]} generated ones"
+def _counted(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
+    return {"faces": float(len(fake)), "faces_real": float(len(real))}
