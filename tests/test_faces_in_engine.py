@@ -149,7 +149,7 @@ def test_dark_pictures_have_no_faces_and_say_so(look: str, painted: Path, tmp_pa
     assert found.metrics["face_rate"].value == 0
     assert found.metrics["face_rate"].details["none"] == 1
     assert not found.failed
-    (note,) = [n for n in found.notes if "so there is no pose" in n]
+    (note,) = [n for n in found.remarks if "so there is no pose" in n]
     assert note.startswith("no pose_roll, pose_yaw, pose_eye_distance, pose_x, pose_y: ")
 
 
