@@ -116,6 +116,7 @@ def test_names_of_control_characters_cannot_steer_a_terminal(tmp_path: Path) -> 
             "it has 2,000 attributes, and 1 to 256 can be",
         ),
         ("file,Male,Male\n000001.jpg,1,1\n", "it has the attribute Male twice"),
+        ("file,Big Hat,Big_Hat\n000001.jpg,1,1\n", "it has the attribute Big Hat twice"),
         (",file,Male\n0,000001.jpg,1\n", "row 1 has a name of 0 characters"),
         (f"file,{'x' * 101}\n000001.jpg,1\n", "row 1 has a name of 101 characters"),
         ("000001.jpg,1,-1\n000002.jpg,1,1\n", "it has no header"),

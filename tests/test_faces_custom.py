@@ -148,3 +148,26 @@ def my_faces(images):
     monkeypatch.chdir(tmp_path)
     record = faces.create("my_faces.py:make", WeightSource(), "cpu").extract(IMAGES, 2)
     assert (record["counts"] == 1).all() and record["embedding"].shape == (5, 3)
+
+
+RAISES = """
+def make(device):
+    seen = []
+    def look(images):
+        seen.append(images)
+        if len(seen) > 2: raise SystemExit("enough") if {ends} else ZeroDivisionError("by zero")
+        import torch
+        n = len(images)
+        return {{"counts": torch.ones(n), "confidence": torch.ones(n),
+                "points": torch.zeros(n, 3, 2), "embedding": torch.ones(n, 4)}}
+    return look
+"""
+
+
+@pytest.mark.parametrize(("ends", "says"), [(False, "by zero"), (True, "it ends the program")])
+def test_a_model_that_fails_while_it_looks_is_one_sentence(
+    ends: bool, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"late_{ends}.py").write_text(RAISES.format(ends=ends))
+    with pytest.raises(BadInput, match=says):
+        faces.create(f"{tmp_path}/late_{ends}.py:make", WeightSource(), "cpu").extract(IMAGES, 2)

@@ -153,6 +153,17 @@ def test_dark_pictures_have_no_faces_and_say_so(look: str, painted: Path, tmp_pa
     assert note.startswith("no pose_roll, pose_yaw, pose_eye_distance, pose_x, pose_y: ")
 
 
+def test_a_row_of_which_no_metric_asked_for_can_be_told_has_failed_and_says_why(
+    look: str, painted: Path, tmp_path: Path
+) -> None:
+    dark = tmp_path / "dark.npy"
+    np.save(dark, np.zeros((12, 3, 32, 32), np.uint8))
+    asked: dict[str, Any] = {"metrics": "identity_leakage", "num": 12, "face_model": look}
+    found = evaluate({"dark": f"images:{dark}"}, painted, **asked, **OPTIONS)
+    assert not found.results
+    assert "No face was found in the generated images" in str(found.failures)
+
+
 def test_two_folders_have_faces_too_but_no_training_faces(
     look: str, painted: Path, tmp_path: Path
 ) -> None:

@@ -73,9 +73,10 @@ def score(
     from facebench.cli.score_table import notes, show
     from facebench.engine.score import as_scores, evaluate_sets
 
-    evaluation = evaluate_sets(
-        real, list(fakes), num=num, out=out, command=command_line(), **opened(**options)
-    )
+    with redirect_stdout(sys.stderr):  # what the user's own code prints is no part of the answer
+        evaluation = evaluate_sets(
+            real, list(fakes), num=num, out=out, command=command_line(), **opened(**options)
+        )
     say_failures(evaluation)
     if found := evaluation.results:
         if out:

@@ -76,7 +76,8 @@ def _check_names(names: list[str], number: int) -> None:
             raise ValueError(f"row {number} has a name of {len(name):,} characters")
         if name.casefold() in _WORDS:
             raise ValueError("it has no header")
-    twice = next((name for name in names if names.count(name) > 1), None)
+    shown_as = [" ".join(name.replace("_", " ").split()) for name in names]  # in tables
+    twice = next((name for name in shown_as if shown_as.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"it has the attribute {shown(twice)} twice")
 

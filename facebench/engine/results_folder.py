@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from facebench.data.grid import grid
@@ -75,7 +75,7 @@ def _is_one(before: Protocol, now: Protocol) -> bool:
 
 
 def _difference(before: Protocol, protocol: Protocol) -> str:
-    then, now = vars(before), vars(protocol)
+    then, now = asdict(before), asdict(protocol)
     return ", ".join(f"{key} {then[key]}, not {now[key]}" for key in now if then[key] != now[key])
 
 

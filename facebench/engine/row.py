@@ -111,8 +111,9 @@ def _that_both_have(
 def _scores(rows: list[Metric], fake: Extracted, context: Context, real: Reference) -> Scores:
     scores = compute_metrics(context, real.extracted.sets, fake.sets, rows, real.training)
     over_floors = real.over_floors(rows, fake.sets, scores.values)
-    if scores.failed and not scores.values:
-        raise RowFailed("no metric could be computed: " + "; ".join(scores.failed.values()))
+    missing = scores.failed | scores.refused
+    if missing and not scores.values:
+        raise RowFailed("no metric could be computed: " + "; ".join(missing.values()))
     return scores.joined(over_floors)
 
 

@@ -9,17 +9,18 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from facebench.errors import BadInput
 from facebench.features.extractor import state_digest
 from facebench.files import file_digests
 from facebench.plugins.dependencies import Reads
-from facebench.plugins.user_code import call, import_function, sources_digest
+from facebench.plugins.user_code import blamed, call, import_function, sources_digest
 
 TOLERANCE = 0.02
 """By which what is made of an image may change with its neighbours: half precision rounds by less.
@@ -53,7 +54,12 @@ def open_network(code: str, device: str) -> UserNetwork:
     if isinstance(network, nn.Module):
         network = network.to(device).eval()
         digests[f"{name} weights"] = state_digest(network)
-    return UserNetwork(name, network, digests)
+    return UserNetwork(name, partial(_run, code, network), digests)
+
+
+def _run(code: str, network: Callable[..., Any], images: Tensor) -> Any:
+    with blamed(code, "fails"):
+        return network(images)
 
 
 def _name(code: str) -> str:

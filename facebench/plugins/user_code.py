@@ -36,7 +36,7 @@ def import_function(code: str) -> Callable[..., Any]:
         )
     importlib.invalidate_caches()  # the file may have been written just now
     find = _of_file if home.endswith(".py") else _of_name
-    with _blamed(code, "cannot be imported"):
+    with blamed(code, "cannot be imported"):
         module = find(home, name)
     function: Any = module
     for part in name.split("."):  # of a class, perhaps
@@ -56,7 +56,7 @@ def call(code: str, function: Callable[..., Any], *arguments: Any) -> Any:
         BadInput: it takes other arguments, or fails.
     """
     check_arguments(code, function, len(arguments))
-    with _blamed(code, "fails"):
+    with blamed(code, "fails"):
         return function(*arguments)
 
 
@@ -84,7 +84,7 @@ def takes(function: Callable[..., Any], count: int) -> bool:
 
 
 @contextmanager
-def _blamed(code: str, fails: str) -> Iterator[None]:
+def blamed(code: str, fails: str) -> Iterator[None]:
     """Turn what the user's own code raises into one sentence; it is run as if without arguments."""
     argv, sys.argv = sys.argv, [code.rpartition(":")[0]]
     try:
