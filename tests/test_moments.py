@@ -77,7 +77,7 @@ def test_the_influence_is_the_derivative_by_a_samples_weight() -> None:
         assert centred[image] == pytest.approx(slope, rel=0.01, abs=0.02)  # but for the N - 1
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "d"), [(400, 12), (150, 300)])
 def test_the_interval_is_that_of_the_generated_images_alone(n: int, d: int) -> None:
     deviations = np.arange(1, d + 1) ** -0.5

@@ -254,7 +254,10 @@ def pytorch_fids(their_weights: None) -> Callable[[Path, str], np.ndarray]:
     return features
 
 
-@pytest.mark.parametrize(("layer", "count"), [("64", 100), ("192", 200), ("768", 40), ("2048", 40)])
+@pytest.mark.parametrize(
+    ("layer", "count"),
+    [("64", 100), pytest.param("192", 200, marks=pytest.mark.slow), ("768", 40), ("2048", 40)],
+)
 def test_features_equal_pytorch_fids(
     files: Callable[[int], Files],
     compare: Compare,
