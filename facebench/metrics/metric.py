@@ -25,6 +25,8 @@ features, and each image's class on both sides; "faces": what the face pass find
 that of the training images, too, "attributes": and what the real images are known to show;
 "floors": the features of several networks, in each of which the Fréchet distance and its noise
 floor are known."""
+Aspect = Literal["fidelity", "diversity", "copies"]
+"""What can be wrong with a generator: its images, their variety, or that they are not its own."""
 OF_FACES: tuple[Needs, ...] = ("faces", "training faces", "attributes")
 OF_TRAINING: tuple[Needs, ...] = ("training", "training faces")
 
@@ -56,6 +58,8 @@ class Metric:
     valid: tuple[float, float] = (0.0, math.inf)
     """Which values can occur."""
     needs: Needs = "features"
+    looks_at: tuple[Aspect, ...] = ("fidelity", "diversity")
+    """What it is read for, and so which checks of docs/validity.md it can fail."""
     minimum: int = 2
     """The fewest images a side it is defined for."""
     distance: str = ""
@@ -94,6 +98,8 @@ class Metric:
             if getattr(self, name) not in get_args(known):
                 there = ", ".join(get_args(known))
                 yield f"{name} is {getattr(self, name)!r}, which is not one of {there}"
+        if strange := {*self.looks_at} - {*get_args(Aspect)}:
+            yield f"looks_at has {min(strange)!r}, which is not one of {', '.join(get_args(Aspect))}"
         if not self.valid[0] < self.valid[1]:
             yield f"its valid values end at {self.valid[1]:g}, before they begin"
         if self.family and self.distance:

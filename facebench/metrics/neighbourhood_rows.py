@@ -1,0 +1,77 @@
+"""Who lies in whose neighbourhood, fidelity and diversity apart: rows."""
+
+from typing import TYPE_CHECKING
+
+from facebench.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from facebench.metrics.feature_sets import Comparison
+    from facebench.metrics.uncertainty import Estimate
+
+
+def _coverage(c: "Comparison") -> "Estimate":
+    estimate, faces = c.manifold.coverage, c.real.faces
+    if faces is None or not faces.attributes:
+        return estimate
+    from facebench.metrics.faces.subgroups import group_shares, with_groups
+
+    return with_groups(estimate, group_shares(c.covered, faces.attributes))
+
+
+ROWS: tuple[Metric, ...] = (
+    Metric(
+        "precision",
+        "Precision",
+        lambda c: c.manifold.precision,
+        "higher",
+        "Kynkäänniemi et al. 2019, arXiv:1904.06991",
+        "Share of the generated images that look real: they lie within the real images' "
+        "neighbourhoods.",
+        "A generator that repeats one good face scores high; read it with recall.",
+        unit="share of the generated images",
+        valid=(0.0, 1.0),
+        minimum=6,
+        interval_note="With fewer images than feature dimensions the interval is too wide, by up "
+        "to 1.5 times.",
+        looks_at=("fidelity",),
+    ),
+    Metric(
+        "recall",
+        "Recall",
+        lambda c: c.manifold.recall,
+        "higher",
+        "Kynkäänniemi et al. 2019, arXiv:1904.06991",
+        "Share of the real images that the generator could have made: they lie within the "
+        "generated images' neighbourhoods.",
+        "Outliers among the generated images widen their neighbourhoods and flatter it.",
+        unit="share of the real images",
+        valid=(0.0, 1.0),
+        minimum=6,
+        looks_at=("diversity",),
+    ),
+    Metric(
+        "density",
+        "Density",
+        lambda c: c.manifold.density,
+        "higher",
+        "Naeem et al. 2020, arXiv:2002.09797",
+        "How many real neighbourhoods each generated image lies in, relative to what real images "
+        "would score; 1 is par.",
+        "Not bounded by 1: crowding the densest real regions raises it further.",
+        unit="1 = as real images",
+        minimum=6,
+        looks_at=("fidelity",),
+    ),
+    Metric(
+        "coverage",
+        "Coverage",
+        _coverage,
+        "higher",
+        "Naeem et al. 2020, arXiv:2002.09797",
+        "Share of the real images that have a generated image among their neighbours.",
+        "Depends on N: compare only at equal N.",
+        unit="share of the real images",
+        valid=(0.0, 1.0),
+        minimum=6,
+    ),
+)
