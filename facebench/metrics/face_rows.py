@@ -136,6 +136,7 @@ ROWS: tuple[Metric, ...] = (
         unit="share of the images",
         valid=(0.0, 1.0),
         needs="faces",
+        looks_at=("fidelity",),
     ),
     Metric(
         "face_confidence",
@@ -149,6 +150,7 @@ ROWS: tuple[Metric, ...] = (
         unit="the detector's own",
         valid=(-math.inf, math.inf),
         needs="faces",
+        looks_at=("fidelity",),
     ),
     Metric(
         "identity_leakage",
@@ -163,6 +165,7 @@ ROWS: tuple[Metric, ...] = (
         unit="share of the generated faces",
         valid=(0.0, 1.0),
         needs="training faces",
+        looks_at=("copies",),
     ),
     Metric(
         "identity_diversity",
@@ -177,6 +180,7 @@ ROWS: tuple[Metric, ...] = (
         unit="people",
         valid=(1.0, math.inf),
         needs="faces",
+        looks_at=("diversity",),
     ),
     Metric(
         "fd_identity",
@@ -206,6 +210,7 @@ ROWS: tuple[Metric, ...] = (
         valid=(0.0, 1.0),
         needs="faces",
         minimum=6,
+        looks_at=("fidelity",),
     ),
     Metric(
         "recall_identity",
@@ -220,6 +225,7 @@ ROWS: tuple[Metric, ...] = (
         valid=(0.0, 1.0),
         needs="faces",
         minimum=6,
+        looks_at=("diversity",),
     ),
     _pose_row("roll", "Pose: roll", "how far the head leans to a side", "degrees"),
     _pose_row(

@@ -99,7 +99,7 @@ class Metric:
                 there = ", ".join(get_args(known))
                 yield f"{name} is {getattr(self, name)!r}, which is not one of {there}"
         if strange := {*self.looks_at} - {*get_args(Aspect)}:
-            yield f"looks_at has {min(strange)!r}, which is not one of {', '.join(get_args(Aspect))}"
+            yield f"it looks at {min(strange)!r}, and there are: {', '.join(get_args(Aspect))}"
         if not self.valid[0] < self.valid[1]:
             yield f"its valid values end at {self.valid[1]:g}, before they begin"
         if self.family and self.distance:
