@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from facebench.training.checkpoints import KeptModel, open_checkpoint
+from facebench_dcgan.generator import GeneratorSampler, backend_of
 from facebench_dcgan.growth import growth_of
-from facebench_dcgan.sampler import GeneratorSampler, backend_of
 from facebench_keras.runtime import start_keras
 
 

@@ -12,9 +12,9 @@ from facebench.sampler import Images, LatentSampler
 from facebench.training.learner import Choice, ImageRows, State, choose, generator, take
 from facebench.training.parallel import ALONE, Group
 from facebench_dcgan.augment import NUMBERS
+from facebench_dcgan.generator import GeneratorSampler
 from facebench_dcgan.growth import growth, growth_of
 from facebench_dcgan.notebook_preset import CONTROL_SCALE, NotebookGAN, noisy_targets
-from facebench_dcgan.sampler import GeneratorSampler
 
 if TYPE_CHECKING:
     from facebench.training.images import PlacedImages

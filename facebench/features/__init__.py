@@ -1,22 +1,15 @@
 """Extractors: images in, features out; resizing and normalising happen inside them only."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from facebench.errors import BadInput
+from facebench.features.resize import WAYS, Resize
 
 if TYPE_CHECKING:
     from facebench.features.extractor import Extractor
     from facebench.numerics.precision import Precision
     from facebench.weights import WeightSource
 
-Resize = Literal["tf1", "torch", "pil-bicubic", "pil-bytes"]
-"""How images are resized: as in TensorFlow 1, PyTorch or Pillow, with fractions or to bytes."""
-WAYS: Mapping[str, tuple[Resize, ...]] = MappingProxyType(
-    {"inception": ("tf1", "torch", "pil-bicubic"), "dinov2": ("pil-bytes",)}
-)
-"""Which extractors are known under several ways to resize, and by what names."""
 OURS = ("random", "inception", "dinov2", "clip")
 
 

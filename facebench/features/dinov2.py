@@ -24,8 +24,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from facebench.features import Resize
 from facebench.features.extractor import ImageBatch
+from facebench.features.resize import Resize
 from facebench.features.vision_transformer import (
     LARGE,
     PATCH,

@@ -18,9 +18,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from facebench.errors import BadInput
-from facebench.features import Resize
 from facebench.features.compiled import Compiled
 from facebench.features.extractor import Extractor, ImageBatch, Tensors, in_batches
+from facebench.features.resize import Resize
 from facebench.features.torch_fidelity import load_network
 from facebench.numerics.precision import Precision, arithmetic
 from facebench.weights import WeightSource

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from facebench.errors import BadInput
-from facebench.features import Resize
+from facebench.features.resize import Resize
 
 
 @dataclass(frozen=True)
