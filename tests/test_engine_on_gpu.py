@@ -17,11 +17,12 @@ from facebench.cache.store import FeatureStore
 from facebench.engine import extract as engine
 from facebench.engine.extract import extract
 from facebench.engine.sources import ObjectSource
-from facebench.features import Resize, create
+from facebench.features import create
 from facebench.features.clip import CLIPFeatures
 from facebench.features.dinov2 import DINOv2Features
 from facebench.features.extractor import Extractor, ImageBatch, Record, Tensors
 from facebench.features.lpips import LPIPSFeatures
+from facebench.features.resize import Resize
 from facebench.features.vision_transformer import Size
 from facebench.numerics.allocator import kept_memory
 from facebench.numerics.precision import Precision

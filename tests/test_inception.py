@@ -7,9 +7,10 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-from facebench.features import Resize, create
+from facebench.features import create
 from facebench.features.extractor import Extractor
 from facebench.features.inception import RESIZES, tf1
+from facebench.features.resize import Resize
 from facebench.samplers.image_files import ImageFilesSampler
 from facebench.weights import WeightSource
 

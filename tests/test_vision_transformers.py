@@ -15,10 +15,11 @@ from torchvision import transforms
 
 import facebench
 from facebench.errors import BadInput
-from facebench.features import Resize, clip, create, dinov2
+from facebench.features import clip, create, dinov2
 from facebench.features.clip import CLIPFeatures
 from facebench.features.dinov2 import DINOv2Features
 from facebench.features.extractor import Extractor
+from facebench.features.resize import Resize
 from facebench.features.vision_transformer import LARGE, Size
 from facebench.metrics import cmmd, frechet_distance, kernel_distance
 from facebench.numerics.precision import Precision
