@@ -18,6 +18,8 @@ from facebench.errors import BadInput
 from facebench.metrics import (
     arrays,
     authenticity,
+    clipped_coverage,
+    clipped_density,
     cmmd,
     density_coverage,
     double_precision,
@@ -43,7 +45,10 @@ from facebench.weights import WeightSource
 
 ON_HOST = {"lpips_diversity"}
 """What is made of moments that are there already."""
-IN_FLOAT32 = {"precision", "recall", "density", "coverage", "authenticity"}
+IN_FLOAT32 = {
+    *("precision", "recall", "density", "coverage", "clipped_density", "clipped_coverage"),
+    "authenticity",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -209,6 +214,8 @@ def test_each_metric_computes_there_and_waits_for_no_part(
 
 PUBLIC: dict[str, Callable[[Any, Any], Any]] = {
     "authenticity": authenticity,
+    "clipped coverage": clipped_coverage,
+    "clipped density": clipped_density,
     "cmmd": cmmd,
     "density and coverage": density_coverage,
     "Fréchet": frechet_distance,

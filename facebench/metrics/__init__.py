@@ -8,6 +8,8 @@ from typing import Any
 
 _HOMES = {
     "authenticity": "memorization",
+    "clipped_coverage": "clipped",
+    "clipped_density": "clipped",
     "cmmd": "kernel",
     "computing_on": "device",
     "density_coverage": "manifold",

@@ -10,6 +10,7 @@ from jaxtyping import Bool
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features
+from facebench.metrics.clipped import ClippedEstimates
 from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.frechet_ratio import OverFloor
 from facebench.metrics.manifold import Manifold, ManifoldEstimates, manifold
@@ -108,6 +109,11 @@ class Comparison:
     def manifold(self) -> ManifoldEstimates:
         """Precision, recall, density and coverage, of which one sweep tells all four."""
         return self._swept.estimates
+
+    @property
+    def clipped(self) -> ClippedEstimates:
+        """Clipped Density and Clipped Coverage, of the same sweep."""
+        return self._swept.clipped
 
     @property
     def covered(self) -> Bool[np.ndarray, " n"]:
