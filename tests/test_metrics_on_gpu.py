@@ -21,6 +21,7 @@ from facebench.metrics import (
     clipped_coverage,
     clipped_density,
     cmmd,
+    data_copying_test,
     density_coverage,
     double_precision,
     frechet,
@@ -47,7 +48,7 @@ ON_HOST = {"lpips_diversity"}
 """What is made of moments that are there already."""
 IN_FLOAT32 = {
     *("precision", "recall", "density", "coverage", "clipped_density", "clipped_coverage"),
-    "authenticity",
+    *("authenticity", "ct"),
 }
 
 
@@ -217,6 +218,7 @@ PUBLIC: dict[str, Callable[[Any, Any], Any]] = {
     "clipped coverage": clipped_coverage,
     "clipped density": clipped_density,
     "cmmd": cmmd,
+    "C_T": lambda x, y: data_copying_test(x, y[:40], y[40:]),
     "density and coverage": density_coverage,
     "Fréchet": frechet_distance,
     "Fréchet to infinity": frechet_infinity,

@@ -12,6 +12,7 @@ _HOMES = {
     "clipped_density": "clipped",
     "cmmd": "kernel",
     "computing_on": "device",
+    "data_copying_test": "data_copying",
     "density_coverage": "manifold",
     "frechet_distance": "frechet",
     "frechet_infinity": "extrapolation",

@@ -19,6 +19,7 @@ from facebench.metrics.moments import Moments
 from facebench.metrics.uncertainty import Estimate
 
 if TYPE_CHECKING:
+    from facebench.metrics.data_copying import Cells
     from facebench.metrics.faces.probes import Probes
 
 
@@ -82,6 +83,13 @@ class FeatureSet:
         from facebench.metrics.vendi_score import vendi_estimate
 
         return vendi_estimate(self.features)
+
+    @cached_property
+    def cells(self) -> "Cells":
+        """Where images lie: of the training images, found once for all models."""
+        from facebench.metrics.data_copying import cells_of
+
+        return cells_of(self.features)
 
     @cached_property
     def probes(self) -> "Probes":
