@@ -18,7 +18,10 @@ from facebench.errors import BadInput
 from facebench.metrics import (
     arrays,
     authenticity,
+    clipped_coverage,
+    clipped_density,
     cmmd,
+    data_copying_test,
     density_coverage,
     double_precision,
     frechet,
@@ -43,7 +46,10 @@ from facebench.weights import WeightSource
 
 ON_HOST = {"lpips_diversity"}
 """What is made of moments that are there already."""
-IN_FLOAT32 = {"precision", "recall", "density", "coverage", "authenticity"}
+IN_FLOAT32 = {
+    *("precision", "recall", "density", "coverage", "clipped_density", "clipped_coverage"),
+    *("authenticity", "ct"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -209,7 +215,10 @@ def test_each_metric_computes_there_and_waits_for_no_part(
 
 PUBLIC: dict[str, Callable[[Any, Any], Any]] = {
     "authenticity": authenticity,
+    "clipped coverage": clipped_coverage,
+    "clipped density": clipped_density,
     "cmmd": cmmd,
+    "C_T": lambda x, y: data_copying_test(x, y[:40], y[40:]),
     "density and coverage": density_coverage,
     "Fréchet": frechet_distance,
     "Fréchet to infinity": frechet_infinity,

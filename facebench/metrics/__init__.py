@@ -8,8 +8,11 @@ from typing import Any
 
 _HOMES = {
     "authenticity": "memorization",
+    "clipped_coverage": "clipped",
+    "clipped_density": "clipped",
     "cmmd": "kernel",
     "computing_on": "device",
+    "data_copying_test": "data_copying",
     "density_coverage": "manifold",
     "frechet_distance": "frechet",
     "frechet_infinity": "extrapolation",

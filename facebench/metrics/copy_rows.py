@@ -1,5 +1,6 @@
 """Whether training images come back: a function and a row each."""
 
+import math
 from typing import TYPE_CHECKING
 
 from facebench.errors import BadInput
@@ -18,6 +19,19 @@ def _authenticity(c: "Comparison") -> "Estimate":
     return authenticity_estimate(c.training.features, c.fake.features)
 
 
+def _data_copying(c: "Comparison") -> "Estimate":
+    from facebench.metrics.data_copying import data_copying_estimate
+
+    if c.training is None:
+        raise BadInput("C_T needs the training images' features: extract them.")
+    if not c.is_apart:
+        raise BadInput(
+            "C_T needs real images that are not training images: give a data set with a hold-out "
+            "(facebench data prepare), and no other --split"
+        )
+    return data_copying_estimate(c.training.cells, c.real.features, c.fake.features)
+
+
 ROWS: tuple[Metric, ...] = (
     Metric(
         "authenticity",
@@ -32,6 +46,23 @@ ROWS: tuple[Metric, ...] = (
         unit="share of the generated images",
         valid=(0.0, 1.0),
         needs="training",
+        default=False,
+        looks_at=("copies",),
+    ),
+    Metric(
+        "ct",
+        "C_T",
+        _data_copying,
+        "reference",
+        "Meehan et al. 2020, arXiv:2004.05675",
+        "Whether generated images lie nearer to the training images than held-out ones do: 0 as "
+        "these, far below 0 copies, above 0 farther away than real images.",
+        "Images that are blurred or poor lie far from everything, and hide copies among them; it "
+        "grows with √N, so compare only at equal N.",
+        unit="standard deviations of chance",
+        valid=(-math.inf, math.inf),
+        needs="training",
+        minimum=30,
         default=False,
         looks_at=("copies",),
     ),

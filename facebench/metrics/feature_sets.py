@@ -10,6 +10,7 @@ from jaxtyping import Bool
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features
+from facebench.metrics.clipped import ClippedEstimates
 from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.frechet_ratio import OverFloor
 from facebench.metrics.manifold import Manifold, ManifoldEstimates, manifold
@@ -18,6 +19,7 @@ from facebench.metrics.moments import Moments
 from facebench.metrics.uncertainty import Estimate
 
 if TYPE_CHECKING:
+    from facebench.metrics.data_copying import Cells
     from facebench.metrics.faces.probes import Probes
 
 
@@ -83,6 +85,13 @@ class FeatureSet:
         return vendi_estimate(self.features)
 
     @cached_property
+    def cells(self) -> "Cells":
+        """Where images lie: of the training images, found once for all models."""
+        from facebench.metrics.data_copying import cells_of
+
+        return cells_of(self.features)
+
+    @cached_property
     def probes(self) -> "Probes":
         """What the features tell of the attributes that are known: learnt once for all models."""
         from facebench.metrics.faces.probes import learn_probes
@@ -108,6 +117,11 @@ class Comparison:
     def manifold(self) -> ManifoldEstimates:
         """Precision, recall, density and coverage, of which one sweep tells all four."""
         return self._swept.estimates
+
+    @property
+    def clipped(self) -> ClippedEstimates:
+        """Clipped Density and Clipped Coverage, of the same sweep."""
+        return self._swept.clipped
 
     @property
     def covered(self) -> Bool[np.ndarray, " n"]:

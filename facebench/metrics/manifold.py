@@ -4,23 +4,18 @@ A manifold is the union of balls around a set's points, each reaching to its poi
 neighbour in the set. Precision and recall are those of Kynkäänniemi et al. 2019 (1904.06991: k = 3,
 inside if d ≤ radius) as in torch-fidelity, density and coverage those of Naeem et al. 2020
 (2002.09797: k = 5, strictly d < radius) as in prdc, whose own precision and recall are strict too.
-
-Equal distances must compare as equal, e.g. where a generator copies the training set, although
-they are rounded differently in every block. So spheres have a thickness, that of the rounding
-(see facebench.metrics.distances), which belongs to closed balls and not to open ones. Even among
-5,000 points in 2048 independent dimensions, where distances hardly differ, that moves density by
-.1 % and recall by one image; in faces' features, with tens of such dimensions, far less.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from facebench.metrics.arrays import Features
+from facebench.metrics.clipped import ClippedEstimates, clipped_estimates
 from facebench.metrics.distances import MEMORY, Points, as_points
+from facebench.metrics.sweep import Sweep, borne_by, sweep
 from facebench.metrics.uncertainty import Estimate, blocks, from_blocks, from_influence
 
 _RATE = 0.88
@@ -90,7 +85,7 @@ def manifold_scores(
     Arguments and errors are those of `precision_recall`; the larger k sets the fewest samples.
     """
     x, y = as_points(real, fake, memory, minimum=max(k, k_density) + 1)
-    return _sweep(x, y, k, k_density, strict).scores()
+    return _scores(sweep(x, y, k, k_density, strict))
 
 
 def manifold_estimates(
@@ -115,6 +110,7 @@ class Manifold(NamedTuple):
     """The scores, and what coverage is made of, image by image."""
 
     estimates: ManifoldEstimates
+    clipped: ClippedEstimates
     covered: Bool[Tensor, " n"]
     """Whether any generated image is in the open ball around each real one."""
 
@@ -129,91 +125,36 @@ def manifold(
 ) -> Manifold:
     """Return all that one sweep tells; arguments and errors are `manifold_scores`'."""
     x, y = as_points(real, fake, memory, minimum=max(k, k_density) + 1)
-    whole = _sweep(x, y, k, k_density, strict)
-    scores = whole.scores()
+    whole = sweep(x, y, k, k_density, strict)
+    scores = _scores(whole)
     precision, recall, _, coverage = _of_blocks(x, y, k, k_density, strict).T
     estimates = ManifoldEstimates(
         from_blocks(scores.precision, precision),
         from_blocks(scores.recall, recall, _RATE),
-        from_influence(scores.density, whole.real_influence(), whole.fake_influence()),
+        from_influence(scores.density, *_density_influence(whole)),
         from_blocks(scores.coverage, coverage, _RATE),
     )
-    return Manifold(estimates, whole.crowds > 0)
+    return Manifold(estimates, clipped_estimates(whole), whole.crowds > 0)
 
 
-class _Sweep(NamedTuple):
-    """Who lies in whose balls."""
+def _density_influence(swept: Sweep) -> tuple[Float64[Tensor, " n"], Float64[Tensor, " m"]]:
+    """Return what each real point adds to the density, and each generated one, h(y) / k.
 
-    fake_inside: Bool[Tensor, " m"]
-    """Whether in any closed real ball."""
-    real_inside: Bool[Tensor, " n"]
-    """Whether in any closed generated ball."""
-    crowds: Float64[Tensor, " n"]
-    """How many generated points are in each open real ball."""
-    hosts: Float64[Tensor, " m"]
-    """How many open real balls each generated point is in."""
-    neighbours: Int64[Tensor, "n k"]
-    """The real points up to which each open real ball reaches."""
-
-    def scores(self) -> ManifoldScores:
-        return ManifoldScores(
-            precision=_share(self.fake_inside),
-            recall=_share(self.real_inside),
-            density=float(self.crowds.sum()) / self.neighbours.shape[1] / len(self.hosts),
-            coverage=_share(self.crowds > 0),
-        )
-
-    def fake_influence(self) -> Float64[Tensor, " m"]:
-        """Return each generated point's share in the density, h(y) / k.
-
-        It is in h(y) open real balls; their mean is the density.
-        """
-        return self.hosts / self.neighbours.shape[1]
-
-    def real_influence(self) -> Float64[Tensor, " n"]:
-        """Return what each real point xᵢ adds to the density.
-
-            Σ cⱼ/k over the k neighbours j of i,  less  Σ cⱼ/k over the j that i is a neighbour of
-
-        with cᵢ the generated points in the ball around xᵢ, times n/km, so that their mean is the
-        density. A point adds a crowd, and takes a k-th of the crowd from each ball that has it
-        among its k neighbours, for without it the ball would reach as much farther. The crowd it
-        may expect is the average of its neighbours': its own would count the chance in its radius
-        and in the generated points again, which its neighbours' and their influence hold already.
-        """
-        n, k = self.neighbours.shape
-        crowds = self.crowds * (n / k / len(self.hosts))
-        taken = torch.zeros_like(crowds).index_add_(
-            0, self.neighbours.flatten(), (crowds / k).repeat_interleave(k)
-        )
-        return crowds[self.neighbours].mean(1) - taken
+    With cᵢ the generated points in the ball around xᵢ, and h(y) the balls that y is in, the density
+    is the mean of n cᵢ / km, and that of h(y) / k.
+    """
+    n, k = swept.neighbours.shape
+    crowds = swept.crowds * (n / k / len(swept.hosts))
+    return borne_by(swept.neighbours, crowds, crowds), swept.hosts / k
 
 
-def _sweep(x: Points, y: Points, k: int, k_density: int, strict: bool) -> _Sweep:
-    """Compare each distance between a real x and a generated y with the balls around both."""
-    near_x, near_y = x.nearest_others(max(k, k_density)), y.nearest_others(k)
-    ball_x, ball_y = _balls(x, near_x.squares, k, strict), _balls(y, near_y.squares, k, strict)
-    open_x = _balls(x, near_x.squares, k_density, strict=True)
-    fake_inside = torch.zeros_like(y.norms, dtype=torch.bool)
-    hosts = torch.zeros_like(y.norms, dtype=torch.float64)
-    real_inside, crowds = [], []
-    for rows, block in x.distances_to(y):
-        fake_inside |= (block <= ball_x[rows, None]).any(0)
-        real_inside.append((block <= ball_y).any(1))
-        inside = block.le_(open_x[rows, None])  # 1 or 0 in place; float32 counts up to 2²⁴ exactly
-        crowds.append(inside.sum(1).double())
-        hosts += inside.sum(0)
-    neighbours = near_x.indices[:, :k_density]
-    return _Sweep(fake_inside, torch.cat(real_inside), torch.cat(crowds), hosts, neighbours)
-
-
-def _balls(
-    points: Points, squares: Float32[Tensor, "n nearest"], k: int, strict: bool
-) -> Float32[Tensor, " n"]:
-    """Return the squared radii up to which a point is in the ball to the k-th neighbour."""
-    radii = squares[:, k - 1]
-    thickness = points.rounding(radii)
-    return radii - thickness if strict else radii + thickness
+def _scores(swept: Sweep) -> ManifoldScores:
+    return ManifoldScores(
+        precision=_share(swept.fake_inside),
+        recall=_share(swept.real_inside),
+        density=float(swept.crowds.sum()) / swept.neighbours.shape[1] / len(swept.hosts),
+        coverage=_share(swept.crowds > 0),
+    )
 
 
 def _of_blocks(
@@ -223,7 +164,7 @@ def _of_blocks(
     parts = [(x[real], y[fake]) for real, fake in blocks(len(x), len(y))]
     if any(min(map(len, part)) <= max(k, k_density) for part in parts):
         parts = []
-    scores = [_sweep(*part, k, k_density, strict).scores() for part in parts]
+    scores = [_scores(sweep(*part, k, k_density, strict)) for part in parts]
     return np.array(scores, np.float64).reshape(-1, 4)
 
 
