@@ -26,6 +26,7 @@ from facebench.metrics import (
     frechet_infinity,
     inception_score,
     kernel_distance,
+    mind,
     nearest_neighbours,
     precision_recall,
     upload,
@@ -215,6 +216,7 @@ PUBLIC: dict[str, Callable[[Any, Any], Any]] = {
     "Fréchet to infinity": frechet_infinity,
     "Inception Score": lambda x, y: inception_score(x),
     "kernel": lambda x, y: kernel_distance(x, y, 5, 20),
+    "mind": mind,
     "merged moments": lambda x, y: (
         (frechet.Moments.of(x) + frechet.Moments.of(y)).mean.cpu().tolist()
     ),

@@ -18,6 +18,7 @@ _HOMES = {
     "inception_score": "inception",
     "kernel_distance": "kernel",
     "lpips_diversity": "diversity",
+    "mind": "monge",
     "nearest_neighbours": "memorization",
     "precision_recall": "manifold",
     "vendi": "vendi_score",
