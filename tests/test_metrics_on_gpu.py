@@ -29,6 +29,7 @@ from facebench.metrics import (
     mind,
     nearest_neighbours,
     precision_recall,
+    rke,
     upload,
     vendi,
 )
@@ -222,6 +223,7 @@ PUBLIC: dict[str, Callable[[Any, Any], Any]] = {
     ),
     "neighbours": lambda x, y: [part.tolist() for part in nearest_neighbours(x, y)],
     "precision and recall": precision_recall,
+    "rke": lambda x, y: rke(x),
     "vendi": lambda x, y: vendi(x),
 }
 

@@ -21,6 +21,7 @@ _HOMES = {
     "mind": "monge",
     "nearest_neighbours": "memorization",
     "precision_recall": "manifold",
+    "rke": "renyi",
     "vendi": "vendi_score",
 }
 

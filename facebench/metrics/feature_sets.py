@@ -83,6 +83,13 @@ class FeatureSet:
         return vendi_estimate(self.features)
 
     @cached_property
+    def rke(self) -> float:
+        """The number of modes at the set's own bandwidth: of the reference it is computed once."""
+        from facebench.metrics.renyi import rke
+
+        return rke(self.features)
+
+    @cached_property
     def probes(self) -> "Probes":
         """What the features tell of the attributes that are known: learnt once for all models."""
         from facebench.metrics.faces.probes import learn_probes
