@@ -29,8 +29,10 @@ from facebench.metrics import (
     frechet_infinity,
     inception_score,
     kernel_distance,
+    mind,
     nearest_neighbours,
     precision_recall,
+    rke,
     upload,
     vendi,
 )
@@ -224,11 +226,13 @@ PUBLIC: dict[str, Callable[[Any, Any], Any]] = {
     "Fréchet to infinity": frechet_infinity,
     "Inception Score": lambda x, y: inception_score(x),
     "kernel": lambda x, y: kernel_distance(x, y, 5, 20),
+    "mind": mind,
     "merged moments": lambda x, y: (
         (frechet.Moments.of(x) + frechet.Moments.of(y)).mean.cpu().tolist()
     ),
     "neighbours": lambda x, y: [part.tolist() for part in nearest_neighbours(x, y)],
     "precision and recall": precision_recall,
+    "rke": lambda x, y: rke(x),
     "vendi": lambda x, y: vendi(x),
 }
 

@@ -21,8 +21,10 @@ _HOMES = {
     "inception_score": "inception",
     "kernel_distance": "kernel",
     "lpips_diversity": "diversity",
+    "mind": "monge",
     "nearest_neighbours": "memorization",
     "precision_recall": "manifold",
+    "rke": "renyi",
     "vendi": "vendi_score",
 }
 

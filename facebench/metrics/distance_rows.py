@@ -63,6 +63,12 @@ def _cmmd(c: "Comparison") -> "Estimate":
     return cmmd_estimate(c.real.features, c.fake.features)
 
 
+def _mind(c: "Comparison") -> "Estimate":
+    from facebench.metrics.monge import mind_estimate
+
+    return mind_estimate(c.real.features, c.fake.features, seed=c.mode.seed)
+
+
 _NULL_NOTE = (
     "Close to its best value the interval is too wide, by up to about √2: differences between "
     "nearly perfect models are called too rarely, never too often."
@@ -166,6 +172,21 @@ ROWS: tuple[Metric, ...] = (
         distance="cmmd",
         elsewhere="CMMD",
         home="clip",
+        interval_note=_NULL_NOTE,
+    ),
+    Metric(
+        "mind",
+        "MIND",
+        _mind,
+        "lower",
+        "Berthet et al. 2026, arXiv:2605.06797",
+        "Squared distance the features have to be moved to become the real ones', mean over 1,000 "
+        "directions, along each of which it is exact; 0 is perfect.",
+        "Biased upwards at small N, though less than FID, so compare only at equal N; it sees the "
+        "features along one direction at a time.",
+        unit="squared feature units",
+        distance="mind",
+        elsewhere="MIND",
         interval_note=_NULL_NOTE,
     ),
 )

@@ -19,6 +19,12 @@ def _inception_score(c: "Comparison") -> "Estimate":
     return inception_estimate(c.fake.logits, c.mode.splits, c.mode.seed)
 
 
+def _rke(c: "Comparison") -> "Estimate":
+    from facebench.metrics.renyi import rke_estimate
+
+    return rke_estimate(c.real.features, c.fake.features).beside(c.real.rke)
+
+
 ROWS: tuple[Metric, ...] = (
     Metric(
         "is",
@@ -61,6 +67,21 @@ ROWS: tuple[Metric, ...] = (
         valid=(1.0, math.inf),
         interval_note="With fewer images than feature dimensions the interval is too narrow: it "
         "held the true value in 88 % of simulations, not 95 %.",
+        looks_at=("diversity",),
+    ),
+    Metric(
+        "rke",
+        "RKE",
+        _rke,
+        "reference",
+        "Jalali et al. 2023, arXiv:2310.11714",
+        "How many modes the set has, by how many pairs of images are alike under a Gaussian "
+        "kernel; it should match the real images' own. Does not grow with N.",
+        "Its bandwidth is half the root mean squared distance between two real images, so values "
+        "of different references are not comparable; noise and poor images raise it as well as "
+        "variety.",
+        unit="modes",
+        valid=(1.0, math.inf),
         looks_at=("diversity",),
     ),
 )
