@@ -48,15 +48,12 @@ class Lines:
         self.path = folder / "values" / f"{stage.data}-{stage.extractor}-{n}.jsonl"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.values: dict[Line, Value] = dict(self._read())
-
-    @property
-    def trials(self) -> int:
-        """The number of the last trial, and one more."""
-        return 1 + max((line.trial for line in self.values), default=-1)
+        self.trials = 1 + max((line.trial for line in self.values), default=-1)
 
     def add(self, line: Line, value: Value) -> None:
         """Keep a value."""
         self.values[line] = value
+        self.trials = max(self.trials, line.trial + 1)
         record = asdict(line) | {"value": value.value, "reference": value.reference}
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record | {"groups": list(value.groups)}) + "\n")
