@@ -10,7 +10,7 @@ carries are written anew: validity.csv, from which cards tell, and the tables of
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import click
@@ -91,7 +91,7 @@ def _try(
     return f"{stage.data}, {stage.extractor}, N = {n}: done"
 
 
-def _wait(work: Sequence) -> None:
+def _wait(work: Sequence[Future[str]]) -> None:
     for number, done in enumerate(as_completed(work), 1):
         click.echo(f"{number} of {len(work)}: {done.result()}", err=True)
 

@@ -47,6 +47,7 @@ class Lines:
     def __init__(self, folder: Path, stage: Stage, n: int) -> None:
         self.path = folder / "values" / f"{stage.data}-{stage.extractor}-{n}.jsonl"
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._end = ""  # of a line that was being written when the run was killed
         self.values: dict[Line, Value] = dict(self._read())
         self.trials = 1 + max((line.trial for line in self.values), default=-1)
 
@@ -56,6 +57,8 @@ class Lines:
         self.trials = max(self.trials, line.trial + 1)
         record = asdict(line) | {"value": value.value, "reference": value.reference}
         with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(self._end)
+            self._end = ""
             stream.write(json.dumps(record | {"groups": list(value.groups)}) + "\n")
 
     def _read(self) -> Iterator[tuple[Line, Value]]:
@@ -64,7 +67,8 @@ class Lines:
         for text in self.path.read_text(encoding="utf-8").splitlines():
             try:
                 record: dict[str, Any] = json.loads(text)
-            except ValueError:  # a line that was being written when the run was killed
+            except ValueError:
+                self._end = "\n"
                 continue
             value, groups = record.pop("value"), tuple(record.pop("groups"))
             yield (
