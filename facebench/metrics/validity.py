@@ -61,8 +61,8 @@ def all_findings() -> tuple[Finding, ...]:
     Raises:
         BadInput: for a table that is damaged.
     """
-    with (files(__package__) / "validity.csv").open(encoding="utf-8", newline="") as stream:
-        return tuple(map(_finding, csv.DictReader(stream)))
+    text = (files("facebench.metrics") / "validity.csv").read_text(encoding="utf-8")
+    return tuple(map(_finding, csv.DictReader(text.splitlines())))
 
 
 def findings(key: str) -> tuple[Finding, ...]:

@@ -106,7 +106,7 @@ class Draw:
     def mixed(self, share: float, kept: FeatureSet, others: FeatureSet) -> FeatureSet:
         """Return `kept` with a share of its images, at random places, replaced by `others`."""
         places = self.rng("places").permutation(self.n)[: round(share * self.n)]
-        features = kept.features.copy()
+        features = np.array(kept.features)
         features[places] = others.features[: len(places)]
         labels = None if kept.labels is None else kept.labels.copy()
         if labels is not None and others.labels is not None:

@@ -47,7 +47,7 @@ class Lines:
     def __init__(self, folder: Path, stage: Stage, n: int) -> None:
         self.path = folder / "values" / f"{stage.data}-{stage.extractor}-{n}.jsonl"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._end = ""  # of a line that was being written when the run was killed
+        self._end = ""  # what the last line lacks
         self.values: dict[Line, Value] = dict(self._read())
         self.trials = 1 + max((line.trial for line in self.values), default=-1)
 
@@ -64,11 +64,12 @@ class Lines:
     def _read(self) -> Iterator[tuple[Line, Value]]:
         if not self.path.exists():
             return
-        for text in self.path.read_text(encoding="utf-8").splitlines():
+        whole = self.path.read_text(encoding="utf-8")
+        self._end = "" if whole.endswith("\n") else "\n"
+        for text in whole.splitlines():
             try:
                 record: dict[str, Any] = json.loads(text)
-            except ValueError:
-                self._end = "\n"
+            except ValueError:  # a line that was being written when the run was killed
                 continue
             value, groups = record.pop("value"), tuple(record.pop("groups"))
             yield (
