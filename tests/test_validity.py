@@ -217,6 +217,17 @@ def test_an_entry_made_again_takes_the_place_of_the_old(tmp_path: Path) -> None:
     )
 
 
+def test_strengths_that_are_not_extracted_are_left_out(tmp_path: Path) -> None:
+    stage, work = replace(STAGE, strengths=(1, 5)), Drawn(tmp_path)
+    for _ in run(work, stage, N, Trials(1, 1), metrics=["kid"], checks=["blur"]):
+        pass
+    lines = Lines(tmp_path, stage, N)
+    assert {line.level for line in lines.values} == {BASE, 0, 4}
+    judged = judge(lines, METRICS["kid"], BLUR)
+    assert judged is not None and [s.said for s in judged.strengths] == ["0.5 px", "2.5 px"]
+    assert len(_tried(work, 1, metrics=["kid"], checks=["blur"]).values) == 6
+
+
 @pytest.mark.long
 def test_small_tables_say_what_is_known(tmp_path: Path) -> None:
     work = Drawn(tmp_path)
@@ -267,6 +278,8 @@ def _judged(
         ("fid", "ideal", [0], "stands still"),
         ("fid", "unequal N", [0, 2], "moves"),
         ("fid", "unequal N", [0, -2], "moves"),
+        ("precision", "outliers among the real", [2], "moves"),
+        ("fid", "outliers among the real", [2], "not asked"),
     ],
 )
 def test_verdicts(

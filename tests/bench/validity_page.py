@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -19,6 +20,8 @@ _SIGNS = {
     "sees": "✓", "sees late": "late", "not monotone": "bent", "misses": "**no**",
     "is fooled": "**fooled**", "stands still": "✓", "moves": "**moves**", "not asked": "·",
 }  # fmt: skip
+
+_COUNTED = ("sees", "sees late", "not monotone", "misses", "is fooled", "stands still", "moves")
 
 Entry = tuple[Finding, Judged]
 
@@ -64,7 +67,21 @@ def tables(found: Sequence[Entry]) -> str:
     """Return a table in Markdown for each extractor, N and kind of faces."""
     places = dict.fromkeys(finding.conditions for finding, _ in found)
     parts = [[entry for entry in found if entry[0].conditions == place] for place in places]
-    return "\n\n".join(f"### {p}\n\n{_table(part)}" for p, part in zip(places, parts, strict=True))
+    each = [f"### {p}\n\n{_table(part)}" for p, part in zip(places, parts, strict=True)]
+    return "\n\n".join([*_summary(found), *each])
+
+
+def _summary(found: Sequence[Entry]) -> list[str]:
+    """Return how many checks each metric passed and failed, over all extractors, N and faces."""
+    if not found:
+        return []
+    counts = Counter((finding.metric, finding.verdict) for finding, _ in found)
+    rows = [
+        f"| `{key}` | {' | '.join(str(counts[key, verdict]) for verdict in _COUNTED)} |"
+        for key in dict.fromkeys(finding.metric for finding, _ in found)
+    ]
+    head = [f"| metric | {' | '.join(_COUNTED)} |", f"|---|{'---|' * len(_COUNTED)}"]
+    return ["### How many checks, of all the tables below", "\n".join(head + rows)]
 
 
 def _table(found: Sequence[Entry]) -> str:
@@ -84,12 +101,12 @@ def _table(found: Sequence[Entry]) -> str:
 
 def _cell(judged: Judged) -> str:
     """Return the verdict, and how many per cent of the trials called each strength."""
-    shares = " ".join(_share(each, judged.verdict) for each in judged.strengths)
+    shares = " ".join(_share(each, judged.is_still) for each in judged.strengths)
     return f"{_SIGNS[judged.verdict]} {shares}"
 
 
-def _share(strength: Strength, verdict: str) -> str:
-    if verdict in ("stands still", "moves"):
+def _share(strength: Strength, is_still: bool) -> str:
+    if is_still:
         return f"{100 * strength.called / strength.trials:.0f}"
     net = strength.worse if strength.worse >= strength.better else -strength.better
     return f"{100 * net / strength.trials:.0f}".replace("-", "−")

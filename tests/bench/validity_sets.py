@@ -49,9 +49,6 @@ class ImageSet:
         return "-".join(filter(None, [self.data, self.pool, self.change.replace(" ", "_")]))
 
 
-DAMAGES = [f"{kind} {strength}" for kind in STRENGTHS for strength in range(1, 6)]
-
-
 @dataclass(frozen=True)
 class Stage:
     """Which features a part of the table is made of."""
@@ -65,6 +62,8 @@ class Stage:
     training: int
     damaged: int
     """How many images of each damaged set, and of each set of copies."""
+    strengths: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """Of damage."""
 
     @property
     def outliers(self) -> int:
@@ -78,19 +77,22 @@ class Stage:
         yield ImageSet(self.data, "training", "negative"), self.outliers
         for copied in ("jpeg", "mirrored"):
             yield ImageSet(self.data, "training", copied), self.damaged
-        for damage in DAMAGES:
-            yield ImageSet(self.data, "generated", damage), self.damaged
+        for kind in STRENGTHS:
+            for strength in self.strengths:
+                yield ImageSet(self.data, "generated", f"{kind} {strength}"), self.damaged
 
 
-REDUCED = (
-    Stage("painted", "random", (500, 2000), 4000, 7000, 4000, 4000),
+PAINTED = (
     Stage("painted", "inception@768", (1000,), 4000, 4000, 4000, 1500),
-    Stage("celeba", "random", (500, 1000), 3000, 3000, 3000, 3000),
+    Stage("painted", "random", (500, 2000), 4000, 7000, 4000, 4000),
 )
+REDUCED = tuple(replace(stage, strengths=(1, 3, 5)) for stage in PAINTED)
+"""Of the same images as the whole, so that one goes on where the other stopped."""
 WHOLE = (
-    *REDUCED,
+    *PAINTED,
+    Stage("celeba", "random", (500, 1000), 3000, 3000, 3000, 3000),
     Stage("celeba", "inception@768", (1000,), 3000, 3000, 3000, 1500),
-    Stage("painted", "random", (10_000,), 12_500, 34_000, 12_000, 10_000),
+    Stage("painted", "random", (10_000,), 12_500, 34_000, 12_500, 10_000),
 )
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import binom, t
 from validity_checks import Check
 from validity_trials import BASE, Line, Lines
 
 from facebench.metrics.metric import Metric
-from facebench.metrics.paired import difference, sort_key
+from facebench.metrics.paired import LEVEL, difference, sort_key
 from facebench.metrics.validity import Verdict
 from facebench.results.result import Value
 
@@ -17,9 +18,13 @@ POWER = 0.8
 """What is seen is called in this share of the trials."""
 FOOLED = 0.2
 """What is called better in more of them fools a metric."""
-ALARMS = (0.03, 0.07)
-"""How often a difference may be called where there is none."""
-_SLACK = 0.05  # an observed count is off where it has a smaller probability than this
+ALARMS = 0.07
+"""In what share of trials a difference may be called where there is none."""
+_SLACK = 0.05  # a count of false alarms is too large where it has a smaller probability than this
+_CHANCE = 0.001
+"""How rarely noise alone may give a verdict of one of the table's thousands of strengths."""
+_FEWEST = 5  # trials for a test of whether the badness falls
+_STEP = 0.1  # of the whole effect: a fall that counts where trials are too few for a test
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Strength:
     """The mean value of the set that it is compared with."""
     value: float
     falls: bool
-    """Whether it is less bad than the strength before, beyond noise."""
+    """Whether it is less bad than a weaker strength, beyond noise."""
     p: float
     """The median p-value."""
 
@@ -45,8 +50,9 @@ class Strength:
 
     @property
     def is_fooled(self) -> bool:
-        """Whether it is called better."""
-        return self.better > FOOLED * self.trials
+        """Whether it is called better, beyond the one in forty that noise may be."""
+        by_chance = binom.sf(self.better - 1, self.trials, LEVEL / 2)
+        return self.better > FOOLED * self.trials and by_chance < _CHANCE
 
     @property
     def called(self) -> int:
@@ -61,6 +67,8 @@ class Judged:
     verdict: Verdict
     decides: Strength
     strengths: tuple[Strength, ...]
+    is_still: bool
+    """Whether nothing was wrong, so that any difference counts."""
 
     @property
     def figure(self) -> str:
@@ -68,7 +76,7 @@ class Judged:
         s = self.decides
         direction = "better" if self.verdict == "is fooled" else "worse"
         count = s.better if self.verdict == "is fooled" else s.worse
-        if self.verdict in ("stands still", "moves"):
+        if self.is_still:
             direction, count = "different", s.called
         said = f"{s.said}: called {direction} in {count} of {s.trials} trials"
         chance = f", p = {s.p:.2g}" if s.trials < 5 else ""
@@ -80,13 +88,16 @@ def judge(lines: Lines, row: Metric, check: Check) -> Judged | None:
     strengths = _strengths(lines, row, check)
     if not strengths:
         return None
-    decided = _of_still(strengths) if check.aspect is None else _of_wrong(strengths, row, check)
-    return Judged(*decided, tuple(strengths))
+    if check.aspect is None:
+        return Judged(*_of_still(strengths, row, check), tuple(strengths), check.aspect is None)
+    return Judged(*_of_wrong(strengths, row, check), tuple(strengths), check.aspect is None)
 
 
-def _of_still(strengths: Sequence[Strength]) -> tuple[Verdict, Strength]:
+def _of_still(strengths: Sequence[Strength], row: Metric, check: Check) -> tuple[Verdict, Strength]:
     """Return whether a metric stands still, as far as the number of trials can tell."""
-    moving = [s for s in strengths if binom.sf(s.called - 1, s.trials, ALARMS[1]) < _SLACK]
+    if check.of_shares and row.better != "higher":  # a distance from other real images is another
+        return "not asked", strengths[-1]
+    moving = [s for s in strengths if binom.sf(s.called - 1, s.trials, ALARMS) < _SLACK]
     return ("moves", moving[-1]) if moving else ("stands still", strengths[-1])
 
 
@@ -107,16 +118,17 @@ def _of_wrong(strengths: Sequence[Strength], row: Metric, check: Check) -> tuple
 
 def _strengths(lines: Lines, row: Metric, check: Check) -> list[Strength]:
     """Return what was measured, from the weakest to the strongest."""
-    found: list[Strength] = []
-    before: dict[int, float] = {}
-    for level, said in enumerate(check.strengths):
-        pairs = _pairs(lines, row, check, level)
-        if not pairs:
-            continue
-        badness = {trial: sort_key(changed, row.better) for trial, (_, changed) in pairs.items()}
-        found.append(_strength(said, row, list(pairs.values()), _falls(before, badness)))
-        before = badness
-    return found
+    levels = [_pairs(lines, row, check, level) for level in range(len(check.strengths))]
+    badness = [{k: sort_key(pair[1], row.better) for k, pair in each.items()} for each in levels]
+    ideal = [sort_key(pair[0], row.better) for each in levels for pair in each.values()]
+    means = [np.mean([*each.values()]) - np.mean(ideal) for each in badness if each]
+    whole = float(np.max(np.abs(means), initial=0.0))
+    falls = [False, *(_falls(a, b, whole) for a, b in pairwise(badness))]
+    return [
+        _strength(said, row, list(pairs.values()), fell)
+        for said, pairs, fell in zip(check.strengths, levels, falls, strict=True)
+        if pairs
+    ]
 
 
 def _pairs(lines: Lines, row: Metric, check: Check, level: int) -> dict[int, tuple[Value, Value]]:
@@ -148,12 +160,19 @@ def _strength(
     )
 
 
-def _falls(before: dict[int, float], now: dict[int, float]) -> bool:
-    """Return whether the badness fell from one strength to the next, by two standard errors."""
+def _falls(before: dict[int, float], now: dict[int, float], whole: float) -> bool:
+    """Return whether the badness fell from one strength to the next beyond noise.
+
+    Args:
+        before: the badness at the weaker strength, by trial.
+        now: at the stronger one.
+        whole: the largest effect of the check, which counts where trials are too few for a test.
+    """
     steps = np.array([now[trial] - before[trial] for trial in now if trial in before])
-    if len(steps) < 3:
-        return bool(len(steps) and (steps < 0).all())
-    return bool(steps.mean() < -2 * steps.std(ddof=1) / np.sqrt(len(steps)))
+    if len(steps) < _FEWEST:
+        return bool(len(steps) and (steps < -_STEP * whole).all())
+    error = steps.std(ddof=1) / np.sqrt(len(steps))
+    return bool(steps.mean() < t.ppf(_CHANCE, len(steps) - 1) * error)
 
 
 def _short(value: float) -> str:
