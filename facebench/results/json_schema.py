@@ -51,6 +51,8 @@ class Group(Struct, kw_only=True):
     protocol: Protocol | UnsetType = UNSET
     forced: list[str] | UnsetType = UNSET
     """In place of the protocol: the settings in which the rows differ."""
+    correction: Literal["holm"] | UnsetType = UNSET
+    """Of the ranks, for the number of pairs that are tested; absent where there is none."""
     ordering: Ordering
     rows: Annotated[list[Row], Meta(min_length=1)]
 
