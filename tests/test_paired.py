@@ -1,11 +1,13 @@
 import math
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from facebench.errors import BadInput
+from facebench.metrics.multiplicity import Correction, holm
 from facebench.metrics.paired import (
     beats,
     compare,
@@ -187,3 +189,54 @@ def test_compare_does_not_judge_lpips_of_unlike_networks() -> None:
 def test_compare_needs_a_metric_in_common() -> None:
     with pytest.raises(BadInput, match="no metric in common"):
         compare(result("a", fid=Value(1.0)), result("b", recall=Value(1.0)))
+
+
+def test_beats_says_of_all_pairs_what_difference_says_of_two() -> None:
+    rng = np.random.default_rng(15)
+    for better in get_args(Better):
+        levels = rng.choice([10.0, 10.4], 8)
+        values = [
+            replace(value(*rng.normal(level, 1, GROUPS).tolist()), reference=9.0)
+            for level in levels
+        ]
+        found = beats([*values, values[0]], better)
+        for i, a in enumerate(values):
+            for j, b in enumerate([*values, values[0]]):
+                assert found[i, j] == (difference(a, b, better).verdict == "first")
+
+
+def test_holm_adjusts_as_by_hand() -> None:
+    rng = np.random.default_rng(16)
+    for count in (0, 1, 2, 45):
+        p = rng.random(count) ** 4
+        by_hand, largest = np.empty(count), 0.0
+        for rank, i in enumerate(sorted(range(count), key=lambda i: p[i])):
+            largest = max(largest, min(1.0, (count - rank) * p[i]))
+            by_hand[i] = largest
+        assert holm(p) == pytest.approx(by_hand)
+
+
+def test_ten_equal_models_are_ranked_apart_by_chance_unless_corrected() -> None:
+    rng = np.random.default_rng(17)
+    boards = [drawn(rng, 10) for _ in range(1000)]
+    plain, corrected = (
+        np.mean([beats(each, "lower", correction).any() for each in boards])
+        for correction in get_args(Correction)
+    )
+    assert plain > 0.4  # some pair of 45
+    assert corrected < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_a_correction_costs_little_where_models_differ() -> None:
+    shifts = np.arange(4)[:, None] * 5.0
+    groups = np.random.default_rng(18).normal(0, 1, (4, GROUPS)) + shifts
+    values = [value(*each.tolist()) for each in groups]
+    assert ranks(values, "lower", "holm") == ranks(values, "lower") == [1, 2, 3, 4]
+
+
+def test_values_without_noise_take_no_part_in_the_correction() -> None:
+    noise = np.random.default_rng(19).normal(0, 1, (2, GROUPS))
+    noise -= noise.mean(1, keepdims=True)
+    x, y = (value(*(m + each).tolist()) for m, each in zip((0, 0.6), noise, strict=True))
+    assert 0.01 < (difference(x, y).p or 1) < 0.05  # of three pairs it would be too large
+    assert ranks([x, y, Value(0.5), Value(0.4), None], "lower", "holm") == [1, 4, 3, 2, 5]

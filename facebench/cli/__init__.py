@@ -31,6 +31,7 @@ _COMMANDS = {
     "stats": "facebench.cli.stats:stats",
     "report": "facebench.cli.report:report",
     "compare": "facebench.cli.compare:compare",
+    "plan": "facebench.cli.plan:plan",
     "plot": "facebench.cli.plot:plot",
     "check": "facebench.cli.check:check",
     "adapters": "facebench.cli.tables:adapters",

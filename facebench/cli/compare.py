@@ -54,7 +54,7 @@ def compare(first: str, second: str, results: Path, force: bool, as_json: bool) 
     """
     from facebench.metrics.paired import compare
 
-    a, b = _find(first, results), _find(second, results)
+    a, b = find_result(first, results), find_result(second, results)
     found = compare(a, b, force=force)
     for key in sorted(a.metrics.keys() & b.metrics.keys()):
         if not is_known(key):
@@ -65,7 +65,7 @@ def compare(first: str, second: str, results: Path, force: bool, as_json: bool) 
         _show(a, b, found)
 
 
-def _find(name: str, results: Path) -> Result:
+def find_result(name: str, results: Path) -> Result:
     """Read the result that `name` names, or say which there are."""
     path = Path(name) if name.endswith(".json") else results / f"{name}.json"
     if path.is_file():

@@ -15,7 +15,7 @@ from facebench.cli.engine_options import (
     mode_option,
     opened,
 )
-from facebench.cli.report import training_faces_option, write_reports
+from facebench.cli.report import correction_option, training_faces_option, write_reports
 from facebench.distributed.launch import processes_option
 from facebench.errors import BadInput
 from facebench.metrics.table import metric
@@ -23,6 +23,7 @@ from facebench.results.result import Result
 
 if TYPE_CHECKING:
     from facebench.engine import Evaluation
+    from facebench.metrics.multiplicity import Correction
 
 
 @click.command("eval")
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 @extractor_option
 @faces_options
 @training_faces_option
+@correction_option
 @metrics_option("all that the extractor serves")
 @mode_option
 @click.option(
@@ -71,7 +73,14 @@ if TYPE_CHECKING:
 )
 @engine_options
 @processes_option()
-def evaluate(models: str, reference: str, out: Path, training_faces: bool, **options: Any) -> None:
+def evaluate(
+    models: str,
+    reference: str,
+    out: Path,
+    training_faces: bool,
+    correction: "Correction",
+    **options: Any,
+) -> None:
     """Score models against a data set; draw the board.
 
     Every model runs in a process of its own. Features are kept, so a run that was stopped goes on
@@ -105,7 +114,7 @@ def evaluate(models: str, reference: str, out: Path, training_faces: bool, **opt
     )
     say_failures(evaluation)
     if evaluation.results:
-        write_reports(out, training_faces=training_faces)
+        write_reports(out, training_faces=training_faces, correction=correction)
     exit_as(evaluation)
 
 

@@ -1,9 +1,10 @@
 """``facebench report``: the board, from results alone."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +12,13 @@ from facebench.errors import BadInput
 from facebench.plugins import registry
 from facebench.results.result import read_results
 
-_NOT_RUN = (
-    "Error: the reporter {} was not run: it takes no training_faces, so it might show real people."
-)
+if TYPE_CHECKING:
+    from facebench.metrics.multiplicity import Correction
+
+_NOT_RUN = {
+    "training_faces": "it takes no training_faces, so it might show real people",
+    "correction": "it takes no correction, so its ranks would be others",
+}
 
 training_faces_option = click.option(
     "--no-training-faces",
@@ -23,6 +28,14 @@ training_faces_option = click.option(
     default=True,
     help="Leave out pictures of real people, and samples of models that copy them: for boards that "
     "are shared.",
+)
+correction_option = click.option(
+    "--correction",
+    default="none",
+    show_default=True,
+    type=click.Choice(["none", "holm"]),
+    help="Allow for how many pairs of models are tested: with holm, ranks and bold call equal "
+    "models different on 5 % of boards at most, without it in 5 % of pairs.",
 )
 
 
@@ -41,7 +54,10 @@ training_faces_option = click.option(
     "where they are installed, tensorboard, wandb, mlflow.  [default: all but the last three]",
 )
 @training_faces_option
-def report(folder: Path, force: bool, to: str | None, training_faces: bool) -> None:
+@correction_option
+def report(
+    folder: Path, force: bool, to: str | None, training_faces: bool, correction: "Correction"
+) -> None:
     """Draw the board again, from results alone.
 
     The leaderboard of RESULTS is shown, and written into it as HTML, CSV, JSON, Markdown and
@@ -54,8 +70,9 @@ def report(folder: Path, force: bool, to: str | None, training_faces: bool) -> N
       facebench report results --to tensorboard
       facebench report results --force
       facebench report results --no-training-faces
+      facebench report results --correction holm
     """
-    write_reports(folder, force, to.split(",") if to else None, training_faces)
+    write_reports(folder, force, to.split(",") if to else None, training_faces, correction)
 
 
 def write_reports(
@@ -63,6 +80,7 @@ def write_reports(
     force: bool = False,
     names: Sequence[str] | None = None,
     training_faces: bool = True,
+    correction: "Correction" = "none",
 ) -> None:
     """Run reporters over the Results in `folder`, and say where each one wrote.
 
@@ -70,21 +88,25 @@ def write_reports(
     None. With `force`, it ranks unlike protocols together, and says so. A logger is the same, but
     runs only where it is one of `names`: by default every installed reporter does.
 
-    Without `training_faces` no picture of a real person is written. A reporter is told so by a
-    keyword of that name; one that does not take it might show them, so it is not run.
+    Without `training_faces` no picture of a real person is written, and with a `correction` ranks
+    allow for the number of pairs that are tested. A reporter is told so by keywords of these names;
+    one that does not take one of them would show what it should not, so it is not run.
     """
     results = read_results(folder)
     chosen = [name.strip() for name in names or registry.names("reporters")]
     reporters = {name: _find(name) for name in chosen}
-    options, written, failed = {"force": force}, list[Path | None](), list[str]()
-    if not training_faces:
-        options["training_faces"] = False
-        heedless = _heedless(reporters)
-        failed += map(_NOT_RUN.format, heedless)
-        reporters = {name: each for name, each in reporters.items() if name not in heedless}
+    asked: dict[str, Any] = {} if training_faces else {"training_faces": False}
+    if correction != "none":
+        asked["correction"] = correction
+    written, failed = list[Path | None](), list[str]()
+    for name in list(reporters):
+        if lacking := asked.keys() - signature(reporters[name]).parameters.keys():
+            del reporters[name]
+            whys = " and ".join(_NOT_RUN[each] for each in sorted(lacking))
+            failed.append(f"Error: the reporter {name} was not run: {whys}.")
     for name, reporter in reporters.items():
         try:
-            written.append(reporter(results, folder, **options))
+            written.append(reporter(results, folder, force=force, **asked))
         except (BadInput, OSError):
             raise
         except Exception as error:  # of a plug-in, which must not cost the others
@@ -94,12 +116,6 @@ def write_reports(
     if failed:
         click.echo("\n".join(failed), err=True)
         sys.exit(1)
-
-
-def _heedless(reporters: Mapping[str, Callable[..., Path | None]]) -> list[str]:
-    """Return those that cannot be told to leave real people out."""
-    asked = {name: signature(each).parameters for name, each in reporters.items()}
-    return [name for name, parameters in asked.items() if "training_faces" not in parameters]
 
 
 def _find(name: str) -> Callable[..., Path | None]:

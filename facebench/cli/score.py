@@ -4,7 +4,7 @@ import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,8 +17,11 @@ from facebench.cli.engine_options import (
     opened,
 )
 from facebench.cli.evaluate import command_line, exit_as, say_failures
-from facebench.cli.report import training_faces_option, write_reports
+from facebench.cli.report import correction_option, training_faces_option, write_reports
 from facebench.distributed.launch import processes_option
+
+if TYPE_CHECKING:
+    from facebench.metrics.multiplicity import Correction
 
 
 @click.command()
@@ -40,6 +43,7 @@ from facebench.distributed.launch import processes_option
 @extractor_option
 @faces_options
 @training_faces_option
+@correction_option
 @metrics_option(
     "fid, kid, precision, recall, density, coverage; fdr of several networks, fid_class of labels"
 )
@@ -53,6 +57,7 @@ def score(
     out: Path | None,
     as_json: bool,
     training_faces: bool,
+    correction: "Correction",
     **options: Any,
 ) -> None:
     """Score one set of images, or several, against real ones, all as they are.
@@ -80,7 +85,7 @@ def score(
     say_failures(evaluation)
     if found := evaluation.results:
         if out:
-            _draw_board(out, training_faces)
+            _draw_board(out, training_faces, correction)
         if as_json:
             for line in notes(found):
                 click.echo(line, err=True)
@@ -91,10 +96,10 @@ def score(
     exit_as(evaluation)
 
 
-def _draw_board(out: Path, training_faces: bool) -> None:
+def _draw_board(out: Path, training_faces: bool, correction: "Correction") -> None:
     """Draw all forms of the board but the terminal's, which is for the numbers alone."""
     from facebench.plugins import registry
 
     names = [name for name in registry.names("reporters") if name != "terminal"]
     with redirect_stdout(sys.stderr):
-        write_reports(out, names=names, training_faces=training_faces)
+        write_reports(out, names=names, training_faces=training_faces, correction=correction)

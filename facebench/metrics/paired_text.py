@@ -39,8 +39,8 @@ def line(key: str, found: "Difference", a: Result, b: Result) -> Line:
     difference, interval = _difference(found)
     return Line(
         metric=f"{title(key)} {DIRECTIONS[found.better][0]}",
-        first=_value(a.metrics[key].value),
-        second=_value(b.metrics[key].value),
+        first=value_text(a.metrics[key].value),
+        second=value_text(b.metrics[key].value),
         difference=difference,
         interval=interval,
         p=_p(found.p),
@@ -84,7 +84,7 @@ def _record(key: str, found: "Difference", a: Result, b: Result) -> dict[str, An
 def _difference(found: "Difference") -> tuple[str, str]:
     """Set the difference and its interval to two digits of the interval's width."""
     if found.low is None or found.high is None:
-        return _value(found.value), ""
+        return value_text(found.value), ""
     width = found.high - found.low
     places = max(0, 1 - math.floor(math.log10(width))) if width else 2
     value, low, high = (_fixed(each, places) for each in (found.value, found.low, found.high))
@@ -100,7 +100,8 @@ def _verdict(found: "Difference", first: str, second: str) -> str:
     }[found.verdict]
 
 
-def _value(value: float) -> str:
+def value_text(value: float) -> str:
+    """Return a value to four digits."""
     return f"{value:#.4g}".rstrip(".").replace("-", _MINUS)
 
 

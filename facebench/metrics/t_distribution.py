@@ -21,6 +21,11 @@ def quantile(level: float, count: int) -> float:
     return float(stdtrit(count - 1, level))
 
 
+def p_value(t: Float64[np.ndarray, "*_"], count: int) -> Float64[np.ndarray, "*_"]:
+    """Return the two-sided p-values of the means of `count` values, `t` standard errors from 0."""
+    return np.asarray(2 * stdtr(count - 1, -np.abs(t)))
+
+
 def t_test(values: Float64[np.ndarray, " n"], level: float) -> tuple[float, float, float]:
     """Return the ends of the mean's interval of `level`, and the p-value of its being 0."""
     n, mean = len(values), values.mean()

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from facebench.files import write_text
-from facebench.results.result import Positive, Protocol, Result, ResultFile, Value
+from facebench.results.result import Natural, Positive, Protocol, Result, ResultFile, Value
 from facebench.results.visuals import Gallery, Plane, Visuals
 
 Better = Literal["lower", "higher", "reference"]
@@ -51,6 +51,8 @@ class Group(Struct, kw_only=True):
     protocol: Protocol | UnsetType = UNSET
     forced: list[str] | UnsetType = UNSET
     """In place of the protocol: the settings in which the rows differ."""
+    correction: Literal["holm"] | UnsetType = UNSET
+    """Of the ranks, for the number of pairs that are tested; absent where there is none."""
     ordering: Ordering
     rows: Annotated[list[Row], Meta(min_length=1)]
 
@@ -87,8 +89,40 @@ class Comparison(Struct, tag_field="format", tag="facebench-comparison/1"):
     metrics: dict[str, Difference]
 
 
-FILES = (ResultFile, Leaderboard, Comparison, Visuals)
-PARTS = (Value, Protocol, Row, Ordering, Group, Difference, Gallery, Plane)
+class Planned(Struct):
+    """How many images tell two models apart by one metric."""
+
+    title: str
+    difference: float
+    """That is to be told: the one seen, the first less the second, or the one that is wanted."""
+    seen: bool
+    """Whether the difference seen is beyond noise already."""
+    images: float | None
+    """Generated images of each model, and real ones in proportion; null where nothing is known of
+    the noise."""
+    least: float | None
+    """As many if the difference is as large as its 95 % interval allows."""
+    most: float | None
+    """If it is as small; null where it may be 0, and where a difference was wanted."""
+    seconds: float | None
+    """What drawing and scoring them takes, scoring at most; null where no speed is known."""
+
+
+class Plan(Struct, tag_field="format", tag="facebench-plan/1"):
+    """What ``facebench plan A B --json`` prints."""
+
+    first: str
+    second: str | None
+    power: float
+    num: Natural
+    """Generated images of each model now."""
+    num_reference: Natural
+    """Real ones."""
+    metrics: dict[str, Planned]
+
+
+FILES = (ResultFile, Leaderboard, Comparison, Plan, Visuals)
+PARTS = (Value, Protocol, Row, Ordering, Group, Difference, Planned, Gallery, Plane)
 TARGET = Path(__file__).parents[1] / "schema.json"
 
 

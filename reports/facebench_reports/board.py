@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from facebench.errors import BadInput
 from facebench.metrics import paired
+from facebench.metrics.multiplicity import Correction
 from facebench.metrics.table import UNKNOWN, is_known
 from facebench.results.result import Protocol, Result, Value, protocol_record
 from facebench_reports.cells import Cell, cells_of
@@ -63,6 +64,8 @@ class Board:
     """The protocol's fields in which the rows are not alike: none unless forced."""
     face_columns: tuple[Column, ...] = ()
     """The metrics of faces: no model is ranked by them, and their table is another."""
+    correction: Correction = "none"
+    """Of ranks, and of what is best, for the number of pairs that are tested."""
 
     @property
     def protocol(self) -> Protocol:
@@ -122,6 +125,13 @@ class Board:
         """Whether any value carries the pseudo-values that differences are judged by."""
         return any(value.groups for r in self.results for value in r.metrics.values())
 
+    @property
+    def pairs(self) -> int:
+        """How many pairs of models were tested for their ranks."""
+        values = [self.ordering.value(row.result) for row in self.rows if row.rank is not None]
+        tested = sum(bool(value and value.groups) for value in values)
+        return 0 if self.differing else tested * (tested - 1) // 2
+
     def marks(self, row: Row) -> str:
         """Return the letters of the notes that hold for `row` but not for all."""
         said = remarks(row.result)
@@ -138,29 +148,35 @@ class Board:
         return "".join(n.mark for n in self.column_notes if column.title in n.subjects)
 
 
-_latest: list[tuple[list[Result], bool, list[Board]]] = []  # what `boards` answered last
+_latest: list[
+    tuple[list[Result], tuple[bool, Correction], list[Board]]
+] = []  # what `boards` answered last
 
 
-def boards(results: Sequence[Result], force: bool = False) -> list[Board]:
+def boards(
+    results: Sequence[Result], force: bool = False, correction: Correction = "none"
+) -> list[Board]:
     """Return one board per protocol, the largest first; with `force`, one for all.
 
     All reporters ask in turn for the boards of the same Results, so the last answer is kept.
     """
-    for asked, forced, found in _latest:
-        if forced == force and list(map(id, asked)) == list(map(id, results)):
+    asked = force, correction
+    for before, asked_before, found in _latest:
+        if asked_before == asked and list(map(id, before)) == list(map(id, results)):
             return found
-    found = _boards([_measured(result) for result in results], force)
-    _latest[:] = [(list(results), force, found)]
+    found = _boards([_measured(result) for result in results], force, correction)
+    _latest[:] = [(list(results), asked, found)]
     return found
 
 
-def _boards(results: Sequence[Result], force: bool) -> list[Board]:
+def _boards(results: Sequence[Result], force: bool, correction: Correction) -> list[Board]:
     if force:
-        return [_board(results)]
+        return [_board(results, correction)]
     groups: dict[str, list[Result]] = {}
     for result in results:
         groups.setdefault(protocol_id(result.protocol), []).append(result)
-    return [_board(group) for _, group in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0]))]
+    largest_first = sorted(groups.items(), key=lambda g: (-len(g[1]), g[0]))
+    return [_board(group, correction) for _, group in largest_first]
 
 
 def protocol_id(protocol: Protocol) -> str:
@@ -174,7 +190,7 @@ def differences(boards: Sequence[Board]) -> list[str]:
     return paired.differing_settings(*(board.protocol for board in boards))
 
 
-def _board(results: Sequence[Result]) -> Board:
+def _board(results: Sequence[Result], correction: Correction) -> Board:
     columns, of_faces = _apart(metric_columns(results))
     if not columns:
         raise BadInput(
@@ -187,11 +203,12 @@ def _board(results: Sequence[Result]) -> Board:
     differing = tuple(paired.differing_settings(*(r.protocol for r in ordered)))
     return Board(
         columns,
-        _rows(columns, of_faces, ordered, forced=bool(differing)),
+        _rows(columns, of_faces, ordered, bool(differing), correction),
         row_notes(ordered),
         column_notes([*columns, *of_faces], ordered),
         differing,
         of_faces,
+        correction,
     )
 
 
@@ -206,15 +223,20 @@ def _apart(columns: Sequence[Column]) -> tuple[tuple[Column, ...], tuple[Column,
 
 
 def _rows(
-    columns: Sequence[Column], of_faces: Sequence[Column], results: Sequence[Result], forced: bool
+    columns: Sequence[Column],
+    of_faces: Sequence[Column],
+    results: Sequence[Result],
+    forced: bool,
+    correction: Correction,
 ) -> tuple[Row, ...]:
     """Return `results`, in their order, with ranks by the first column."""
     better = columns[0].metric.better
     values = [_judged(columns[0], result, forced) for result in results]
-    ranks, places = paired.ranks(values, better), paired.rank_intervals(values, better)
+    ranks = paired.ranks(values, better, correction)
+    places = paired.rank_intervals(values, better)
     held = [rank for rank, r in zip(ranks, results, strict=True) if not r.is_sanity]
-    cells = cells_of(columns, results, forced)
-    face_cells = cells_of(of_faces, results, forced)
+    cells = cells_of(columns, results, forced, correction)
+    face_cells = cells_of(of_faces, results, forced, correction)
     return tuple(
         Row(
             rank=None if result.is_sanity else ranks[i],

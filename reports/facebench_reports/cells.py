@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from facebench.metrics.multiplicity import Correction
 from facebench.results.result import Result, Value
 from facebench_reports import number_format
 from facebench_reports.metric_columns import Column
@@ -38,10 +39,16 @@ class Cell:
 
 
 def cells_of(
-    columns: Sequence[Column], results: Sequence[Result], forced: bool
+    columns: Sequence[Column],
+    results: Sequence[Result],
+    forced: bool,
+    correction: Correction = "none",
 ) -> list[tuple[Cell | None, ...]]:
     """Return the cells of each result, one per column."""
-    bests = [[False] * len(results) if forced else column.bests(results) for column in columns]
+    bests = [
+        [False] * len(results) if forced else column.bests(results, correction)
+        for column in columns
+    ]
     return [
         tuple(_cell(c, result, best[i]) for c, best in zip(columns, bests, strict=True))
         for i, result in enumerate(results)

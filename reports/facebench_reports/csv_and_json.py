@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from facebench.files import write_json, write_text
+from facebench.metrics.multiplicity import Correction
 from facebench.results.result import Protocol, Result, Value, as_record, protocol_record
 from facebench_reports.board import Board, Row, boards, protocol_id
 from facebench_reports.metric_columns import metric_columns
@@ -28,14 +29,18 @@ _DETAILS = {
 
 
 def to_csv(
-    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+    results: Sequence[Result],
+    folder: Path,
+    force: bool = False,
+    training_faces: bool = True,
+    correction: Correction = "none",
 ) -> Path:
     """Write ``folder/leaderboard.csv`` and return its path."""
-    groups = boards(results, force)
+    groups = boards(results, force, correction)
     keys = [column.key for column in metric_columns(r for board in groups for r in board.results)]
     lines = [_line(board, row, keys) for board in groups for row in board.rows]
     beside = (f"{key}_{what}" for key in keys for what in (*_BESIDE, "differs", "classes"))
-    optional = {"rank_low", "rank_high", "faces", *beside, *_details({})}
+    optional = {"rank_low", "rank_high", "correction", "faces", *beside, *_details({})}
     empty = {name for name in optional if all(line[name] is None for line in lines)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -47,10 +52,14 @@ def to_csv(
 
 
 def to_json(
-    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+    results: Sequence[Result],
+    folder: Path,
+    force: bool = False,
+    training_faces: bool = True,
+    correction: Correction = "none",
 ) -> Path:
     """Write ``folder/leaderboard.json`` and return its path."""
-    groups = [_group(board) for board in boards(results, force)]
+    groups = [_group(board) for board in boards(results, force, correction)]
     target = folder / "leaderboard.json"
     write_json(target, {"format": FORMAT, "groups": groups})
     return target
@@ -76,6 +85,7 @@ def _line(board: Board, row: Row, keys: Sequence[str]) -> dict[str, object]:
         "ordered_by": board.ordering.key,
         "rank_low": low,
         "rank_high": high,
+        "correction": None if board.correction == "none" else board.correction,
         **({"forced": "forced"} if board.differing else {}),
         **_settings(result.protocol),
         "protocol": protocol_id(result.protocol),
@@ -118,9 +128,11 @@ def _settings(protocol: Protocol) -> dict[str, object]:
 
 def _group(board: Board) -> dict[str, Any]:
     column, differing = board.ordering, list(board.differing)
+    is_corrected = board.correction != "none"
     return {
         "id": board.id,
         **({"forced": differing} if differing else {"protocol": protocol_record(board.protocol)}),
+        **({"correction": board.correction} if is_corrected else {}),
         "ordering": {"metric": column.key, "title": column.title, "better": column.metric.better},
         "rows": [_record(row, with_protocol=bool(differing)) for row in board.rows],
     }

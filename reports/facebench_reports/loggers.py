@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from facebench.errors import BadInput
+from facebench.metrics.multiplicity import Correction
 from facebench.results.result import Result
 from facebench_reports.withheld import why_withheld
 
@@ -24,7 +25,11 @@ _BESIDE = ("value", "low", "high", "floor", "reference")
 
 
 def to_tensorboard(
-    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+    results: Sequence[Result],
+    folder: Path,
+    force: bool = False,
+    training_faces: bool = True,
+    correction: Correction = "none",
 ) -> Path:
     """Write event files into ``folder/tensorboard``, a run per model, and return that folder."""
     target = folder / "tensorboard"
@@ -41,7 +46,11 @@ def to_tensorboard(
 
 
 def to_wandb(
-    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+    results: Sequence[Result],
+    folder: Path,
+    force: bool = False,
+    training_faces: bool = True,
+    correction: Correction = "none",
 ) -> None:
     """Log every Result as a run of the Weights & Biases project "facebench"."""
     wandb = _module("wandb", "wandb")
@@ -56,7 +65,11 @@ def to_wandb(
 
 
 def to_mlflow(
-    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+    results: Sequence[Result],
+    folder: Path,
+    force: bool = False,
+    training_faces: bool = True,
+    correction: Correction = "none",
 ) -> None:
     """Log every Result as a run of the MLflow experiment "facebench"."""
     mlflow = _module("mlflow", "mlflow")

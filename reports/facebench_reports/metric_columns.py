@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from facebench.metrics import paired
 from facebench.metrics.description import DIRECTIONS, facts
+from facebench.metrics.multiplicity import Correction
 from facebench.metrics.table import Metric, metric, order, title
 from facebench.results.result import Result, Value
 from facebench_reports import number_format
@@ -77,7 +78,7 @@ class Column:
             return "not informative"
         return "" if self.comparable(results) else "not comparable"
 
-    def bests(self, results: Sequence[Result]) -> list[bool]:
+    def bests(self, results: Sequence[Result], correction: Correction = "none") -> list[bool]:
         """Say of each result that is in the contest whether no other is better beyond noise.
 
         Of none where the numbers tell nothing or cannot be compared.
@@ -86,7 +87,7 @@ class Column:
         held = [i for i, value in enumerate(values) if value is not None]
         if len(held) < 2 or self.caveat(results):
             return [False] * len(values)
-        beaten = [by.any() for by in paired.beats(values, self.metric.better).T]
+        beaten = [by.any() for by in paired.beats(values, self.metric.better, correction).T]
         return [i in held and not beaten[i] for i in range(len(values))]
 
     def real(self, results: Iterable[Result]) -> "Real | None":

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import facebench
 from facebench.files import write_text
+from facebench.metrics.multiplicity import Correction
 from facebench.results.result import Result
 from facebench.results.visuals import Visuals
 from facebench_reports import drawing, pairs, plots, protocol_text, theme, withheld
@@ -101,14 +102,18 @@ class Section:
 
 
 def to_html(
-    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+    results: Sequence[Result],
+    folder: Path,
+    force: bool = False,
+    training_faces: bool = True,
+    correction: Correction = "none",
 ) -> Path:
     """Write ``folder/leaderboard.html``, with the pictures that lie in `folder`.
 
     Without `training_faces` no picture of a real person is on it: see
     :mod:`facebench_reports.withheld`.
     """
-    groups = boards(results, force)
+    groups = boards(results, force, correction)
     differing = differences(groups)
     own_script = files("facebench_reports") / "templates" / "leaderboard.js"
     scripts = [drawing.script(), own_script.read_text("utf-8")]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facebench.files import write_text
+from facebench.metrics.multiplicity import Correction
 from facebench.results.result import Result
 from facebench.text import in_one_line
 from facebench_reports import protocol_text
@@ -49,21 +50,29 @@ class _Markup:
 
 
 def to_markdown(
-    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+    results: Sequence[Result],
+    folder: Path,
+    force: bool = False,
+    training_faces: bool = True,
+    correction: Correction = "none",
 ) -> Path:
     """Write ``folder/leaderboard.md`` and return its path."""
     target = folder / "leaderboard.md"
-    write_text(target, "\n\n".join(map(_markdown, boards(results, force))) + "\n")
+    write_text(target, "\n\n".join(map(_markdown, boards(results, force, correction))) + "\n")
     return target
 
 
 def to_latex(
-    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+    results: Sequence[Result],
+    folder: Path,
+    force: bool = False,
+    training_faces: bool = True,
+    correction: Correction = "none",
 ) -> Path:
     r"""Write ``folder/leaderboard.tex`` and return its path: tables to ``\input``."""
     head = "% Needs \\usepackage{booktabs}. Bold: no model of the column is better beyond noise."
     target = folder / "leaderboard.tex"
-    write_text(target, "\n\n".join([head, *map(_latex, boards(results, force))]) + "\n")
+    write_text(target, "\n\n".join([head, *map(_latex, boards(results, force, correction))]) + "\n")
     return target
 
 

@@ -121,7 +121,16 @@ def caption(board: Board) -> str:
         return f"{order} Ranks in brackets follow the values alone; no difference is judged."
     if not board.knows_noise:
         return f"{order} Bold: best of its column; how far noise reaches is not known."
-    return f"{order} Bold: no model in the column is better beyond noise."
+    return f"{order} Bold: no model in the column is better beyond noise.{_on_correction(board)}"
+
+
+def _on_correction(board: Board) -> str:
+    """Say whether ranks allow for how many pairs were tested, where there are several."""
+    if board.pairs < 2:
+        return ""
+    if board.correction == "holm":
+        return f" Ranks and bold are corrected for the number of pairs ({board.pairs:,}; Holm)."
+    return f" Ranks are not corrected for the number of pairs ({board.pairs:,})."
 
 
 def legend(board: Board) -> Iterator[str]:
@@ -136,7 +145,8 @@ def legend(board: Board) -> Iterator[str]:
     if board.knows_noise and not board.differing and any(row.shared for row in board.rows):
         yield (
             "A rank is 1 + the number of models that are better beyond noise (paired t-test, "
-            "p < 0.05), so models that cannot be told apart share one (=)."
+            f"{'Holm, ' if board.correction == 'holm' else ''}p < 0.05), so models that cannot be "
+            "told apart share one (=)."
         )
     reals = [real for real in board.reals if real]
     if any(real.floor for real in reals):

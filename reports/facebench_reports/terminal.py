@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from facebench.metrics.multiplicity import Correction
 from facebench.results.result import Result
 from facebench.text import in_one_line
 from facebench_reports import protocol_text
@@ -22,9 +23,11 @@ _EDGES = 2  # the box's own
 _DASH = Text("—", style="dim")
 
 
-def terminal_table(results: Sequence[Result], force: bool = False) -> Group:
+def terminal_table(
+    results: Sequence[Result], force: bool = False, correction: Correction = "none"
+) -> Group:
     """Return one table per protocol, with its notes, for a rich console to print."""
-    groups = boards(results, force)
+    groups = boards(results, force, correction)
     parts: list[RenderableType] = []
     for board in groups:
         parts += [*_heading(board), _Tables(board), *_faces(board), *_legend(board), Text()]
@@ -34,10 +37,14 @@ def terminal_table(results: Sequence[Result], force: bool = False) -> Group:
 
 
 def to_terminal(
-    results: Sequence[Result], folder: Path, force: bool = False, training_faces: bool = True
+    results: Sequence[Result],
+    folder: Path,
+    force: bool = False,
+    training_faces: bool = True,
+    correction: Correction = "none",
 ) -> None:
     """Print the tables; `folder` and `training_faces` are there because reporters take them."""
-    Console().print(terminal_table(results, force))
+    Console().print(terminal_table(results, force, correction))
 
 
 def _faces(board: Board) -> Iterator[RenderableType]:
