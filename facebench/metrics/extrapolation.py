@@ -17,9 +17,9 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from facebench.metrics.arrays import Features, Rows, as_pair, as_rows
-from facebench.metrics.frechet import FixedGaussian, frechet_with_influence
+from facebench.metrics.frechet import FixedGaussian, frechet_with_influence, influence_of_pairs
 from facebench.metrics.moments import Moments
-from facebench.metrics.uncertainty import Estimate, from_influence
+from facebench.metrics.uncertainty import Estimate, from_influence, pairs_counted_once
 from facebench.numerics.transfer import send
 
 _SIZES = 1 / np.linspace(1, 2, 11)
@@ -70,13 +70,27 @@ def _extrapolated(
         curve.append((len(orders_of_size[-1]), found))
         for total, (z, rows), part in zip(influences, pairs, parts, strict=True):
             total[send(rows, z.device)] += weight * len(z) / len(rows) * (part - part.mean())
-    return replace(from_influence(value, *influences), curve=tuple(curve))
+    of_pairs = [_of_pairs() * each for each in influence_of_pairs(*sets)]
+    once = map(pairs_counted_once, influences, of_pairs)
+    return replace(from_influence(value, *once), curve=tuple(curve))
 
 
 def _weights() -> Float64[np.ndarray, " sizes"]:
     """Return what each size's distance adds to the fitted line's intercept."""
     line = np.stack([np.ones_like(_SIZES), 1 / _SIZES], 1)
     return np.linalg.pinv(line)[0]
+
+
+def _of_pairs() -> float:
+    """Return how much more of the influence's square pairs make than in the distance of all.
+
+    A pair adds to the distance of each size t that holds both its images, 1/t² of what it adds to
+    that of all: in the sum of these, by their weights, its square counts. Of all pairs the part t²
+    is in a size.
+    """
+    shares = np.cumsum(_weights() / _SIZES**2)  # of pairs that are in the sizes down to this one
+    pairs = _SIZES**2 - np.append(_SIZES[1:], 0) ** 2  # that are in none smaller
+    return float(pairs @ shares**2)
 
 
 def _nested(count: int, seed: int) -> Iterator[Int64[Tensor, " rows"]]:

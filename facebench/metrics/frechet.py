@@ -18,14 +18,16 @@ from torch import Tensor
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, Rows, as_pair, as_rows
+from facebench.metrics.exchange import exchanged, halves
 from facebench.metrics.moments import Moments as Moments
 from facebench.metrics.moments import require_equal_widths
-from facebench.metrics.uncertainty import Estimate, from_influence
+from facebench.metrics.uncertainty import Estimate, from_influence, pairs_counted_once
 
 SMALL = 512
 """Up to this size M is decomposed itself. By way of MᵀM a singular value that should be 0 comes out
 as 1e-8 of the largest, which would show where many are 0: a few images repeated, say."""
 _NOISE = 1e-7
+_FEWEST = 4  # images of which there are two halves with a covariance each
 
 
 def frechet_distance(real: Features, fake: Features) -> float:
@@ -39,13 +41,21 @@ def frechet_distance(real: Features, fake: Features) -> float:
 
 
 def frechet_estimate(real: Features, fake: Features) -> Estimate:
-    """Return the Fréchet distance and its uncertainty, for one decomposition with vectors more.
+    """Return the Fréchet distance and its uncertainty, for two decompositions with vectors more.
 
     The interval is that of the distance at these numbers of images, of whose bias it knows
-    nothing. Between equal distributions it is too wide, by about √2, for the distance is not
-    linear there. Arguments and errors are those of `frechet_distance`.
+    nothing. Arguments and errors are those of `frechet_distance`.
     """
-    return from_influence(*frechet_with_influence(*as_pair(real, fake, minimum=2)))
+    return from_influence(*frechet_to_second_order(*as_pair(real, fake, minimum=2)))
+
+
+def frechet_to_second_order(
+    x: Rows, y: Rows
+) -> tuple[float, Float64[Tensor, " n"], Float64[Tensor, " m"]]:
+    """Return the distance, and each sample's influence with pairs counted once."""
+    value, of_x, of_y = frechet_with_influence(x, y)
+    pairs_x, pairs_y = influence_of_pairs(x, y)
+    return value, pairs_counted_once(of_x, pairs_x), pairs_counted_once(of_y, pairs_y)
 
 
 def frechet_with_influence(
@@ -56,6 +66,20 @@ def frechet_with_influence(
     u, s, v = _singular(a.root.T @ b.root)
     shift = a.mean - b.mean
     return _distance(a, b, s), _influence(x, a, u, s, shift), _influence(y, b, v, s, -shift)
+
+
+def influence_of_pairs(*sets: Rows) -> list[Float64[Tensor, ""]]:
+    """Return the mean square of the influence that pairs make: that between sets that are alike.
+
+    It is that of the images exchanged between both sets at random, and, of one set to a Gaussian
+    that is given, of its halves; 0 where there are too few images for halves.
+    """
+    if sum(map(len, sets)) < _FEWEST:
+        return [torch.zeros((), dtype=z.dtype, device=z.device) for z in sets]
+    alike = exchanged(*sets) if len(sets) > 1 else halves(*sets)
+    _, *influences = frechet_with_influence(*alike)
+    scale = sum(1 / len(z) for z in sets) / sum(1 / len(z) for z in alike)
+    return [scale * each.var(correction=0) for each in influences[: len(sets)]]
 
 
 def frechet_from_moments(a: Moments, b: Moments) -> float:
@@ -75,9 +99,9 @@ def frechet_to_moments(features: Features, fixed: Moments) -> Estimate:
     The interval is that of the features alone: the Gaussian is taken as it stands, and whatever it
     was made of has no part in it.
     """
-    return from_influence(
-        *FixedGaussian(fixed).with_influence(as_rows(features, "features", minimum=2))
-    )
+    x = as_rows(features, "features", minimum=2)
+    value, influence = FixedGaussian(fixed).with_influence(x)
+    return from_influence(value, pairs_counted_once(influence, *influence_of_pairs(x)))
 
 
 class FixedGaussian:

@@ -10,6 +10,7 @@ length 1, times 1000. The authors' code lets every image be compared with itself
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, Rows, as_pair
 from facebench.metrics.mmd import mmd2, whole
-from facebench.metrics.uncertainty import Estimate, from_influence
+from facebench.metrics.uncertainty import Estimate, from_influence, pairs_counted_once
 from facebench.numerics.transfer import send
 
 _CMMD_SCALE = 1000
@@ -52,8 +53,7 @@ def kernel_estimate(
 ) -> Estimate:
     """Return the kernel distance and its uncertainty, that of drawing subsets included.
 
-    Between equal distributions the interval is too wide, by about √2, for the distance is not
-    linear there. Arguments and errors are those of `kernel_distance`.
+    Arguments and errors are those of `kernel_distance`.
     """
     if subsets < 1 or subset_size < 2:
         raise BadInput(
@@ -64,15 +64,21 @@ def kernel_estimate(
     if subset_size == len(x) == len(y):
         subsets = 1  # every subset would be the whole
     by_x, by_y = (torch.zeros(len(z), dtype=z.dtype, device=z.device) for z in (x, y))
-    values = []
+    values, pairs = [], []
     for rows_x, rows_y in _groups(len(x), len(y), subsets, subset_size, seed):
         (chosen_x, in_x), (chosen_y, in_y) = _members(rows_x, x), _members(rows_y, y)
         part = mmd2(x.subset(chosen_x), in_x, y.subset(chosen_y), in_y, _cubic)
         values.append(part.values)
+        pairs.append(part.pairs)
         by_x.index_add_(0, send(chosen_x, x.device), part.influence_x)
         by_y.index_add_(0, send(chosen_y, y.device), part.influence_y)
-    scale_x, scale_y = len(x) / subsets, len(y) / subsets
-    return from_influence(float(torch.cat(values).mean()), scale_x * by_x, scale_y * by_y)
+    draws = _Draws(subsets, len(x), subset_size), _Draws(subsets, len(y), subset_size)
+    pairs_x, pairs_y = _influence_of_pairs(*draws, torch.cat(pairs))
+    return from_influence(
+        float(torch.cat(values).mean()),
+        pairs_counted_once(len(x) / subsets * by_x, pairs_x),
+        pairs_counted_once(len(y) / subsets * by_y, pairs_y),
+    )
 
 
 def cmmd(real: Features, fake: Features) -> float:
@@ -88,10 +94,45 @@ def cmmd_estimate(real: Features, fake: Features) -> Estimate:
     """Return the CMMD and its uncertainty, of which holds what `kernel_estimate` says."""
     x, y = as_pair(real, fake, minimum=2)
     found = mmd2(x, whole(x), y, whole(y), _gaussian)
-    scale_x, scale_y = _CMMD_SCALE * len(x), _CMMD_SCALE * len(y)
+    draws = _Draws(1, len(x), len(x)), _Draws(1, len(y), len(y))
+    pairs_x, pairs_y = _influence_of_pairs(*draws, found.pairs)
     return from_influence(
-        _CMMD_SCALE * float(found.values), scale_x * found.influence_x, scale_y * found.influence_y
+        _CMMD_SCALE * float(found.values),
+        _CMMD_SCALE * pairs_counted_once(len(x) * found.influence_x, pairs_x),
+        _CMMD_SCALE * pairs_counted_once(len(y) * found.influence_y, pairs_y),
     )
+
+
+class _Draws(NamedTuple):
+    """Subsets of `size` images each, of a set of `of` images."""
+
+    subsets: int
+    of: int
+    size: int
+
+    def of_pairs(
+        self,
+        other: "_Draws",
+        within: Float64[Tensor, ""],
+        across: Float64[Tensor, ""],
+    ) -> Float64[Tensor, ""]:
+        """Return the part of the influence's mean square that pairs make.
+
+        A pair counts in each subset that holds it, and its square as the square of their number.
+        """
+        again = (self.subsets - 1) * self.size / self.of
+        twice = 1 + again * (self.size - 1) / (self.of - 1)
+        twice_across = 1 + again * other.size / other.of
+        square = twice * within / (self.size - 1) + twice_across * across / other.size
+        return 4 * self.of / (self.subsets * self.size) * square
+
+
+def _influence_of_pairs(
+    x: _Draws, y: _Draws, pairs: Float64[Tensor, "subsets 3"]
+) -> tuple[Float64[Tensor, ""], Float64[Tensor, ""]]:
+    """Return that part for both sets, from the mean squares within x, within y and across."""
+    within_x, within_y, across = pairs.mean(0)
+    return x.of_pairs(y, within_x, across), y.of_pairs(x, within_y, across)
 
 
 def _cubic(x: Float64[Tensor, "n d"], y: Float64[Tensor, "m d"]) -> Float64[Tensor, "n m"]:

@@ -10,6 +10,9 @@ set than to the other,
 MMD² is mean(a) + mean(b), and its derivative by the weight of xᵢ is 2 (aᵢ - mean(a)) / n: a pair
 belongs to two samples, hence the 2. The kernel is computed in small blocks, each value once for all
 subsets.
+
+What pairs alone add is the kernel without its means over either sample; how large that is, sums and
+sums of squares tell (of n² values but the diagonal as Székely & Rizzo 2014 have it, without bias).
 """
 
 from collections.abc import Callable
@@ -31,6 +34,8 @@ class MMD(NamedTuple):
     influence_x: Float64[Tensor, " n"]
     """The derivative of the sum by each sample's weight."""
     influence_y: Float64[Tensor, " m"]
+    pairs: Float64[Tensor, "subsets 3"]
+    """The mean square of the kernel without its means, of pairs within x, within y, and across."""
 
 
 def mmd2(
@@ -42,13 +47,22 @@ def mmd2(
 ) -> MMD:
     """Compare subsets of `x` and `y`: `in_x` is 1 where a subset (column) has a sample, else 0."""
     n, m = in_x.sum(0), in_y.sum(0)
-    x_to_x, y_to_y = _others(x, in_x, kernel), _others(y, in_y, kernel)
-    x_to_y, y_to_x = _both_ways(x, in_x, y, in_y, kernel)
+    x_to_x, squares_x = _others(x, in_x, kernel)
+    y_to_y, squares_y = _others(y, in_y, kernel)
+    x_to_y, y_to_x, squares = _both_ways(x, in_x, y, in_y, kernel)
     a, b = x_to_x / (n - 1) - x_to_y / m, y_to_y / (m - 1) - y_to_x / n
     return MMD(
         values=(in_x * a).sum(0) / n + (in_y * b).sum(0) / m,
         influence_x=_influence(a, in_x),
         influence_y=_influence(b, in_y),
+        pairs=torch.stack(
+            [
+                _within(in_x, x_to_x, squares_x),
+                _within(in_y, y_to_y, squares_y),
+                _across(in_x, x_to_y, in_y, y_to_x, squares),
+            ],
+            1,
+        ),
     )
 
 
@@ -66,11 +80,38 @@ def _influence(
     return 2 * (centred / size).sum(1)
 
 
+def _within(
+    members: Float64[Tensor, "n subsets"],
+    sums: Float64[Tensor, "n subsets"],
+    squares: Float64[Tensor, " subsets"],
+) -> Float64[Tensor, " subsets"]:
+    """Return the mean square of each subset's pairs; 0 of fewer than 4 samples."""
+    size = members.sum(0).clamp(min=4)
+    means = (members * sums.square()).sum(0) * 2 / (size - 2)
+    mean = (members * sums).sum(0).square() / ((size - 1) * (size - 2))
+    found = (squares - means + mean) / (size * (size - 3))
+    return torch.where(members.sum(0) < 4, 0, found.clamp(min=0))
+
+
+def _across(
+    in_x: Float64[Tensor, "n subsets"],
+    x_to_y: Float64[Tensor, "n subsets"],
+    in_y: Float64[Tensor, "m subsets"],
+    y_to_x: Float64[Tensor, "m subsets"],
+    squares: Float64[Tensor, " subsets"],
+) -> Float64[Tensor, " subsets"]:
+    """Return the mean square of the pairs between two subsets."""
+    n, m = in_x.sum(0), in_y.sum(0)
+    means = (in_x * x_to_y.square()).sum(0) / m + (in_y * y_to_x.square()).sum(0) / n
+    mean = (in_x * x_to_y).sum(0).square() / (n * m)
+    return ((squares - means + mean) / ((n - 1) * (m - 1))).clamp(min=0)
+
+
 def _others(
     x: Rows, in_x: Float64[Tensor, "n subsets"], kernel: Kernel
-) -> Float64[Tensor, "n subsets"]:
-    """Sum each sample's kernel over the other samples of each subset."""
-    sums = torch.zeros_like(in_x)
+) -> tuple[Float64[Tensor, "n subsets"], Float64[Tensor, " subsets"]]:
+    """Sum each sample's kernel over the other samples of each subset, and all their squares."""
+    sums, squares = torch.zeros_like(in_x), torch.zeros_like(in_x[0])
     for rows, a in x.chunks():
         for columns, b in x.chunks(rows.start):  # it is symmetric
             block = kernel(a, b)
@@ -79,7 +120,9 @@ def _others(
             else:
                 sums[columns] += block.T @ in_x[rows]
             sums[rows] += block @ in_x[columns]
-    return sums
+            times = 1 if rows == columns else 2
+            squares += times * _squares(block, in_x[rows], in_x[columns])
+    return sums, squares
 
 
 def _both_ways(
@@ -88,12 +131,23 @@ def _both_ways(
     y: Rows,
     in_y: Float64[Tensor, "m subsets"],
     kernel: Kernel,
-) -> tuple[Float64[Tensor, "n subsets"], Float64[Tensor, "m subsets"]]:
-    """Sum each sample's kernel over each subset of the other set, for both sets at once."""
+) -> tuple[Float64[Tensor, "n subsets"], Float64[Tensor, "m subsets"], Float64[Tensor, " subsets"]]:
+    """Sum each sample's kernel over each subset of the other set, both ways; and its squares."""
     x_to_y, y_to_x = torch.zeros_like(in_x), torch.zeros_like(in_y)
+    squares = torch.zeros_like(in_x[0])
     for rows, a in x.chunks():
         for columns, b in y.chunks():
             block = kernel(a, b)
             x_to_y[rows] += block @ in_y[columns]
             y_to_x[columns] += block.T @ in_x[rows]
-    return x_to_y, y_to_x
+            squares += _squares(block, in_x[rows], in_y[columns])
+    return x_to_y, y_to_x, squares
+
+
+def _squares(
+    block: Float64[Tensor, "a b"],
+    of_rows: Float64[Tensor, "a subsets"],
+    of_columns: Float64[Tensor, "b subsets"],
+) -> Float64[Tensor, " subsets"]:
+    """Sum the squares of each subset's values; they are squared in place, and of no further use."""
+    return (of_rows * (block.square_() @ of_columns)).sum(0)

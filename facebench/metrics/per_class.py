@@ -15,7 +15,7 @@ from torch import Tensor
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, Rows, as_pair
-from facebench.metrics.frechet import frechet_with_influence
+from facebench.metrics.frechet import frechet_to_second_order
 from facebench.metrics.uncertainty import Estimate, from_influence
 from facebench.text import shown
 
@@ -68,7 +68,7 @@ def _within(
     x: Rows, y: Rows, rows_x: Int64[np.ndarray, " n"], rows_y: Int64[np.ndarray, " m"]
 ) -> _Within:
     parts = [z.subset(torch.from_numpy(rows)) for z, rows in ((x, rows_x), (y, rows_y))]
-    value, *influences = frechet_with_influence(*parts)
+    value, *influences = frechet_to_second_order(*parts)
     return _Within(value, *(_centred(each) for each in influences))
 
 

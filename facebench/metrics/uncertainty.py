@@ -13,7 +13,8 @@ Where they come from depends on the statistic, because no one way is right for a
 (`tests/bench` has the simulations):
 
 - *smooth* statistics (Fréchet, kernel, Vendi, LPIPS diversity): from each image's influence, the
-  infinitesimal jackknife (Jaeckel 1972; Efron 1982), one pass instead of one per group;
+  infinitesimal jackknife (Jaeckel 1972; Efron 1982), one pass instead of one per group. What pairs
+  of images add to the noise is in the influence of both; :func:`pairs_counted_once` mends that;
 - *neighbourhoods* (precision, recall, coverage): from the statistic of disjoint blocks (Politis &
   Romano 1994); a jackknife would count each neighbour's share again, a bootstrap's duplicates are
   neighbours at distance 0;
@@ -28,6 +29,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 from jaxtyping import Float64, Int, Shaped
 from torch import Tensor
 
@@ -109,6 +111,25 @@ def from_influence(value: float, *influences: Shaped[np.ndarray | Tensor, " _"])
     """
     sums = [np.asarray(i.cpu() if isinstance(i, Tensor) else i, np.float64) for i in influences]
     return from_sums(value, *((each, np.ones(len(each))) for each in sums))
+
+
+def pairs_counted_once(
+    influence: Float64[Tensor, " n"], of_pairs: Float64[Tensor, ""]
+) -> Float64[Tensor, " n"]:
+    """Return a set's influence, centred and shrunk to the noise that it should tell of.
+
+    To second order a statistic is a sum over images and one over pairs of them. A pair's part is in
+    the influence of each of its two images, so a jackknife counts the variance of the second sum
+    twice (Efron & Stein 1981). Where a distance is least there is no other, and the error would be
+    √2 times too large.
+
+    Args:
+        influence: n times the derivative of the statistic by the weight of each image.
+        of_pairs: that part of the influence's mean square which pairs make.
+    """
+    centred = influence - influence.mean()
+    square = centred.square().mean().clamp(min=torch.finfo(centred.dtype).tiny)
+    return centred * (1 - of_pairs / (2 * square)).clamp(0.5, 1).sqrt()
 
 
 def from_sums(

@@ -2,13 +2,14 @@
 
     make simulate        # prints the tables of docs/uncertainty.md, in Markdown
 
-Features are drawn from normal distributions, so any number of independent repetitions can be had.
-A metric's true value is its expectation at that N: the mean of all repetitions, which is 20 times
-as certain as any one of them, or a closed form where there is one.
+Features are drawn from known distributions, so any number of independent repetitions can be had. All
+metrics take part that need nothing that features cannot give, new ones by their rows. A metric's
+true value is its expectation at that N: the mean of all repetitions, which is 20 times as certain
+as any one of them, or a closed form where there is one.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -28,7 +29,10 @@ from facebench.numerics.pair_moments import moments_of
 
 REPETITIONS = 500
 _ROW = 32  # images a row of LPIPS moments
-_ENOUGH = ("features", "lpips", "training", "floors")
+ALL = tuple(
+    key for key, row in METRICS.items() if row.needs in ("features", "lpips", "training", "floors")
+)
+"""The metrics that take part."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,51 @@ class Case:
         return np.arange(1, self.d + 1) ** (-self.decay / 2)
 
 
+@dataclass(frozen=True)
+class Clustered:
+    """Clusters of features with heavy tails; the generated ones are more often in some of them."""
+
+    name: str
+    n: int
+    d: int
+    clusters: int
+    freedom: int
+    """Degrees of freedom of Student's t, which each feature has about the middle of its cluster."""
+
+    def real(self, rng: np.random.Generator) -> FeatureSet:
+        """Draw real images' features, from all clusters equally often."""
+        return self._draw(rng, np.ones(self.clusters))
+
+    def fake(self, rng: np.random.Generator) -> FeatureSet:
+        """Draw generated images' features, from cluster i with a frequency of i."""
+        return self._draw(rng, self._weights)
+
+    @property
+    def diversity(self) -> float:
+        """The mean squared distance of two generated images: twice the variance."""
+        shares = self._weights / self._weights.sum()
+        between = shares @ np.square(self._middles - shares @ self._middles).sum(1)
+        return float(2 * (between + self.d * self.freedom / (self.freedom - 2)))
+
+    def _draw(self, rng: np.random.Generator, weights: np.ndarray) -> FeatureSet:
+        cluster = rng.choice(self.clusters, self.n, p=weights / weights.sum())
+        z = self._middles[cluster] + rng.standard_t(self.freedom, (self.n, self.d))
+        return _features(z)
+
+    @property
+    def _middles(self) -> np.ndarray:
+        return np.random.default_rng(self.clusters).standard_normal((self.clusters, self.d))
+
+    @property
+    def _weights(self) -> np.ndarray:
+        return np.arange(1.0, self.clusters + 1)
+
+
 UNLIKE = Case("unlike", n=500, d=16, shift=0.3, scale=1.2)
 WIDE = Case("unlike, d > n", n=300, d=800, shift=0.2, scale=1.1, decay=1.0)
 ALIKE = Case("equal", n=500, d=16, shift=0.0, scale=1.0)
-CASES = (UNLIKE, WIDE, ALIKE)
+CLUSTERED = Clustered("clustered, heavy tails", n=400, d=48, clusters=8, freedom=5)
+CASES = (UNLIKE, WIDE, ALIKE, CLUSTERED)
 
 
 class Coverage(NamedTuple):
@@ -78,7 +123,12 @@ class Coverage(NamedTuple):
     """The standard error that is stated, over the standard deviation that there is."""
 
 
-def coverage(case: Case, repetitions: int = REPETITIONS, seed: int = 0) -> dict[str, Coverage]:
+def coverage(
+    case: Case | Clustered,
+    repetitions: int = REPETITIONS,
+    seed: int = 0,
+    metrics: Collection[str] = ALL,
+) -> dict[str, Coverage]:
     """Return, by metric, how often the interval held what it should.
 
     The images that a model was trained on are given, not drawn: authenticity is about these.
@@ -87,22 +137,28 @@ def coverage(case: Case, repetitions: int = REPETITIONS, seed: int = 0) -> dict[
     training = case.real(np.random.default_rng(seed))
     for rng in _generators(repetitions, seed):
         real, fake = case.real(rng), case.fake(rng)
-        comparison = _compared(real, fake, training, _distances(real, case.real(rng)))
-        for key, estimate in _estimates(comparison):
+        comparison = _compared(real, fake, training, case.real(rng), metrics)
+        for key, estimate in _estimates(comparison, metrics):
             drawn.setdefault(key, []).append(estimate)
     known = {"lpips_diversity": case.diversity}
     return {key: _coverage(found, key, known.get(key)) for key, found in drawn.items()}
 
 
-def false_alarms(case: Case, trials: int = REPETITIONS, seed: int = 1) -> dict[str, float]:
+def false_alarms(
+    case: Case | Clustered,
+    trials: int = REPETITIONS,
+    seed: int = 1,
+    metrics: Collection[str] = ALL,
+) -> dict[str, float]:
     """Return, by metric, how often two equal generators are called different."""
     alarms: dict[str, list[bool]] = {}
     training = case.real(np.random.default_rng(seed))
     for rng in _generators(trials, seed):
         real = case.real(rng)
         fakes = case.fake(rng), case.fake(rng)
-        floors = _distances(real, case.real(rng))
-        pair = [dict(_estimates(_compared(real, fake, training, floors))) for fake in fakes]
+        others = case.real(rng)
+        compared = [_compared(real, fake, training, others, metrics) for fake in fakes]
+        pair = [dict(_estimates(each, metrics)) for each in compared]
         for key in pair[0]:
             a, b = (recorded(key, estimates[key], None) for estimates in pair)
             p = difference(a, b, METRICS[key].better).p
@@ -122,10 +178,17 @@ def _features(values: np.ndarray) -> FeatureSet:
 
 
 def _compared(
-    real: FeatureSet, fake: FeatureSet, training: FeatureSet, floors: list[Estimate]
+    real: FeatureSet,
+    fake: FeatureSet,
+    training: FeatureSet,
+    others: FeatureSet,
+    metrics: Collection[str],
 ) -> Comparison:
-    parts = map(OverFloor, _distances(real, fake), floors)
-    return Comparison(real, fake, training, over_floors=[*parts])
+    """Return what metrics see; `others` are the real images that the floors are of."""
+    parts: list[OverFloor] = []
+    if "fdr" in metrics:
+        parts = [*map(OverFloor, _distances(real, fake), _distances(real, others))]
+    return Comparison(real, fake, training, over_floors=parts)
 
 
 def _distances(real: FeatureSet, others: FeatureSet) -> list[Estimate]:
@@ -134,10 +197,10 @@ def _distances(real: FeatureSet, others: FeatureSet) -> list[Estimate]:
     return [frechet_estimate(x, y), frechet_estimate(np.square(x - 0.5), np.square(y - 0.5))]
 
 
-def _estimates(comparison: Comparison) -> Iterator[tuple[str, Estimate]]:
-    for row in METRICS.values():
-        if row.needs in _ENOUGH:
-            yield row.key, row.compute(comparison)
+def _estimates(comparison: Comparison, metrics: Collection[str]) -> Iterator[tuple[str, Estimate]]:
+    for key in ALL:
+        if key in metrics:
+            yield key, METRICS[key].compute(comparison)
 
 
 def _coverage(found: list[Estimate], key: str, known: float | None) -> Coverage:
@@ -151,12 +214,17 @@ def _coverage(found: list[Estimate], key: str, known: float | None) -> Coverage:
 
 @click.command()
 @click.option("--repetitions", default=REPETITIONS, show_default=True, type=click.IntRange(2))
+@click.option("--metrics", default=",".join(ALL), show_default=True, help="Which, with commas.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of Markdown.")
-def main(repetitions: int, as_json: bool) -> None:
+def main(repetitions: int, metrics: str, as_json: bool) -> None:
     """Print the share of intervals that hold the true value, and of false alarms."""
+    keys = metrics.split(",")
+    unknown = [key for key in keys if key not in ALL]
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(ALL)}.")
     with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        covering = [pool.submit(coverage, case, repetitions) for case in CASES]
-        alarming = [pool.submit(false_alarms, case, repetitions) for case in CASES]
+        covering = [pool.submit(coverage, case, repetitions, 0, keys) for case in CASES]
+        alarming = [pool.submit(false_alarms, case, repetitions, 1, keys) for case in CASES]
         covered = [work.result() for work in covering]
         alarms = [work.result() for work in alarming]
     if as_json:

@@ -1,0 +1,43 @@
+"""Pairs of sets that differ by chance alone, made of the images of two sets, or of one.
+
+What a distance does between such a pair is noise, and the part of noise that pairs of images make:
+see :func:`facebench.metrics.uncertainty.pairs_counted_once`. The same places are exchanged for
+every model, so that models stay comparable.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from facebench.metrics.arrays import Rows
+
+_SEED = 0
+_PER_DIMENSION, _LEAST = 4, 4096
+"""No more images of a set are taken than this many a dimension, or than `_LEAST`: enough for what
+noise depends on, and they must lie in memory."""
+
+
+def exchanged(x: Rows, y: Rows) -> tuple[Rows, Rows]:
+    """Return two sets of as many images as `x` and `y` have, each image of either at random."""
+    few = [_some(z, seed) for seed, z in enumerate((x, y), _SEED)]
+    both = Rows(torch.cat([z[:] for z in few]), x.dtype, x.device)
+    order = _order(len(both), _SEED)
+    count = len(few[0])
+    return both.subset(order[:count]), both.subset(order[count:])
+
+
+def halves(x: Rows) -> tuple[Rows, Rows]:
+    """Return two sets of half as many images as `x` has."""
+    few = _some(x, _SEED)
+    order = _order(len(few), _SEED)
+    return few.subset(order[: len(few) // 2]), few.subset(order[len(few) // 2 :])
+
+
+def _some(x: Rows, seed: int) -> Rows:
+    most = max(_PER_DIMENSION * x.width, _LEAST)
+    return x if len(x) <= most else x.subset(_order(len(x), seed)[:most])
+
+
+def _order(count: int, seed: int) -> Int64[Tensor, " n"]:
+    return torch.from_numpy(np.random.default_rng(seed).permutation(count))
