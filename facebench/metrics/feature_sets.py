@@ -85,19 +85,18 @@ class FeatureSet:
         return vendi_estimate(self.features)
 
     @cached_property
-<<<<<<< HEAD
     def cells(self) -> "Cells":
         """Where images lie: of the training images, found once for all models."""
         from facebench.metrics.data_copying import cells_of
 
         return cells_of(self.features)
-=======
+
+    @cached_property
     def rke(self) -> float:
         """The number of modes at the set's own bandwidth: of the reference it is computed once."""
         from facebench.metrics.renyi import rke
 
         return rke(self.features)
->>>>>>> i19-mind
 
     @cached_property
     def probes(self) -> "Probes":

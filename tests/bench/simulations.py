@@ -2,10 +2,10 @@
 
     make simulate        # prints the tables of docs/uncertainty.md, in Markdown
 
-Features are drawn from known distributions, so any number of independent repetitions can be had. All
-metrics take part that need nothing that features cannot give, new ones by their rows. A metric's
-true value is its expectation at that N: the mean of all repetitions, which is 20 times as certain
-as any one of them, or a closed form where there is one.
+Features are drawn from known distributions, so any number of independent repetitions can be had.
+All metrics take part that need nothing that features cannot give, new ones by their rows. A
+metric's true value is its expectation at that N: the mean of all repetitions, which is 20 times as
+certain as any one of them, or a closed form where there is one.
 """
 
 import json
