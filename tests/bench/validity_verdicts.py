@@ -118,16 +118,16 @@ def _of_wrong(strengths: Sequence[Strength], row: Metric, check: Check) -> tuple
 
 def _strengths(lines: Lines, row: Metric, check: Check) -> list[Strength]:
     """Return what was measured, from the weakest to the strongest."""
-    levels = [_pairs(lines, row, check, level) for level in range(len(check.strengths))]
-    badness = [{k: sort_key(pair[1], row.better) for k, pair in each.items()} for each in levels]
-    ideal = [sort_key(pair[0], row.better) for each in levels for pair in each.values()]
-    means = [np.mean([*each.values()]) - np.mean(ideal) for each in badness if each]
-    whole = float(np.max(np.abs(means), initial=0.0))
+    every = {said: _pairs(lines, row, check, k) for k, said in enumerate(check.strengths)}
+    known = {said: pairs for said, pairs in every.items() if pairs}
+    badness = [{k: sort_key(b, row.better) for k, (_, b) in p.items()} for p in known.values()]
+    ideal = [sort_key(a, row.better) for pairs in known.values() for a, _ in pairs.values()]
+    effects = [np.mean([*each.values()]) - np.mean(ideal) for each in badness]
+    whole = float(np.max(np.abs(effects), initial=0.0))
     falls = [False, *(_falls(a, b, whole) for a, b in pairwise(badness))]
     return [
         _strength(said, row, list(pairs.values()), fell)
-        for said, pairs, fell in zip(check.strengths, levels, falls, strict=True)
-        if pairs
+        for (said, pairs), fell in zip(known.items(), falls, strict=False)
     ]
 
 
