@@ -35,7 +35,7 @@ _COMMANDS = {
     "plot": "facebench.cli.plot:plot",
     "check": "facebench.cli.check:check",
     "adapters": "facebench.cli.tables:adapters",
-    "metrics": "facebench.cli.tables:metrics",
+    "metrics": "facebench.cli.metrics:metrics",
     "weights": "facebench.cli.tables:weights",
     "store": "facebench.cli.store:store",
     "demo": "facebench.cli.demo:demo",

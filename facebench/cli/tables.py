@@ -1,19 +1,10 @@
-"""``facebench adapters | metrics | weights``: what there is, and bringing weights here."""
-
-from typing import TYPE_CHECKING
+"""``facebench adapters | weights``: what there is, and bringing weights here."""
 
 import click
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from facebench.plugins import registry
-
-if TYPE_CHECKING:
-    from facebench.metrics.table import Metric
-
-_CARD_WIDTH = 100  # columns: longer lines are hard to read
 
 
 @click.command()
@@ -27,37 +18,6 @@ def adapters() -> None:
 
 def _mark(name: str) -> str:
     return f"facebench train {name}" if name in registry.names("trainers") else ""
-
-
-@click.command()
-@click.argument("keys", nargs=-1, metavar="[KEY]...")
-def metrics(keys: tuple[str, ...]) -> None:
-    """Say what each metric measures, and where it misleads.
-
-    \b
-    Examples:
-      facebench metrics
-      facebench metrics fid lpips_diversity
-    """
-    from facebench.metrics.table import METRICS, metric
-
-    console = Console()
-    width = min(console.width, _CARD_WIDTH)
-    shown = {key: metric(key) for key in keys} or {row.key: row for row in METRICS.usable}
-    console.print(Group(*(_card(key, row) for key, row in shown.items())), width=width)
-
-
-def _card(key: str, row: "Metric") -> RenderableType:
-    from facebench.metrics.description import DIRECTIONS, facts
-    from facebench.metrics.table import title
-
-    heading = Text(key, "bold").append(f"  {title(key)} {DIRECTIONS[row.better][0]}", "not bold")
-    lists = Table.grid(padding=(0, 2, 0, 0))
-    lists.add_column(style="dim")
-    lists.add_column()
-    for label, text in facts(row).items():
-        lists.add_row(label, Text(text))
-    return Group(heading, Padding(Group(Text(row.card), lists), (0, 0, 1, 2)))
 
 
 @click.group(invoke_without_command=True)

@@ -2,6 +2,7 @@
 
 import math
 
+from facebench.metrics import validity
 from facebench.metrics.table import Metric
 
 DIRECTIONS = {
@@ -30,6 +31,7 @@ def facts(row: Metric) -> dict[str, str]:
     found = {
         "reads": f"{DIRECTIONS[row.better][1]}{asked}",
         "caution": row.caution,
+        "fails": "; ".join(validity.sentences(row.key)),
         "values": f"{_valid(*row.valid)}{_unit(row.unit)}",
         "needs": f"{_NEEDS[row.needs]}; at least {row.minimum} images a side",
         "intervals": row.interval_note,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from facebench.metrics import paired
+from facebench.metrics import paired, validity
 from facebench.metrics.description import DIRECTIONS, facts
 from facebench.metrics.multiplicity import Correction
 from facebench.metrics.table import Metric, metric, order, title
@@ -58,6 +58,11 @@ class Column:
     def facts(self) -> dict[str, str]:
         """What its card says beside its first sentence."""
         return facts(self.metric)
+
+    @property
+    def failed(self) -> list[str]:
+        """Which checks of docs/validity.md it failed, the worst first, with the figures."""
+        return validity.sentences(self.metric.key)
 
     def value(self, result: Result) -> Value | None:
         """Return the value of `result`, None where it is missing."""
