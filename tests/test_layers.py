@@ -80,7 +80,7 @@ def test_every_file_of_the_core_has_its_layer_and_imports_lower_ones_only() -> N
 
 def test_reports_read_results_and_know_no_engine() -> None:
     rooms = "cache[.]paths|errors|files|data[.]grid|results|text"
-    rooms += "|metrics[.](description|multiplicity|paired|paired_text|table)"
+    rooms += "|metrics[.](description|multiplicity|paired|paired_text|table|validity)"
     allowed = re.compile(rf"facebench[.]({rooms})([.]|$)|facebench(_reports|$)|(?!facebench)")
     for path in (ROOT / "reports").rglob("*.py"):
         assert not [name for name in _imports(path) if not allowed.match(name)], path
