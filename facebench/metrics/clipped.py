@@ -109,7 +109,7 @@ def _density_influence(swept: Sweep) -> tuple[Float64[Tensor, " n"], Float64[Ten
     counting = clipped.hosts.where(clipped.hosts <= k, 0).sum() / clipped.hosts.sum().clamp(min=1)
     crowds = clipped.crowds * (counting * n / k / m / own)
     lost = crowds.where(~clipped.are_cut, 0)
-    return borne_by(swept.neighbours, crowds, lost), _filled(clipped.hosts, k) / own
+    return borne_by(swept.neighbours, crowds, lost, swept.repeated), _filled(clipped.hosts, k) / own
 
 
 def _coverage_influence(swept: Sweep) -> tuple[Float64[Tensor, " n"], Float64[Tensor, " m"]]:
@@ -118,7 +118,7 @@ def _coverage_influence(swept: Sweep) -> tuple[Float64[Tensor, " n"], Float64[Te
     filled = _filled(swept.crowds, k)
     slope = good_share(float(filled.mean()), n, m, k)[1]
     lost = swept.crowds / k * below(swept.crowds, k)
-    of_real = borne_by(swept.neighbours, filled, lost)
+    of_real = borne_by(swept.neighbours, filled, lost, swept.repeated)
     return slope * of_real, (slope * m / n / k) * swept.clipped.needing
 
 
