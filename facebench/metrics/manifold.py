@@ -6,6 +6,7 @@ inside if d ≤ radius) as in torch-fidelity, density and coverage those of Naee
 (2002.09797: k = 5, strictly d < radius) as in prdc, whose own precision and recall are strict too.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -101,8 +102,7 @@ def manifold_estimates(
 
     The shares' come from disjoint blocks, which tell too little of density in many dimensions,
     where few images are neighbours of many: its uncertainty comes from each image's influence.
-    For a generator that repeats ten images precision's and density's are too small: .4 and .7 of
-    what they should be.
+    Where a generator repeats its images, recall's and coverage's may be too small.
     """
     return manifold(real, fake, k, k_density, memory, strict).estimates
 
@@ -143,24 +143,24 @@ def _precision(
 ) -> Estimate:
     """Return the precision with its uncertainty.
 
-    The variance of a share goes as p(1 - p), and among fewer images than dimensions the precision
-    p of a block is another one. Half an image more is counted on either side.
+    The variance of a share p goes as p(1 - p), and with fewer images than dimensions that of a
+    block is another share.
     """
     estimate = from_blocks(value, of_blocks)
     if estimate.groups is None:
         return estimate
-    of_whole, of_block = (
-        (share * count + 0.5) / (count + 1)
-        for share, count in (
-            (value, len(whole.hosts)),
-            (float(of_blocks.mean()), len(parts[0].hosts)),
-        )
-    )
-    scale = np.sqrt(of_whole * (1 - of_whole) / (of_block * (1 - of_block)))
+    of_part = _spread(float(of_blocks.mean()), len(parts[0].hosts))
+    scale = _spread(value, len(whole.hosts)) / of_part
     scaled = Estimate(value, value + (estimate.groups - value) * scale)
     if whole.repeats is None:
         return scaled
     return with_repeats(scaled, whole.repeats, [each.fake_inside.cpu().numpy() for each in parts])
+
+
+def _spread(share: float, count: int) -> float:
+    """Return √(p(1 - p)) of a share of `count` images, with half an image more on either side."""
+    p = (share * count + 0.5) / (count + 1)
+    return math.sqrt(p * (1 - p))
 
 
 def _density_influence(swept: Sweep) -> tuple[Float64[Tensor, " n"], Float64[Tensor, " m"]]:

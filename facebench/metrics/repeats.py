@@ -6,6 +6,7 @@ as a chance that falls as 1/n. It is put back from how often the same image is i
 one block and outside those of another.
 """
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -37,15 +38,13 @@ def with_repeats(
     """
     if precision.groups is None:
         return precision
-    chance = _chance(images, inside)
-    count, spread = len(inside), precision.groups - precision.groups.mean()
-    shared, own = (
-        chance.by_block @ spread / (count - 1),
-        chance.by_block @ chance.by_block / (count - 1),
-    )
+    chance, count = _chance(images, inside), len(inside)
+    spread = precision.groups - precision.groups.mean()
+    shared, own = (chance.by_block @ each / (count - 1) for each in (spread, chance.by_block))
     if not own:
         return precision
-    factor = (np.sqrt(shared**2 + own * count * chance.variance) - shared) / own
+    # so much of `by_block` that the variance of the sum is that of both
+    factor = (math.sqrt(shared**2 + own * count * chance.variance) - shared) / own
     return replace(precision, groups=precision.groups + factor * chance.by_block)
 
 
