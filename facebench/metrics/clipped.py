@@ -99,17 +99,12 @@ def _density_influence(swept: Sweep) -> tuple[Float64[Tensor, " n"], Float64[Ten
     What a ball adds counts at those samples alone that are in k of them at most, which is known
     when all were seen: its crowd is taken times the share that counts of all balls' crowds.
     """
-    clipped, n, (_, k), m = (
-        swept.clipped,
-        len(swept.crowds),
-        swept.neighbours.shape,
-        len(swept.hosts),
-    )
+    clipped, (n, k), m = swept.clipped, swept.neighbours.shape, len(swept.hosts)
     own = _filled(clipped.own_hosts, k).mean()
     counting = clipped.hosts.where(clipped.hosts <= k, 0).sum() / clipped.hosts.sum().clamp(min=1)
     crowds = clipped.crowds * (counting * n / k / m / own)
     lost = crowds.where(~clipped.are_cut, 0)
-    return borne_by(swept.neighbours, crowds, lost), _filled(clipped.hosts, k) / own
+    return borne_by(swept.neighbours, crowds, lost, swept.repeated), _filled(clipped.hosts, k) / own
 
 
 def _coverage_influence(swept: Sweep) -> tuple[Float64[Tensor, " n"], Float64[Tensor, " m"]]:
@@ -118,7 +113,7 @@ def _coverage_influence(swept: Sweep) -> tuple[Float64[Tensor, " n"], Float64[Te
     filled = _filled(swept.crowds, k)
     slope = good_share(float(filled.mean()), n, m, k)[1]
     lost = swept.crowds / k * below(swept.crowds, k)
-    of_real = borne_by(swept.neighbours, filled, lost)
+    of_real = borne_by(swept.neighbours, filled, lost, swept.repeated)
     return slope * of_real, (slope * m / n / k) * swept.clipped.needing
 
 
@@ -146,10 +141,12 @@ def good_share(covered: float, n: int, m: int, k: int = K) -> tuple[float, float
 
     Linear between whole numbers of samples, and never more than 2.
     """
-    expected = expected_coverage(np.arange(2 * m + 1), n, k)
-    below = min(int(np.searchsorted(expected, covered, "right")) - 1, 2 * m - 1)
-    step = float(expected[below + 1] - expected[below])
-    return min(2.0, (below + (covered - float(expected[below])) / step) / m), 1 / step / m
+    expected = np.maximum.accumulate(expected_coverage(np.arange(2 * m + 1), n, k))
+    before = min(int(np.searchsorted(expected, covered, "right")) - 1, 2 * m - 1)
+    step = float(expected[before + 1] - expected[before])
+    if not step:  # all is covered, as far as float64 tells
+        return before / m, 0.0
+    return min(2.0, (before + (covered - float(expected[before])) / step) / m), 1 / step / m
 
 
 def expected_coverage(

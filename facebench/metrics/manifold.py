@@ -6,6 +6,7 @@ inside if d ≤ radius) as in torch-fidelity, density and coverage those of Naee
 (2002.09797: k = 5, strictly d < radius) as in prdc, whose own precision and recall are strict too.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from facebench.metrics.arrays import Features
 from facebench.metrics.clipped import ClippedEstimates, clipped_estimates
 from facebench.metrics.distances import MEMORY, Points, as_points
+from facebench.metrics.repeats import with_repeats
 from facebench.metrics.sweep import Sweep, borne_by, sweep
 from facebench.metrics.uncertainty import Estimate, blocks, from_blocks, from_influence
 
@@ -100,8 +102,7 @@ def manifold_estimates(
 
     The shares' come from disjoint blocks, which tell too little of density in many dimensions,
     where few images are neighbours of many: its uncertainty comes from each image's influence.
-    For a generator that repeats ten images precision's and density's are too small: .4 and .7 of
-    what they should be.
+    Where a generator repeats its images, recall's and coverage's may be too small.
     """
     return manifold(real, fake, k, k_density, memory, strict).estimates
 
@@ -126,15 +127,40 @@ def manifold(
     """Return all that one sweep tells; arguments and errors are `manifold_scores`'."""
     x, y = as_points(real, fake, memory, minimum=max(k, k_density) + 1)
     whole = sweep(x, y, k, k_density, strict)
-    scores = _scores(whole)
-    precision, recall, _, coverage = _of_blocks(x, y, k, k_density, strict).T
+    scores, parts = _scores(whole), _of_blocks(x, y, k, k_density, strict)
+    precision, recall, _, coverage = np.array(list(map(_scores, parts))).reshape(-1, 4).T
     estimates = ManifoldEstimates(
-        from_blocks(scores.precision, precision),
+        _precision(whole, scores.precision, precision, parts),
         from_blocks(scores.recall, recall, _RATE),
         from_influence(scores.density, *_density_influence(whole)),
         from_blocks(scores.coverage, coverage, _RATE),
     )
     return Manifold(estimates, clipped_estimates(whole), whole.crowds > 0)
+
+
+def _precision(
+    whole: Sweep, value: float, of_blocks: Float64[np.ndarray, " blocks"], parts: list[Sweep]
+) -> Estimate:
+    """Return the precision with its uncertainty.
+
+    The variance of a share p goes as p(1 - p), and with fewer images than dimensions that of a
+    block is another share.
+    """
+    estimate = from_blocks(value, of_blocks)
+    if estimate.groups is None:
+        return estimate
+    of_part = _spread(float(of_blocks.mean()), len(parts[0].hosts))
+    scale = _spread(value, len(whole.hosts)) / of_part
+    scaled = Estimate(value, value + (estimate.groups - value) * scale)
+    if whole.repeats is None:
+        return scaled
+    return with_repeats(scaled, whole.repeats, [each.fake_inside.cpu().numpy() for each in parts])
+
+
+def _spread(share: float, count: int) -> float:
+    """Return √(p(1 - p)) of a share of `count` images, with half an image more on either side."""
+    p = (share * count + 0.5) / (count + 1)
+    return math.sqrt(p * (1 - p))
 
 
 def _density_influence(swept: Sweep) -> tuple[Float64[Tensor, " n"], Float64[Tensor, " m"]]:
@@ -145,7 +171,7 @@ def _density_influence(swept: Sweep) -> tuple[Float64[Tensor, " n"], Float64[Ten
     """
     n, k = swept.neighbours.shape
     crowds = swept.crowds * (n / k / len(swept.hosts))
-    return borne_by(swept.neighbours, crowds, crowds), swept.hosts / k
+    return borne_by(swept.neighbours, crowds, crowds, swept.repeated), swept.hosts / k
 
 
 def _scores(swept: Sweep) -> ManifoldScores:
@@ -157,15 +183,12 @@ def _scores(swept: Sweep) -> ManifoldScores:
     )
 
 
-def _of_blocks(
-    x: Points, y: Points, k: int, k_density: int, strict: bool
-) -> Float64[np.ndarray, "blocks 4"]:
-    """Return the scores of disjoint blocks; of none where they would be too small for k."""
+def _of_blocks(x: Points, y: Points, k: int, k_density: int, strict: bool) -> list[Sweep]:
+    """Sweep disjoint blocks; none where they would be too small for k."""
     parts = [(x[real], y[fake]) for real, fake in blocks(len(x), len(y))]
     if any(min(map(len, part)) <= max(k, k_density) for part in parts):
-        parts = []
-    scores = [_scores(sweep(*part, k, k_density, strict)) for part in parts]
-    return np.array(scores, np.float64).reshape(-1, 4)
+        return []
+    return [sweep(*part, k, k_density, strict) for part in parts]
 
 
 def _share(chosen: Bool[Tensor, " n"]) -> float:

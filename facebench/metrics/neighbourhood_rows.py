@@ -36,8 +36,6 @@ ROWS: tuple[Metric, ...] = (
         unit="share of the generated images",
         valid=(0.0, 1.0),
         minimum=6,
-        interval_note="With fewer images than feature dimensions the interval is too wide, by up "
-        "to 1.5 times.",
         looks_at=("fidelity",),
     ),
     Metric(

@@ -9,6 +9,7 @@ they are rounded differently in every block. So spheres have a thickness, that o
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
@@ -29,7 +30,16 @@ class Sweep(NamedTuple):
     """How many open real balls each generated point is in."""
     neighbours: Int64[Tensor, "n k"]
     """The real points up to which each open real ball reaches."""
+    repeats: Int64[np.ndarray, " m"] | None
+    """Which image each generated point is, by number, if any is there more than once."""
     clipped: "ClippedSweep"
+
+    @property
+    def repeated(self) -> float:
+        """The share of generated points that are there already."""
+        return (
+            0.0 if self.repeats is None else 1 - (int(self.repeats.max()) + 1) / len(self.repeats)
+        )
 
 
 class ClippedSweep(NamedTuple):
@@ -81,11 +91,14 @@ def sweep(x: Points, y: Points, k: int, k_density: int, strict: bool) -> Sweep:
     are_cut = cut < near.squares[:, -1]
     clipped = ClippedSweep(torch.cat(cut_crowds), cut_hosts, own, are_cut, needing)
     swept = torch.cat(real_inside), torch.cat(crowds), hosts, near.indices
-    return Sweep(fake_inside, *swept, clipped)
+    return Sweep(fake_inside, *swept, _repeats(y, near_y.squares[:, 0]), clipped)
 
 
 def borne_by(
-    neighbours: Int64[Tensor, "n k"], crowds: Float64[Tensor, " n"], lost: Float64[Tensor, " n"]
+    neighbours: Int64[Tensor, "n k"],
+    crowds: Float64[Tensor, " n"],
+    lost: Float64[Tensor, " n"],
+    repeated: float,
 ) -> Float64[Tensor, " n"]:
     """Return the influence of each real point on the mean of what their balls hold, `crowds`.
 
@@ -94,13 +107,28 @@ def borne_by(
     A point adds a ball, and each ball that has it among its k neighbours loses by it a k-th of
     `lost`, for without it the ball would reach as much farther. The crowd that a point may expect
     is the average of its neighbours': its own would count the chance in its radius and in the
-    generated points again, which its neighbours' and their influence hold already.
+    generated points again, which its neighbours' and their influence hold already. But of images
+    that a generator repeats, a share `repeated`, that chance is nowhere else.
     """
     k = neighbours.shape[1]
     taken = torch.zeros_like(crowds).index_add_(
         0, neighbours.flatten(), (lost / k).repeat_interleave(k)
     )
-    return crowds[neighbours].mean(1) - taken
+    expected = crowds[neighbours].mean(1)
+    if repeated:
+        expected = torch.lerp(expected, crowds, repeated)
+    return expected - taken
+
+
+def _repeats(points: Points, nearest: Float32[Tensor, " m"]) -> Int64[np.ndarray, " m"] | None:
+    """Return which image each point is, by number, or None where no two are the same."""
+    is_twin = (nearest == 0).cpu().numpy()
+    if not is_twin.any():
+        return None
+    numbers = np.cumsum(~is_twin) - 1
+    twins = points[torch.from_numpy(is_twin.nonzero()[0]).to(nearest.device)].values.cpu().numpy()
+    numbers[is_twin] = numbers[-1] + 1 + np.unique(twins, axis=0, return_inverse=True)[1]
+    return numbers
 
 
 def _balls(
