@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from pretended_gpu import pretended_gpu
 
 from facebench.errors import BadInput
 from facebench.metrics import renyi, rke
@@ -9,7 +10,6 @@ from facebench.metrics.device import computing_on
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.renyi import rke_estimate
 from facebench.metrics.table import METRICS
-from pretended_gpu import pretended_gpu
 
 
 def normal(n: int, d: int, seed: int = 0) -> np.ndarray:
