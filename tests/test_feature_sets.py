@@ -32,6 +32,7 @@ def feature_set(n: int, seed: int, scale: float = 1.0) -> FeatureSet:
             "square": np.square(rows).sum((1, 2)),
         },
         labels=np.arange(n) % 3,
+        steps={"distance": random.gamma(2, size=n), "levels": np.full(n, 2.0)},
     )
 
 

@@ -2,9 +2,11 @@ import math
 
 import numpy as np
 import pytest
+from pretended_gpu import pretended_gpu
 
 from facebench.errors import BadInput
 from facebench.metrics import renyi, rke
+from facebench.metrics.device import computing_on
 from facebench.metrics.feature_sets import Comparison, FeatureSet
 from facebench.metrics.renyi import rke_estimate
 from facebench.metrics.table import METRICS
@@ -83,6 +85,17 @@ def test_random_frequencies_meet_all_pairs(monkeypatch: pytest.MonkeyPatch) -> N
     assert drawn.error == pytest.approx(exact.error, rel=0.1)
     for kind in ("groups", "of_interval"):
         assert np.corrcoef(getattr(drawn, kind), getattr(exact, kind))[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("exact", [10, 1000])
+def test_a_gpu_gives_the_same(exact: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renyi, "EXACT", exact)
+    real, fake = normal(50, 5), normal(43, 5, 1)
+    here = rke_estimate(real, fake)
+    with pretended_gpu(), computing_on("cuda"):
+        there = rke_estimate(real, fake)
+    assert (there.value, there.details) == (here.value, here.details)
+    np.testing.assert_array_equal(there.of_interval, here.of_interval)
 
 
 def test_parts_do_not_change_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ _NO_TRAINING = (
     "no identity_leakage, which needs the training images: give the prepared data set that was "
     "trained on as the reference"
 )
-_OF_NONE = ("lpips", "faces", "training faces", "floors")
+_OF_NONE = ("lpips", "faces", "training faces", "floors", "steps")
 """What metrics need that take no network's features, or those of all."""
 
 
@@ -48,6 +48,8 @@ class Context:
     lpips: Extractor | None
     faces: Extractor | None
     """What looks for faces, where a metric asks."""
+    steps: Extractor | None
+    """What measures steps through a model's latent space, where a metric asks."""
     mode: Mode
     precision: Precision
     batch_size: int
@@ -67,9 +69,14 @@ class Context:
         return [*self.networks, *filter(None, (self.lpips, self.faces))]
 
     @property
+    def used(self) -> list[Extractor]:
+        """All networks that the numbers are of."""
+        return [*self.extractors, *filter(None, [self.steps])]
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What networks and metrics want said beside the numbers."""
-        networks = (note for extractor in self.extractors for note in extractor.notes)
+        networks = (note for extractor in self.used for note in extractor.notes)
         metrics = (row.note for row in self.metrics if row.note)
         said = [*filter(None, [self.real.note]), *networks, *self._of_the_first(), *metrics]
         if self.faces and self.training is None:
@@ -178,6 +185,7 @@ def make_context(
         networks=networks,
         lpips=_lpips(rows, weights, device),
         faces=_faces(rows, face_model, weights, device),
+        steps=_steps(rows, weights, device),
         mode=definitions,
         precision=precision,
         batch_size=batch_size or choose_batch_size(device),
@@ -250,3 +258,11 @@ def _lpips(rows: Sequence[Metric], weights: WeightSource, device: str) -> Extrac
     from facebench.features.lpips import LPIPSFeatures
 
     return LPIPSFeatures(weights, device, load=False)
+
+
+def _steps(rows: Sequence[Metric], weights: WeightSource, device: str) -> Extractor | None:
+    if not any(row.needs == "steps" for row in rows):
+        return None
+    from facebench.features.lpips_steps import LPIPSOfPairs
+
+    return LPIPSOfPairs(weights, device, load=False)

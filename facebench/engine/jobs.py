@@ -100,7 +100,7 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
         return Extracted(sets, NO_IMAGES, frozenset()) if context.ranks.leads else None
     lpips = context.lpips if job.networks and _has_pairs(job.source) else None
     networks = context.networks if job.networks else []
-    with _store(job.source) as store:
+    with store_of(job.source) as store:
         records = extract(
             job.source,
             job.seeds,
@@ -168,7 +168,7 @@ def _has_pairs(source: ImageSource) -> bool:
 
 
 @contextmanager
-def _store(source: object) -> Iterator[FeatureStore]:
+def store_of(source: object) -> Iterator[FeatureStore]:
     """Give the store for what is extracted of `source`: of an object's images nothing is kept."""
     kept = cache_folder() / "features"
     if not isinstance(source, ObjectSource):

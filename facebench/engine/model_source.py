@@ -23,6 +23,7 @@ from facebench.plugins import registry
 from facebench.plugins.dependencies import is_of_the_kernel
 from facebench.plugins.model_spec import Model
 from facebench.sampler import Images
+from facebench.samplers.latent_steps import EPSILON
 from facebench.sandbox.limits import DEFAULT, Limits
 from facebench.sandbox.parent import Sandbox
 
@@ -39,9 +40,12 @@ class ModelSource(SamplerSource):
         limits: Limits = DEFAULT,
         device: str = "cpu",
         wanted: ClassBySeed | None = None,
+        steps: bool = False,
     ):
+        """Name a model; with `steps`, the images are those of steps through its latent space."""
         super().__init__(wanted)
         self.model, self._limits, self._device = model, limits, device
+        self._steps = steps
         self._sandbox: Sandbox | None = None
         self._known: Identity | None = None
         self._before: set[str] = set()
@@ -57,6 +61,8 @@ class ModelSource(SamplerSource):
         shown = list[Key]() if self._known and self._known.complete else self._shown(parts)
         assert self._known is not None, "it was opened"
         named = {"source": f"{registry.origin(self.model.adapter)} {self._known.name}"}
+        if self._steps:
+            named["images"] = f"steps of {EPSILON:g}"
         keys = [named | each for each in shown or [{}] * len(parts)]
         if self.asked:
             digests = map(self.asked.digest, parts)
@@ -86,7 +92,7 @@ class ModelSource(SamplerSource):
         labels = self.labels_to_ask(batches)
         is_whole = False
         try:
-            yield from self._process().sample(batches, labels)
+            yield from self._process().sample(batches, labels, self._steps)
             is_whole = True
         finally:
             if not is_whole:  # what is on its way must not be taken for the next answer

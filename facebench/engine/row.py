@@ -9,6 +9,7 @@ from facebench.engine.entries import Entry
 from facebench.engine.environment import describe_environment
 from facebench.engine.given_statistics import StatisticsRow, StatisticsSource
 from facebench.engine.jobs import Extracted, row_job, run, side_of
+from facebench.engine.latent_steps import Steps, steps_of
 from facebench.engine.metric_choice import check_count
 from facebench.engine.phase_costs import Meter
 from facebench.engine.reference import Reference
@@ -36,13 +37,14 @@ def evaluate_row(
     if not isinstance(entry, StatisticsRow):
         check_count(rows, len(job.seeds), entry.name)
     fake = run(job, context, meter)
+    steps = steps_of(entry, job.seeds, context, meter)
     if fake is None or real is None:
         return None
     side = side_of(job, fake)
     rows, left_out = _that_both_have(rows, side, fake, real)
     floor, on_floor = real.floor(len(job.seeds))
     with meter.phase("metrics"):
-        scores = _scores(rows, fake, context, real)
+        scores = _scores(rows, fake, context, real, steps)
     said = (
         *(job.source.note, _on_classes(job.source)),
         *remarks(side, real.side, counts=context.plain),
@@ -71,7 +73,7 @@ def evaluate_row(
         seconds=meter.seconds,
         memory=meter.memory,
         images=meter.images,
-        environment=describe_environment(context.extractors, context.device) | _code(entry),
+        environment=describe_environment(context.used, context.device) | _code(entry),
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -108,8 +110,13 @@ def _that_both_have(
     return rows, left_out
 
 
-def _scores(rows: list[Metric], fake: Extracted, context: Context, real: Reference) -> Scores:
-    scores = compute_metrics(context, real.extracted.sets, fake.sets, rows, real.training)
+def _scores(
+    rows: list[Metric], fake: Extracted, context: Context, real: Reference, steps: Steps
+) -> Scores:
+    rows, without_steps = steps.possible(rows)
+    sets = steps.beside(fake.sets)
+    scores = compute_metrics(context, real.extracted.sets, sets, rows, real.training)
+    scores = scores.joined(without_steps)
     over_floors = real.over_floors(rows, fake.sets, scores.values)
     missing = scores.failed | scores.refused
     if missing and not scores.values:

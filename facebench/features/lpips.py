@@ -58,11 +58,10 @@ class LPIPSFeatures(Extractor):
 
     def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
         """Return moments, see :mod:`facebench.numerics.pair_moments`, a row for GROUP images."""
-        height, width = images.shape[2:]
-        size = max(1, min(batch_size, _PIXELS // (height * width)))
+        size = max(1, min(batch_size, self.most(*images.shape[2:])))
         with torch.inference_mode(), exact_float32(), kept_memory(self.device):
             groups = torch.split(images, GROUP)
-            rows = [moments_of(map(self._layers, torch.split(group, size))) for group in groups]
+            rows = [moments_of(map(self.layers, torch.split(group, size))) for group in groups]
             return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
     def kept(self, rows: Tensors, first: int) -> Tensors:
@@ -77,15 +76,20 @@ class LPIPSFeatures(Extractor):
     def embed(self, images: ImageBatch) -> Float[Tensor, "n d"]:
         """Return e(x) of each image at its own size; ‖e(x) − e(y)‖² is LPIPS(x, y)."""
         with exact_float32():
-            return torch.cat(list(self._layers(images)), 1)
+            return torch.cat(list(self.layers(images)), 1)
 
-    def _layers(self, images: ImageBatch) -> Iterator[Float[Tensor, "n _"]]:
+    @staticmethod
+    def most(height: int, width: int) -> int:
+        """Return how many images of a size are best computed together."""
+        return _PIXELS // (height * width)
+
+    def layers(self, images: ImageBatch) -> Iterator[Float[Tensor, "n _"]]:
         """Yield what each of AlexNet's layers adds to e(x)."""
         height, width = images.shape[2:]
         if min(height, width) < SMALLEST:
             raise BadInput(
                 f"LPIPS needs images of {SMALLEST} pixels a side or more, not {width}×{height}: "
-                "leave lpips_diversity out."
+                "leave lpips_diversity and ppl out."
             )
         scaled = self.network.scaling_layer(images.to(torch.float32) / 127.5 - 1)
         for phi, lin in zip(self.network.net(scaled), self.network.lins, strict=True):

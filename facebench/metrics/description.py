@@ -22,6 +22,7 @@ _NEEDS = {
     "training faces": "the face pass (--faces), also of the training images",
     "attributes": "the face pass (--faces), and attributes of the real images",
     "floors": "the Fréchet distances of two extractors or more, and their noise floors",
+    "steps": "a model with a latent space, and LPIPS features (AlexNet) of twice as many images",
 }
 
 

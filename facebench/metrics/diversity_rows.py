@@ -25,6 +25,15 @@ def _rke(c: "Comparison") -> "Estimate":
     return rke_estimate(c.real.features, c.fake.features).beside(c.real.rke)
 
 
+def _ppl(c: "Comparison") -> "Estimate":
+    from facebench.metrics.path_length import path_length
+    from facebench.samplers.latent_steps import EPSILON
+
+    if c.fake.steps is None:
+        raise BadInput("PPL needs a model with a latent space, and steps through it.")
+    return path_length(c.fake.steps["distance"], c.fake.steps["levels"], EPSILON)
+
+
 ROWS: tuple[Metric, ...] = (
     Metric(
         "is",
@@ -83,5 +92,21 @@ ROWS: tuple[Metric, ...] = (
         unit="modes",
         valid=(1.0, math.inf),
         looks_at=("diversity",),
+    ),
+    Metric(
+        "ppl",
+        "PPL",
+        _ppl,
+        "lower",
+        "Karras et al. 2019, arXiv:1812.04948",
+        "How fast the images change along straight lines between latents, in LPIPS over the "
+        "squared step: lower is smoother. Only models with a latent space have it.",
+        "A model whose images are all alike has the lowest. Not comparable with published values: "
+        "LPIPS is AlexNet's, and steps are 3 % of the way, for images are bytes, and the usual "
+        "1e-4 would measure their rounding.",
+        unit="LPIPS per squared step",
+        needs="steps",
+        looks_at=(),
+        default=False,
     ),
 )

@@ -1,6 +1,6 @@
 """One model's features against the reference's, and what several metrics make of both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -40,6 +40,8 @@ class FeatureSet:
     """The class of each image, its name or its number, shape (n,); an empty name is no class."""
     faces: FaceSet | None = None
     """What the face pass found."""
+    steps: Mapping[str, np.ndarray] | None = None
+    """Of steps through the latent space, see :mod:`facebench.features.lpips_steps`."""
     moments: Moments | None = None
     """What there is instead of features, where the set is known by somebody's statistics alone."""
 

@@ -18,13 +18,13 @@ Better = Literal["lower", "higher", "reference"]
 """Which direction is better; "reference": the closer to the reference's own value."""
 Needs = Literal[
     "features", "logits", "lpips", "training", "labels", "faces", "training faces", "attributes",
-    "floors",
+    "floors", "steps",
 ]  # fmt: skip
 """What is extracted for it; "training": the features of the training images, too; "labels": the
 features, and each image's class on both sides; "faces": what the face pass finds, "training faces":
 that of the training images, too, "attributes": and what the real images are known to show;
 "floors": the features of several networks, in each of which the Fréchet distance and its noise
-floor are known."""
+floor are known; "steps": the LPIPS of the two ends of steps through the model's latent space."""
 Aspect = Literal["fidelity", "diversity", "copies"]
 """What can be wrong with a generator: its images, their variety, or that they are not its own."""
 OF_FACES: tuple[Needs, ...] = ("faces", "training faces", "attributes")

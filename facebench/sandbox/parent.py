@@ -78,13 +78,19 @@ class Sandbox:
         return self._classes
 
     def sample(
-        self, batches: Sequence[Sequence[int]], labels: Sequence[Sequence[str]] | None = None
+        self,
+        batches: Sequence[Sequence[int]],
+        labels: Sequence[Sequence[str]] | None = None,
+        steps: bool = False,
     ) -> Iterator[Images]:
         """Yield the images of each batch of seeds, of the classes that `labels` name if given.
 
+        With `steps` they are those of :class:`facebench.samplers.latent_steps.LatentSteps`.
+
         Raises:
             RowFailed: if the process failed or was ended.
-            BadInput: if the model refused: it may take no labels, or not know one of them.
+            BadInput: if the model refused: it may take no labels, or not know one of them, or
+                have no latent space.
         """
         if labels is not None and [*map(len, labels)] != [*map(len, batches)]:
             raise ValueError("there must be a label for each seed")
@@ -92,6 +98,8 @@ class Sandbox:
         asked: dict[str, object] = {"seeds": [list(map(int, seeds)) for seeds in batches]}
         if labels is not None:
             asked["labels"] = [list(map(str, each)) for each in labels]
+        if steps:
+            asked["steps"] = True
         self._process.send(asked)
         while (images := self._next()) is not None:
             yield images

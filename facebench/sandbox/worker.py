@@ -69,7 +69,8 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
                 num, first_seed = request["check"]
                 check(sampler, answers, num, first_seed, device)
             else:
-                sample_all(sampler, request["seeds"], answers, request.get("labels"))
+                asked = _stepping(sampler) if "steps" in request else sampler
+                sample_all(asked, request["seeds"], answers, request.get("labels"))
             tell_dependencies(sampler, reads, answers)
             answers.put("done")
     except BadInput as error:
@@ -90,6 +91,14 @@ def _share_gpu(device: str) -> None:
     if device == "cuda" and torch and torch.cuda.is_initialized():
         torch.cuda.set_per_process_memory_fraction(_SHARE)
         torch.backends.cudnn.deterministic = True
+
+
+def _stepping(sampler: Sampler) -> Sampler:
+    """Return the sampler of steps through a model's latent space."""
+    from facebench.samplers.latent_steps import LatentSteps
+    from facebench.samplers.latent_walks import latent_sampler
+
+    return LatentSteps(latent_sampler(sampler, "This model"))
 
 
 def sample_all(
