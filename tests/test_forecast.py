@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import facebench
+from facebench.cli import cli
 from facebench.engine.block import Block, Chunk
 from facebench.engine.clock import Clock
 from facebench.engine.environment import device_name
@@ -147,14 +149,26 @@ def paint(seeds):
 
 @pytest.mark.processes
 @pytest.mark.usefixtures("small")
-def test_whether_a_models_features_are_kept_is_known_without_opening_it(
-    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_of_a_model_that_has_to_be_opened_features_may_be_there(
+    tiny_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "painter.py").write_text(PAINTER)
     model = f"painter=python+takes=seeds:{tmp_path / 'painter.py'}:paint"
     said_of(model, tiny_folder)
+    for _ in range(2):  # whether its code has changed only its images show
+        [line] = said_of(model, tiny_folder)
+        assert line.endswith("earlier ones here, if no features of theirs are there already.")
+
+
+@pytest.mark.processes
+@pytest.mark.usefixtures("small")
+def test_whether_a_runs_features_are_there_is_known_without_opening_it(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    words = ["pca", "--components", "4", "--data", str(tiny_folder), "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(cli, ["train", *words]).exit_code == 0
+    model = f"pca={tmp_path / 'run'}"
+    said_of(model, tiny_folder)
     [line] = said_of(model, tiny_folder, seed=8)
-    assert "for 8 images, at the speed of earlier ones here" in line
-    [line] = said_of(model, tiny_folder)
-    print(line)
-    assert line == "About 1 s for scoring: all features are there."
+    assert line.endswith("for 8 images, at the speed of earlier ones here.")
+    assert said_of(model, tiny_folder) == ["About 1 s for scoring: all features are there."]
