@@ -105,6 +105,7 @@ def _loaded(code: str) -> set[str]:
         "from facebench.cli import cli; cli(['sample', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['data', 'download', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['compare', '--help'], standalone_mode=False)",
+        "from facebench.cli import cli; cli(['plan', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['check', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['weights', '--help'], standalone_mode=False)",
         "import facebench.sandbox.worker",
@@ -115,8 +116,11 @@ def test_help_and_import_load_no_framework(code: str) -> None:
     assert not _loaded(code) & {"torch", "keras", "tensorflow", "sklearn", "pandas", "scipy"}
 
 
+_READING = [["report"], ["plot"], *([each, "a", "b", "--results"] for each in ("compare", "plan"))]
+
+
 @pytest.mark.processes
-@pytest.mark.parametrize("words", [["report"], ["plot"], ["compare", "a", "b", "--results"]])
+@pytest.mark.parametrize("words", _READING)
 def test_what_reads_results_alone_loads_no_framework(words: list[str], tmp_path: Path) -> None:
     protocol = Protocol("d", "0", "holdout", "none", 8, "none", "random", {}, "float32", 8, 8)
     for name in "ab":
@@ -126,7 +130,7 @@ def test_what_reads_results_alone_loads_no_framework(words: list[str], tmp_path:
         f"from facebench.cli import cli; cli({[*words, str(tmp_path)]}, standalone_mode=False)"
     )
     assert not loaded & {"torch", "torchvision", "tensorflow", "keras", "sklearn", "pandas"}
-    assert words[0] == "compare" or len(list(tmp_path.iterdir())) > 2
+    assert words[0] in ("compare", "plan") or len(list(tmp_path.iterdir())) > 2
 
 
 @pytest.mark.processes

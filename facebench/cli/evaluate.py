@@ -110,6 +110,7 @@ def evaluate(
         out=out,
         command=command_line(),
         announce=_announce,
+        say_time=say_time,
         **opened(**options),
     )
     say_failures(evaluation)
@@ -121,6 +122,11 @@ def evaluate(
 def command_line() -> str:
     """Return what was typed, to be recorded in Results."""
     return shlex.join(["facebench", *sys.argv[1:]])
+
+
+def say_time(line: str) -> None:
+    """Say about how long it takes."""
+    click.echo(line, err=True)
 
 
 def say_failures(evaluation: "Evaluation") -> None:

@@ -16,7 +16,7 @@ from facebench.cli.engine_options import (
     mode_option,
     opened,
 )
-from facebench.cli.evaluate import command_line, exit_as, say_failures
+from facebench.cli.evaluate import command_line, exit_as, say_failures, say_time
 from facebench.cli.report import correction_option, training_faces_option, write_reports
 from facebench.distributed.launch import processes_option
 
@@ -80,7 +80,13 @@ def score(
 
     with redirect_stdout(sys.stderr):  # what the user's own code prints is no part of the answer
         evaluation = evaluate_sets(
-            real, list(fakes), num=num, out=out, command=command_line(), **opened(**options)
+            real,
+            list(fakes),
+            num=num,
+            out=out,
+            command=command_line(),
+            say_time=say_time,
+            **opened(**options),
         )
     say_failures(evaluation)
     if found := evaluation.results:

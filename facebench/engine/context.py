@@ -1,13 +1,16 @@
 """What is the same for every row of one evaluation: reference, networks, metrics, protocol."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 
 from facebench import features
 from facebench.data.dataset import Dataset
 from facebench.distributed.ranks import ALONE, Ranks
 from facebench.engine.batch_size import choose_batch_size
+from facebench.engine.clock import Clock
+from facebench.engine.environment import device_name
 from facebench.engine.metric_choice import check_count, choose_metrics
 from facebench.engine.real_images import RealImages
 from facebench.errors import BadInput
@@ -17,6 +20,7 @@ from facebench.metrics.table import Metric
 from facebench.numerics.precision import Precision
 from facebench.progress import Track, silent
 from facebench.results.result import Protocol
+from facebench.results.speeds import Work
 from facebench.sandbox.limits import DEFAULT as DEFAULT_LIMITS
 from facebench.sandbox.limits import Limits
 from facebench.weights import WeightSource
@@ -57,6 +61,7 @@ class Context:
     track: Track = silent
     ranks: Ranks = ALONE
     limits: Limits = DEFAULT_LIMITS
+    clock: Clock = field(default_factory=Clock)
 
     @property
     def network(self) -> Extractor:
@@ -110,6 +115,18 @@ class Context:
             num=num,
             num_reference=len(real),
             faces=_looked_for(self.faces, real.dataset) if self.faces else "",
+        )
+
+    @cached_property
+    def work(self) -> Work:
+        """What the time depends on that an image takes to be looked at."""
+        return Work(
+            networks=",".join(network.name for network in self.networks),
+            precision=self.precision,
+            device=device_name(self.device),
+            lpips=self.lpips is not None,
+            faces=self.faces is not None,
+            processes=self.ranks.size,
         )
 
     @property

@@ -56,13 +56,18 @@ def describe_environment(extractors: Sequence[Extractor], device: str) -> dict[s
         for extractor in extractors
         for name, digest in extractor.weights.items()
     }
-    kind = device.partition(":")[0]  # which of several GPUs makes no difference
-    hardware = torch.cuda.get_device_name(device) if kind == "cuda" else platform.machine()
     return (
         versions()
         | weights
         | {
             "python": platform.python_version(),
-            "device": f"{kind} ({hardware})",
+            "device": device_name(device),
         }
     )
+
+
+def device_name(device: str) -> str:
+    """Return what computes, and its model: which of several GPUs makes no difference."""
+    kind = device.partition(":")[0]
+    hardware = torch.cuda.get_device_name(device) if kind == "cuda" else platform.machine()
+    return f"{kind} ({hardware})"

@@ -1,6 +1,7 @@
 """From models and a reference to Results: what ``facebench eval`` does, as a function."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
@@ -10,10 +11,11 @@ from facebench.data.dataset import Split
 from facebench.distributed.device import find_device
 from facebench.engine.context import Context, make_context
 from facebench.engine.entries import Entry, Models, parse_entries
+from facebench.engine.forecast import say_beforehand
 from facebench.engine.jobs import row_job
 from facebench.engine.metric_choice import check_classes
 from facebench.engine.real_images import open_real
-from facebench.engine.reference import extract_reference
+from facebench.engine.reference import extract_reference, reference_jobs
 from facebench.engine.results_folder import earlier, require_writable
 from facebench.engine.row import evaluate_row
 from facebench.engine.sanity import SanityRow, sanity_rows
@@ -57,6 +59,7 @@ def evaluate(
     command: str = "",
     track: Track = silent,
     announce: Callable[[Result], object] = lambda _: None,
+    say_time: Callable[[str], object] | None = None,
 ) -> Evaluation:
     """Score `models` against real images. A model that fails does not stop the others.
 
@@ -95,6 +98,8 @@ def evaluate(
         command: recorded in the Results, to make them again.
         track: progress display.
         announce: called with each Result as soon as it is known.
+        say_time: called once with a line on about how long it takes, unless that is short; as
+            far as this machine's speed is known beforehand, else after the first images.
 
     Raises:
         BadInput: for what concerns all rows: the models' names and paths, the reference, the
@@ -136,6 +141,8 @@ def evaluate(
         require_writable(out)
         for entry in entries:
             _refuse_to_overwrite(entry, context, out)  # now rather than after an hour
+    if say_time and context.ranks.leads:
+        _forecast(entries, context, say_time)
     real = extract_reference(context)
     results: list[Result] = []
     failures: dict[str, Exception] = {}
@@ -159,6 +166,15 @@ def _refuse_to_overwrite(entry: Entry, context: Context, out: Path) -> None:
     except BadInput:  # which is said when it is this row's turn
         return
     earlier(entry.name, context.protocol(len(job.seeds)), out)
+
+
+def _forecast(entries: Sequence[Entry], context: Context, say: Callable[[str], object]) -> None:
+    """Say about how long it takes; of rows that fail, it is said when it is their turn."""
+    jobs = [*reference_jobs(context).values()]
+    for entry in entries:
+        with suppress(Exception):
+            jobs.append(row_job(entry, context))
+    say_beforehand(jobs, len(entries), context, say)
 
 
 def _sanity(context: Context) -> list[SanityRow]:

@@ -115,16 +115,31 @@ def _chunks(
     meter: Meter,
 ) -> list[Chunk]:
     """Return the chunks with their keys, which the leader finds for all ranks."""
-    starts = range(0, len(seeds), CHUNK)
-    parts, found = [seeds[start : start + CHUNK] for start in starts], list[Key]()
+    parts, found = parts_of(seeds), list[Key]()
     with ranks.together():
         if ranks.leads:
             with meter.phase("waiting for images"):
                 found = source.keys(parts)
+    return chunks_of(seeds, ranks.told(found), extractors, Preview(source.preview_side), device)
+
+
+def parts_of(seeds: range) -> list[range]:
+    """Return the seeds of each chunk."""
+    return [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
+
+
+def chunks_of(
+    seeds: range,
+    found: Sequence[Key],
+    extractors: Sequence[Extractor],
+    preview: Preview,
+    device: str,
+) -> list[Chunk]:
+    """Return the chunks of `seeds`, by the key of each one's images, with the records' keys."""
     chunks = []
-    for key, part in zip(ranks.told(found), parts, strict=True):
+    for key, part in zip(found, parts_of(seeds), strict=True):
         first = part.start - seeds.start
-        shown = [*extractors, Preview(source.preview_side)] if first == 0 else extractors
+        shown = [*extractors, preview] if first == 0 else extractors
         keys = {each: _key(key, part, first, each, device) for each in shown}
         chunks.append(Chunk(part, first, keys))
     return chunks

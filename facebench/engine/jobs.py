@@ -23,13 +23,14 @@ from facebench.engine.model_source import ModelSource
 from facebench.engine.phase_costs import Meter
 from facebench.engine.real_images import RealImages
 from facebench.engine.sanity import SanityRow
-from facebench.engine.sources import ImageSource, ObjectSource
+from facebench.engine.sources import ObjectSource
 from facebench.engine.stored_images import DatasetSource, Described, PictureSource
 from facebench.errors import BadInput
-from facebench.features.extractor import Record
+from facebench.features.extractor import Extractor, Record
 from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.feature_sets import FeatureSet
 from facebench.plugins.model_spec import Model
+from facebench.results.speeds import Work
 from facebench.sampler import Images
 
 
@@ -98,19 +99,18 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
     if isinstance(job.source, StatisticsSource):
         sets = job.source.sets(context.networks)
         return Extracted(sets, NO_IMAGES, frozenset()) if context.ranks.leads else None
-    lpips = context.lpips if job.networks and _has_pairs(job.source) else None
-    networks = context.networks if job.networks else []
+    lpips = _lpips(job, context)
     with store_of(job.source) as store:
         records = extract(
             job.source,
             job.seeds,
-            [*networks, *filter(None, (lpips, context.faces))],
+            extractors_of(job, context),
             store,
             batch_size=context.batch_size,
             device=context.device,
             ranks=context.ranks,
             meter=meter,
-            track=context.track,
+            track=context.clock.timed(context.track, work_of(job, context)),
             description=job.label,
         )
     if not context.ranks.leads:
@@ -130,6 +130,30 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
     }
     shown = records[Preview.name]
     return Extracted(sets, shown["images"], frozenset(map(tuple, shown["sizes"].tolist())))
+
+
+def extractors_of(job: Job, context: Context) -> list[Extractor]:
+    """Return the networks that look at the images of a job."""
+    networks = context.networks if job.networks else []
+    return [*networks, *filter(None, (_lpips(job, context), context.faces))]
+
+
+def work_of(job: Job, context: Context) -> Work:
+    """Return what the time depends on that an image of a job takes."""
+    match job.source:
+        case ModelSource(model=model):
+            drawn = f"{model.adapter} {model.target}"
+        case ObjectSource():
+            drawn = f"object {job.label}"
+        case _:
+            drawn = ""
+    return replace(
+        context.work, networks=context.work.networks if job.networks else "", model=drawn
+    )
+
+
+def _lpips(job: Job, context: Context) -> Extractor | None:
+    return context.lpips if job.networks and _has_pairs(job.source) else None
 
 
 def _faces(record: Record, job: Job) -> FaceSet:
@@ -162,15 +186,20 @@ def side_of(job: Job, extracted: Extracted) -> Side:
     return Side(count, extracted.sizes, is_prepared=isinstance(source, DatasetSource))
 
 
-def _has_pairs(source: ImageSource) -> bool:
+def _has_pairs(source: object) -> bool:
     """Say whether images are of one size, as LPIPS wants them."""
     return not isinstance(source, PictureSource) or len(source.pictures.looks.sizes) == 1
+
+
+def kept_features() -> Path:
+    """Return the folder of the store."""
+    return cache_folder() / "features"
 
 
 @contextmanager
 def store_of(source: object) -> Iterator[FeatureStore]:
     """Give the store for what is extracted of `source`: of an object's images nothing is kept."""
-    kept = cache_folder() / "features"
+    kept = kept_features()
     if not isinstance(source, ObjectSource):
         yield FeatureStore(kept)
         return

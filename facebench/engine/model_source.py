@@ -60,16 +60,31 @@ class ModelSource(SamplerSource):
             self._before, self._known = set(self._known.files), None
         shown = list[Key]() if self._known and self._known.complete else self._shown(parts)
         assert self._known is not None, "it was opened"
-        named = {"source": f"{registry.origin(self.model.adapter)} {self._known.name}"}
+        keys = self._keys_by(self._known, shown, parts)
+        if self._known.classes is None:  # it was opened to be asked for them
+            self.remember_files()
+        self._keys = keys
+        return keys
+
+    def kept_keys(self, parts: Sequence[range]) -> list[Key] | None:
+        """Return the keys that images were kept under when the model was last seen, unopened.
+
+        None where that cannot be said. Nobody looks whether the files that it reads besides those
+        that were named are still the same, so this is for a guess at what is there.
+        """
+        known = self._known = self._identities.find(self._named)
+        if not (known and known.complete and known.classes is not None):
+            return None
+        return self._keys_by(known, [], parts)
+
+    def _keys_by(self, known: Identity, shown: Sequence[Key], parts: Sequence[range]) -> list[Key]:
+        named = {"source": f"{registry.origin(self.model.adapter)} {known.name}"}
         if self._steps:
             named["images"] = f"steps of {EPSILON:g}"
         keys = [named | each for each in shown or [{}] * len(parts)]
         if self.asked:
             digests = map(self.asked.digest, parts)
             keys = [key | {"classes": each} for key, each in zip(keys, digests, strict=True)]
-        if self._known.classes is None:  # it was opened to be asked for them
-            self.remember_files()
-        self._keys = keys
         return keys
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 from facebench.data.pictures import random_order
 from facebench.engine.comparability import Side
 from facebench.engine.context import Context
-from facebench.engine.jobs import Extracted, dataset_job, real_job, run, side_of
+from facebench.engine.jobs import Extracted, Job, dataset_job, real_job, run, side_of
 from facebench.engine.scores import (
     Scores,
     Sets,
@@ -128,14 +128,7 @@ def extract_reference(context: Context) -> Reference | None:
 
     Of several processes the leading one returns it.
     """
-    training = context.training
-    jobs = {"reference": real_job(context.real)}
-    if training is not None and (context.asks_of_copies or context.asks_of_people):
-        jobs["training"] = dataset_job(
-            training, len(training), "Training images", networks=context.asks_of_copies
-        )
-    if training is not None and context.real.is_apart and len(training) >= len(context.seeds):
-        jobs["others"] = dataset_job(training, len(context.seeds), "Other real images")
+    jobs = reference_jobs(context)
     found = {name: run(job, context) for name, job in jobs.items()}
     reference = found["reference"]
     if reference is None:
@@ -148,6 +141,19 @@ def extract_reference(context: Context) -> Reference | None:
         others.sets if others else None,
         copied.features if copied else None,
     )
+
+
+def reference_jobs(context: Context) -> dict[str, Job]:
+    """Return what has to be extracted of real images."""
+    training = context.training
+    jobs = {"reference": real_job(context.real)}
+    if training is not None and (context.asks_of_copies or context.asks_of_people):
+        jobs["training"] = dataset_job(
+            training, len(training), "Training images", networks=context.asks_of_copies
+        )
+    if training is not None and context.real.is_apart and len(training) >= len(context.seeds):
+        jobs["others"] = dataset_job(training, len(context.seeds), "Other real images")
+    return jobs
 
 
 def _count(sets: Sets) -> int:

@@ -7,6 +7,7 @@ from facebench.engine.comparability import Side, on_mode, remarks, without_class
 from facebench.engine.context import Context
 from facebench.engine.entries import Entry
 from facebench.engine.environment import describe_environment
+from facebench.engine.forecast import keep_scoring_speed
 from facebench.engine.given_statistics import StatisticsRow, StatisticsSource
 from facebench.engine.jobs import Extracted, row_job, run, side_of
 from facebench.engine.latent_steps import Steps, steps_of
@@ -25,6 +26,7 @@ from facebench.metrics.table import Metric
 from facebench.plugins import registry
 from facebench.plugins.model_spec import Model
 from facebench.results.result import Result, together
+from facebench.results.speeds import SCORING
 
 
 def evaluate_row(
@@ -43,8 +45,9 @@ def evaluate_row(
     side = side_of(job, fake)
     rows, left_out = _that_both_have(rows, side, fake, real)
     floor, on_floor = real.floor(len(job.seeds))
-    with meter.phase("metrics"):
+    with meter.phase(SCORING):
         scores = _scores(rows, fake, context, real, steps)
+    keep_scoring_speed(meter.seconds[SCORING], len(job.seeds), context)
     said = (
         *(job.source.note, _on_classes(job.source)),
         *remarks(side, real.side, counts=context.plain),

@@ -15,9 +15,11 @@ from pathlib import Path
 from facebench.cache.paths import cache_folder
 from facebench.errors import BadInput
 from facebench.files import read_json, write_json
-from facebench.results.result import Result
+from facebench.results.result import SANITY, Result
 
 FORMAT = "facebench-speed/1"
+_THERE = SANITY, "images"
+"""Adapters of images that nobody draws."""
 SCORING = "metrics"
 """The phase of a Result's seconds that is no image's."""
 
@@ -57,7 +59,7 @@ def work_of(result: Result) -> Work:
         device=result.environment.get("device", ""),
         lpips=any(name.startswith("weights alexnet") for name in result.environment),
         faces=bool(result.protocol.faces),
-        model=f"{result.adapter} {result.path}",
+        model="" if result.adapter in _THERE else f"{result.adapter} {result.path}",
     )
 
 
