@@ -271,6 +271,7 @@ def _judged(
         ("fid", "blur", [0, 0, 4, 5, 6], "sees late"),
         ("fid", "blur", [0, 0, 0, 0, 0], "misses"),
         ("fid", "blur", [2, 6, 4, 5, 6], "not monotone"),
+        ("fid", "blur", [2, 6, 4, 5, 0], "not monotone"),
         ("fid", "blur", [0, 0, -2, 0, 0], "is fooled"),
         ("precision", "blur", [-2, -3, -4, -5, -6], "sees"),
         ("precision", "collapse", [0, 0, 0, 0, 0], "not asked"),
