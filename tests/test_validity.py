@@ -130,9 +130,9 @@ def test_copies_take_their_share_and_come_from_training(draw: Draw) -> None:
 @pytest.mark.parametrize(
     ("name", "factor", "fits"),
     [
-        ("no glasses", "glasses", lambda values: values == "none"),
-        ("one skin tone", "skin_tone", lambda values: values < 0.15),
-        ("one pose", "yaw", lambda values: np.abs(values) < 0.15),
+        ("missing glasses", "glasses", lambda values: values == "none"),
+        ("a single skin tone", "skin_tone", lambda values: values < 0.15),
+        ("a single pose", "yaw", lambda values: np.abs(values) < 0.15),
     ],
 )
 def test_a_mode_that_is_dropped_is_gone(name: str, factor: str, fits: object, draw: Draw) -> None:
@@ -144,7 +144,7 @@ def test_a_mode_that_is_dropped_is_gone(name: str, factor: str, fits: object, dr
 
 
 def test_invention_is_of_what_no_real_face_has(draw: Draw) -> None:
-    check = CHECKS["invention"]
+    check = CHECKS["invented glasses"]
     glasses = face_factors("generated", STAGE.generated)["glasses"]
     for level, share in enumerate(INVENTED):
         rows = _rows(draw, check.make(draw, level).fake.features)
