@@ -10,6 +10,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+from pages import ROOT
 from validity_changes import STRENGTHS, changed, jpeg, mirrored
 from validity_checks import CHECKS, COPIED, INVENTED, UNBALANCED, Draw, Pools, kept_images
 from validity_extraction import missing
@@ -358,6 +359,24 @@ def test_the_table_that_is_shipped_is_of_metrics_and_checks_that_there_are() -> 
     assert {each.check for each in found} <= {*CHECKS}
     assert len({(e.metric, e.check, e.extractor, e.n, e.data) for e in found}) == len(found)
     assert all(each.figure for each in found)
+
+
+def test_the_page_shows_the_table_that_is_shipped() -> None:
+    page = (ROOT / "docs" / "validity.md").read_text()
+    shown = {line.removeprefix("### ") for line in page.splitlines() if line.startswith("### ")}
+    found = validity.all_findings()
+    assert {finding.conditions for finding in found} <= shown
+    assert all(f"`{finding.metric}`" in page for finding in found)
+    assert all(f"| {finding.check} |" in page for finding in found)
+
+
+def test_the_page_tells_the_strengths_that_are_taken() -> None:
+    page = (ROOT / "docs" / "validity.md").read_text()
+    rows = [line for line in page.splitlines() if line.count("|") == 7]
+    for kind, values in STRENGTHS.items():
+        (row,) = (line for line in rows if line.lower().startswith(f"| {kind}, "))
+        told = [float(cell.strip(" %")) for cell in row.split("|")[2:-1]]
+        assert told == pytest.approx([v * 100 if kind == "ghosting" else v for v in values])
 
 
 @pytest.mark.processes
