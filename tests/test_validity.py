@@ -5,16 +5,18 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 import pytest
+from pages import ROOT
 from validity_changes import STRENGTHS, changed, jpeg, mirrored
 from validity_checks import CHECKS, COPIED, INVENTED, UNBALANCED, Draw, Pools, kept_images
 from validity_extraction import missing
 from validity_page import entries, tables, write_csv, write_page
 from validity_sets import CHUNK, POOLS, ImageSet, Stage, Work, face_factors, seeds
-from validity_trials import BASE, Line, Lines, Trials, run, sides_of
+from validity_trials import BASE, Asked, Line, Lines, run, sides_of
 from validity_verdicts import Judged, judge
 
 from facebench.errors import BadInput
@@ -130,9 +132,9 @@ def test_copies_take_their_share_and_come_from_training(draw: Draw) -> None:
 @pytest.mark.parametrize(
     ("name", "factor", "fits"),
     [
-        ("no glasses", "glasses", lambda values: values == "none"),
-        ("one skin tone", "skin_tone", lambda values: values < 0.15),
-        ("one pose", "yaw", lambda values: np.abs(values) < 0.15),
+        ("missing glasses", "glasses", lambda values: values == "none"),
+        ("a single skin tone", "skin_tone", lambda values: values < 0.15),
+        ("a single pose", "yaw", lambda values: np.abs(values) < 0.15),
     ],
 )
 def test_a_mode_that_is_dropped_is_gone(name: str, factor: str, fits: object, draw: Draw) -> None:
@@ -144,7 +146,7 @@ def test_a_mode_that_is_dropped_is_gone(name: str, factor: str, fits: object, dr
 
 
 def test_invention_is_of_what_no_real_face_has(draw: Draw) -> None:
-    check = CHECKS["invention"]
+    check = CHECKS["invented glasses"]
     glasses = face_factors("generated", STAGE.generated)["glasses"]
     for level, share in enumerate(INVENTED):
         rows = _rows(draw, check.make(draw, level).fake.features)
@@ -174,54 +176,60 @@ def _rows(draw: Draw, features: Features) -> np.ndarray:
     return np.array([np.flatnonzero((pool == row).all(1))[0] for row in np.asarray(features)])
 
 
-def _tried(work: Work, trials: int = 3, **asked: object) -> Lines:
-    for _ in run(work, STAGE, N, Trials(trials, trials), **asked):  # type: ignore[arg-type]
-        pass
-    return Lines(work.folder, STAGE, N)
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder in which features are drawn, not extracted."""
+    monkeypatch.setattr("validity_trials.Work", Drawn)
+    return tmp_path
 
 
-def test_a_run_goes_on_where_it_was_and_a_new_metric_is_computed_alone(tmp_path: Path) -> None:
-    work = Drawn(tmp_path)
+def _tried(folder: Path, trials: int = 3, stage: Stage = STAGE, **asked: Any) -> Lines:
+    for trial in range(trials):
+        run(folder, stage, N, trial, Asked(**asked))
+    return Lines(folder, stage, N)
+
+
+def _first(folder: Path) -> Path:
+    return Lines(folder, STAGE, N).folder / "0000.jsonl"
+
+
+def test_a_run_goes_on_where_it_was_and_a_new_metric_is_computed_alone(work: Path) -> None:
     first = _tried(work, 1, metrics=["kid"], checks=["blur", "copies"])
     assert {line.metric for line in first.values} == {"kid"}
     # The ideal one, five strengths, and of the copies the last: KID is not read for copies.
     assert len(first.values) == 1 + 5 + 1
-    before = first.path.read_bytes()
+    before = _first(work).read_bytes()
     _tried(work, 1, metrics=["kid"], checks=["blur", "copies"])
-    assert first.path.read_bytes() == before
+    assert _first(work).read_bytes() == before
     more = _tried(work, 2, metrics=["kid", "density"], checks=["blur"])
-    assert first.path.read_bytes().startswith(before)
+    assert _first(work).read_bytes().startswith(before)
     assert len(more.values) == 2 * 2 * 6 + 1
 
 
-def test_a_killed_run_loses_only_the_line_it_was_writing(tmp_path: Path) -> None:
-    work = Drawn(tmp_path)
+def test_a_killed_run_loses_only_the_line_it_was_writing(work: Path) -> None:
     lines = _tried(work, 1, metrics=["kid"], checks=["blur"])
-    whole = lines.path.read_bytes()
-    lines.path.write_bytes(whole[:-30])
+    whole = _first(work).read_bytes()
+    _first(work).write_bytes(whole[:-30])
     again = _tried(work, 1, metrics=["kid"], checks=["blur"])
     assert {k: v.value for k, v in again.values.items()} == {
         k: v.value for k, v in lines.values.items()
     }
 
 
-def test_an_entry_made_again_takes_the_place_of_the_old(tmp_path: Path) -> None:
-    work = Drawn(tmp_path)
+def test_an_entry_made_again_takes_the_place_of_the_old(work: Path) -> None:
     lines = _tried(work, 1, metrics=["kid"], checks=["blur"])
     wrong = Line("kid", "blur", 0, 0)
     right = lines.values[wrong].value
     lines.add(wrong, replace(lines.values[wrong], value=9.0))
-    assert Lines(tmp_path, STAGE, N).values[wrong].value == 9.0
+    assert Lines(work, STAGE, N).values[wrong].value == 9.0
     assert (
         _tried(work, 1, metrics=["kid"], checks=["blur"], again=True).values[wrong].value == right
     )
 
 
-def test_strengths_that_are_not_extracted_are_left_out(tmp_path: Path) -> None:
-    stage, work = replace(STAGE, strengths=(1, 5)), Drawn(tmp_path)
-    for _ in run(work, stage, N, Trials(1, 1), metrics=["kid"], checks=["blur"]):
-        pass
-    lines = Lines(tmp_path, stage, N)
+def test_strengths_that_are_not_extracted_are_left_out(work: Path) -> None:
+    fewer = replace(STAGE, strengths=(1, 5))
+    lines = _tried(work, 1, fewer, metrics=["kid"], checks=["blur"])
     assert {line.level for line in lines.values} == {BASE, 0, 4}
     judged = judge(lines, METRICS["kid"], BLUR)
     assert judged is not None and [s.said for s in judged.strengths] == ["0.5 px", "2.5 px"]
@@ -229,8 +237,7 @@ def test_strengths_that_are_not_extracted_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_small_tables_say_what_is_known(tmp_path: Path) -> None:
-    work = Drawn(tmp_path)
+def test_small_tables_say_what_is_known(work: Path) -> None:
     lines = _tried(work, 3, checks=["ideal", "blur", "collapse", "copies"])
     verdicts = {
         (row.key, name): judged.verdict
@@ -241,9 +248,9 @@ def test_small_tables_say_what_is_known(tmp_path: Path) -> None:
     assert verdicts["fid", "blur"] == "sees"
     assert verdicts["authenticity", "copies"] in ("sees", "sees late")
     assert verdicts["fid", "copies"] == "not asked"
-    found = list(entries(work, [STAGE]))
+    found = list(entries(Work(work), [STAGE]))
     assert "| blur |" in tables(found)
-    path = tmp_path / "validity.csv"
+    path = work / "validity.csv"
     write_csv(path, found)
     assert path.read_text().count("\n") == 1 + len(found)
 
@@ -271,6 +278,7 @@ def _judged(
         ("fid", "blur", [0, 0, 4, 5, 6], "sees late"),
         ("fid", "blur", [0, 0, 0, 0, 0], "misses"),
         ("fid", "blur", [2, 6, 4, 5, 6], "not monotone"),
+        ("fid", "blur", [2, 6, 4, 5, 0], "not monotone"),
         ("fid", "blur", [0, 0, -2, 0, 0], "is fooled"),
         ("precision", "blur", [-2, -3, -4, -5, -6], "sees"),
         ("precision", "collapse", [0, 0, 0, 0, 0], "not asked"),
@@ -351,6 +359,24 @@ def test_the_table_that_is_shipped_is_of_metrics_and_checks_that_there_are() -> 
     assert {each.check for each in found} <= {*CHECKS}
     assert len({(e.metric, e.check, e.extractor, e.n, e.data) for e in found}) == len(found)
     assert all(each.figure for each in found)
+
+
+def test_the_page_shows_the_table_that_is_shipped() -> None:
+    page = (ROOT / "docs" / "validity.md").read_text()
+    shown = {line.removeprefix("### ") for line in page.splitlines() if line.startswith("### ")}
+    found = validity.all_findings()
+    assert {finding.conditions for finding in found} <= shown
+    assert all(f"`{finding.metric}`" in page for finding in found)
+    assert all(f"| {finding.check} |" in page for finding in found)
+
+
+def test_the_page_tells_the_strengths_that_are_taken() -> None:
+    page = (ROOT / "docs" / "validity.md").read_text()
+    rows = [line for line in page.splitlines() if line.count("|") == 7]
+    for kind, values in STRENGTHS.items():
+        (row,) = (line for line in rows if line.lower().startswith(f"| {kind}, "))
+        told = [float(cell.strip(" %")) for cell in row.split("|")[2:-1]]
+        assert told == pytest.approx([v * 100 if kind == "ghosting" else v for v in values])
 
 
 @pytest.mark.processes

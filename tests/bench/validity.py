@@ -9,9 +9,10 @@ carries are written anew: validity.csv, from which cards tell, and the tables of
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import torch
@@ -19,11 +20,20 @@ from validity_checks import CHECKS
 from validity_extraction import missing
 from validity_page import Entry, entries, tables, write_csv, write_page, write_strengths
 from validity_sets import REDUCED, WHOLE, ImageSet, Stage, Work, is_there
-from validity_trials import Trials, run
+from validity_trials import Asked, run
 
 from facebench.metrics.table import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class Trials(NamedTuple):
+    """How many there are: of checks where something is wrong, and of the others."""
+
+    wrong: int
+    still: int
+
+
 TRIALS = {500: Trials(20, 200), 1000: Trials(20, 100), 2000: Trials(8, 40), 10_000: Trials(2, 4)}
 """By N. Each is drawn anew from the pools, of which two trials share images."""
 FEWER = {500: Trials(10, 60), 1000: Trials(5, 20), 2000: Trials(1, 6)}
@@ -66,9 +76,10 @@ def main(
             chunks = missing(Work(folder), stages)
             _wait([pool.submit(_extract, folder, *chunk) for chunk in chunks])
         if step in ("try", "all"):
-            tried = FEWER if reduced else TRIALS
-            asked = [(each, Trials(trials, trials) if trials else tried[each[1]]) for each in plan]
-            _wait([pool.submit(_try, folder, *e, t, only, check, again) for e, t in asked])
+            asked = Asked(only, check, again)
+            usual = FEWER if reduced else TRIALS
+            tried = {key: Trials(trials, trials) if trials else usual[key] for key in usual}
+            _wait([pool.submit(_try, folder, *each, asked) for each in _plan(plan, tried)])
     _tell(list(entries(Work(folder), every)), folder, write)
 
 
@@ -77,18 +88,18 @@ def _extract(folder: Path, extractor: str, images: ImageSet, chunk: int) -> str:
     return f"{extractor}: {images.name}, chunk {chunk}"
 
 
-def _try(
-    folder: Path,
-    stage: Stage,
-    n: int,
-    trials: Trials,
-    metrics: Sequence[str],
-    checks: Sequence[str],
-    again: bool,
-) -> str:
-    for done in run(Work(folder), stage, n, trials, metrics, checks, again):
-        click.echo(done, err=True)
-    return f"{stage.data}, {stage.extractor}, N = {n}: done"
+def _plan(
+    plan: Sequence[tuple[Stage, int]], tried: Mapping[int, Trials]
+) -> Iterator[tuple[Stage, int, int, bool]]:
+    """Yield every trial, and whether it is only of checks in which nothing is wrong."""
+    for stage, n in plan:
+        wrong, still = tried[n]
+        yield from ((stage, n, trial, trial >= wrong) for trial in range(max(wrong, still)))
+
+
+def _try(folder: Path, stage: Stage, n: int, trial: int, still: bool, asked: Asked) -> str:
+    count = run(folder, stage, n, trial, asked, still)
+    return f"{stage.data}, {stage.extractor}, N = {n}, trial {trial + 1}: {count} values"
 
 
 def _wait(work: Sequence[Future[str]]) -> None:

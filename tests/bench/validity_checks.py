@@ -236,9 +236,12 @@ def _fewer(draw: Draw, level: int) -> Sides:
     return Sides(draw.real, draw.set(draw.others()[: draw.n // (2, 5)[level]]))
 
 
+_NAMES = {"jpeg": "JPEG"}
+
+
 def _of_damage(kind: str) -> Check:
     strengths = tuple(UNITS[kind].format(value) for value in STRENGTHS[kind])
-    return Check(kind, "fidelity", strengths, partial(_damaged, kind))
+    return Check(_NAMES.get(kind, kind), "fidelity", strengths, partial(_damaged, kind))
 
 
 def _shares(values: tuple[float, ...], text: str = "{:.0%}") -> tuple[str, ...]:
@@ -260,16 +263,20 @@ CHECKS: Mapping[str, Check] = {
             _generated_outliers,
         ),
         Check(
-            "invention",
+            "invented glasses",
             "fidelity",
             _shares(INVENTED, "{:.0%} with glasses, of which no real face has any"),
             _invented,
             base=_without_glasses,
             is_of_factors=True,
         ),
-        Check("no glasses", "diversity", ("none of 18%",), _no_glasses, is_of_factors=True),
-        Check("one pose", "diversity", ("the most frontal third",), _one_pose, is_of_factors=True),
-        Check("one skin tone", "diversity", ("the lightest 30%",), _one_tone, is_of_factors=True),
+        Check("missing glasses", "diversity", ("none of 18%",), _no_glasses, is_of_factors=True),
+        Check(
+            "a single pose", "diversity", ("the most frontal third",), _one_pose, is_of_factors=True
+        ),
+        Check(
+            "a single skin tone", "diversity", ("the lightest 30%",), _one_tone, is_of_factors=True
+        ),
         Check(
             "imbalance",
             "diversity",

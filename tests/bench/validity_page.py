@@ -13,7 +13,7 @@ from validity_trials import Lines
 from validity_verdicts import Judged, Strength, judge
 
 from facebench.metrics.table import METRICS
-from facebench.metrics.validity import Finding
+from facebench.metrics.validity import Finding, Verdict
 
 BEGIN, END = "<!-- made by `make validity` -->", "<!-- end -->"
 _SIGNS = {
@@ -21,7 +21,15 @@ _SIGNS = {
     "is fooled": "**fooled**", "stands still": "✓", "moves": "**moves**", "not asked": "·",
 }  # fmt: skip
 
-_COUNTED = ("sees", "sees late", "not monotone", "misses", "is fooled", "stands still", "moves")
+_COUNTED: tuple[Verdict, ...] = (
+    "sees",
+    "sees late",
+    "not monotone",
+    "misses",
+    "is fooled",
+    "stands still",
+    "moves",
+)
 
 Entry = tuple[Finding, Judged]
 

@@ -7,9 +7,10 @@ trials adds to those that there are.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from validity_checks import CHECKS, Check, Draw, Pools, Sides
 from validity_sets import Stage, Work
 
 from facebench.engine.scores import recorded
+from facebench.errors import BadInput
 from facebench.metrics.feature_sets import Comparison
 from facebench.metrics.frechet import frechet_estimate
 from facebench.metrics.frechet_ratio import OverFloor
@@ -42,13 +44,15 @@ class Line:
 
 
 class Lines:
-    """The values of one stage and N, in a file."""
+    """The values of one stage and N: a file for each trial, so that several can be made at once."""
 
-    def __init__(self, folder: Path, stage: Stage, n: int) -> None:
-        self.path = folder / "values" / f"{stage.data}-{stage.extractor}-{n}.jsonl"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._end = ""  # what the last line lacks
-        self.values: dict[Line, Value] = dict(self._read())
+    def __init__(self, folder: Path, stage: Stage, n: int, trial: int | None = None) -> None:
+        """Read what there is, of all trials or of one."""
+        self.folder = folder / "values" / f"{stage.data}-{stage.extractor}-{n}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._end: dict[Path, str] = {}  # what a file's last line lacks
+        names = sorted(self.folder.glob("*.jsonl")) if trial is None else [self._path(trial)]
+        self.values: dict[Line, Value] = {k: v for path in names for k, v in self._read(path)}
         self.trials = 1 + max((line.trial for line in self.values), default=-1)
 
     def add(self, line: Line, value: Value) -> None:
@@ -56,80 +60,90 @@ class Lines:
         self.values[line] = value
         self.trials = max(self.trials, line.trial + 1)
         record = asdict(line) | {"value": value.value, "reference": value.reference}
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(self._end)
-            self._end = ""
+        path = self._path(line.trial)
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(self._end.pop(path, ""))
             stream.write(json.dumps(record | {"groups": list(value.groups)}) + "\n")
 
-    def _read(self) -> Iterator[tuple[Line, Value]]:
-        if not self.path.exists():
+    def _path(self, trial: int) -> Path:
+        return self.folder / f"{trial:04}.jsonl"
+
+    def _read(self, path: Path) -> Iterator[tuple[Line, Value]]:
+        if not path.exists():
             return
-        whole = self.path.read_text(encoding="utf-8")
-        self._end = "" if whole.endswith("\n") else "\n"
+        whole = path.read_text(encoding="utf-8")
+        self._end[path] = "" if whole.endswith("\n") else "\n"
         for text in whole.splitlines():
             try:
                 record: dict[str, Any] = json.loads(text)
             except ValueError:  # a line that was being written when the run was killed
                 continue
-            value, groups = record.pop("value"), tuple(record.pop("groups"))
-            yield (
-                Line(**{k: v for k, v in record.items() if k != "reference"}),
-                Value(value, None, None, None, record["reference"], None, groups),
-            )
+            value, reference = record.pop("value"), record.pop("reference")
+            groups = tuple(record.pop("groups"))
+            yield Line(**record), Value(value, None, None, None, reference, None, groups)
 
 
 @dataclass(frozen=True)
-class Trials:
-    """How many there are: of checks where something is wrong, and of the others."""
+class Asked:
+    """Which entries are made."""
 
-    wrong: int
-    still: int
+    metrics: Sequence[str] = ()
+    """Keys; all that features tell of by default."""
+    checks: Sequence[str] = ()
+    """Names; all by default."""
+    again: bool = False
+    """Whether values that are kept are computed once more."""
+
+    def rows(self) -> list[Metric]:
+        """Return the metrics' rows."""
+        rows = [row for row in METRICS.values() if row.needs in MEASURED]
+        return [row for row in rows if not self.metrics or row.key in self.metrics]
+
+    def levels(self, is_still_only: bool) -> Iterator[tuple[Check, int]]:
+        """Yield the checks at each of their strengths, the generator without fault first."""
+        for check in [CHECKS[name] for name in self.checks or CHECKS]:
+            if not (is_still_only and check.aspect):
+                yield from ((check, level) for level in (BASE, *range(len(check.strengths))))
 
 
 def run(
-    work: Work,
-    stage: Stage,
-    n: int,
-    trials: Trials,
-    metrics: Sequence[str] = (),
-    checks: Sequence[str] = (),
-    again: bool = False,
-) -> Iterator[str]:
-    """Compute the values that are not kept, or, `again`, all that are named; yield what was done.
+    folder: Path, stage: Stage, n: int, trial: int, asked: Asked, is_still_only: bool = False
+) -> int:
+    """Compute the values of one trial that are not kept, and return how many they were.
 
     Args:
-        work: where features and values are kept.
+        folder: where features and values are kept.
         stage: which features.
         n: images a side.
-        trials: how many.
-        metrics: keys; all that features tell of by default.
-        checks: names; all by default.
-        again: whether values that are kept are computed again.
+        trial: its number, from 0.
+        asked: which entries.
+        is_still_only: whether only checks are made in which nothing is wrong.
     """
-    lines = Lines(work.folder, stage, n)
-    rows = [row for row in METRICS.values() if row.needs in MEASURED]
-    rows = [row for row in rows if not metrics or row.key in metrics]
-    pools = [Pools(work, each) for each in (stage, replace(stage, extractor="random"))]
-    done: set[Line] = set() if again else {*lines.values}
-    for trial in range(max(trials.wrong, trials.still)):
-        draws = [Draw(each, n, trial) for each in pools]
-        for check, level in _of_trial(trials, trial, checks):
-            asked = {_line(row, check, level, trial): row for row in rows}
-            wanted = {
-                line: row
-                for line, row in asked.items()
-                if line not in done and _is_asked(row, check, stage, level)
-            }
-            for line, value in _values(wanted, check, draws, level):
-                lines.add(line, value)
-            done |= {*wanted}
-        yield f"{stage.data}, {stage.extractor}, N = {n}, trial {trial + 1}"
+    lines = Lines(folder, stage, n, trial)
+    draws = [Draw(_pools(folder, each), n, trial) for each in (stage, _random(stage))]
+    done = set() if asked.again else {*lines.values}
+    count = len(lines.values)
+    for check, level in asked.levels(is_still_only):
+        every = {_line(row, check, level, trial): row for row in asked.rows()}
+        wanted = {k: row for k, row in every.items() if _is_asked(row, check, stage, level)}
+        for line, value in _values(_without(wanted, done), check, draws, level):
+            lines.add(line, value)
+        done |= {*wanted}
+    return len(lines.values) - count
 
 
-def _of_trial(trials: Trials, trial: int, names: Sequence[str]) -> Iterator[tuple[Check, int]]:
-    for check in [CHECKS[name] for name in names or CHECKS]:
-        if trial < (trials.wrong if check.aspect else trials.still):
-            yield from ((check, level) for level in (BASE, *range(len(check.strengths))))
+def _without(wanted: Mapping[Line, Metric], done: Set[Line]) -> dict[Line, Metric]:
+    return {line: row for line, row in wanted.items() if line not in done}
+
+
+def _random(stage: Stage) -> Stage:
+    return replace(stage, extractor="random")
+
+
+@lru_cache(maxsize=2)
+def _pools(folder: Path, stage: Stage) -> Pools:
+    """Return a stage's features, which trials of one process share."""
+    return Pools(Work(folder), stage)
 
 
 def _is_asked(row: Metric, check: Check, stage: Stage, level: int) -> bool:
@@ -155,12 +169,15 @@ def _values(
     """Yield what the metrics say; nothing where the pools hold too few images of the kind."""
     if not wanted:
         return
-    with suppress(LookupError):
+    try:
         comparison = Comparison(*sides_of(check, draws[0], level), draws[0].training)
-        for line, row in wanted.items():
-            if row.needs == "floors":
-                parts = [_over_floor(check, draw, level) for draw in draws]
-                comparison = replace(comparison, over_floors=parts)
+    except LookupError:
+        return
+    for line, row in wanted.items():
+        if row.needs == "floors":
+            parts = [_over_floor(check, draw, level) for draw in draws]
+            comparison = replace(comparison, over_floors=parts)
+        with suppress(BadInput):  # it is not defined of such a set
             yield line, recorded(row.key, row.compute(comparison), None)
 
 

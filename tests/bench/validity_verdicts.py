@@ -107,13 +107,13 @@ def _of_wrong(strengths: Sequence[Strength], row: Metric, check: Check) -> tuple
         return "is fooled", max(fooled, key=lambda s: s.better / s.trials)
     if check.aspect not in row.looks_at:
         return "not asked", strengths[-1]
-    if not strengths[-1].is_seen:
+    unseen = [s for s in strengths if not s.is_seen]
+    if len(unseen) == len(strengths):
         return "misses", strengths[-1]
-    if falling := [s for s in strengths if s.falls]:
+    falling = [s for s in strengths if s.falls] + unseen[-1:] * (not strengths[-1].is_seen)
+    if falling:
         return "not monotone", falling[0]
-    if strengths[0].is_seen:
-        return "sees", strengths[0]
-    return "sees late", next(s for s in reversed(strengths) if not s.is_seen)
+    return ("sees late", unseen[-1]) if unseen else ("sees", strengths[0])
 
 
 def _strengths(lines: Lines, row: Metric, check: Check) -> list[Strength]:
