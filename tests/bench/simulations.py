@@ -2,10 +2,10 @@
 
     make simulate        # prints the tables of docs/uncertainty.md, in Markdown
 
-Features are drawn from known distributions, so any number of independent repetitions can be had. All
-metrics take part that need nothing that features cannot give, new ones by their rows. A metric's
-true value is its expectation at that N: the mean of all repetitions, which is 20 times as certain
-as any one of them, or a closed form where there is one.
+Features are drawn from known distributions, so any number of independent repetitions can be had.
+All metrics take part that need nothing that features cannot give, new ones by their rows. A
+metric's true value is its expectation at that N: the mean of all repetitions, which is 20 times as
+certain as any one of them, or a closed form where there is one.
 """
 
 import json
@@ -192,9 +192,9 @@ def _compared(
 
 
 def _distances(real: FeatureSet, others: FeatureSet) -> list[Estimate]:
-    """Return the Fréchet distance in two networks' features: as drawn, and bent."""
+    """Return the Fréchet distance in two networks' features: as drawn, and their cube roots."""
     x, y = real.features, others.features
-    return [frechet_estimate(x, y), frechet_estimate(np.square(x - 0.5), np.square(y - 0.5))]
+    return [frechet_estimate(x, y), frechet_estimate(np.cbrt(x), np.cbrt(y))]
 
 
 def _estimates(comparison: Comparison, metrics: Collection[str]) -> Iterator[tuple[str, Estimate]]:
