@@ -9,7 +9,7 @@ reference is statistics.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,14 +17,33 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from facebench.metrics.arrays import Features, Rows, as_pair, as_rows
+from facebench.metrics.exchange import exchanged
 from facebench.metrics.frechet import FixedGaussian, frechet_with_influence, influence_of_pairs
 from facebench.metrics.moments import Moments
-from facebench.metrics.uncertainty import Estimate, from_influence, pairs_counted_once
+from facebench.metrics.uncertainty import (
+    Estimate,
+    from_influence,
+    pairs_counted_once,
+    raised,
+)
 from facebench.numerics.transfer import send
 
 _SIZES = 1 / np.linspace(1, 2, 11)
 """Parts of the sets, evenly spaced in 1/N; below a half the curve is no line any more."""
+_FEW = 2
+"""Images a dimension: with fewer, half of them have no covariance."""
 MINIMUM = 4  # so that the smallest subset has 2
+
+Distance = Callable[..., tuple[Any, ...]]
+"""From sets to their distance and the influence on each of them."""
+
+
+class _Fitted(NamedTuple):
+    value: float
+    influences: list[Float64[Tensor, " _"]]
+    curve: tuple[tuple[int, float], ...]
+    of_all: list[Float64[Tensor, " _"]]
+    """The influence of the images on the distance of all."""
 
 
 def frechet_infinity(real: Features, fake: Features, seed: int = 2020) -> float:
@@ -56,11 +75,21 @@ def frechet_infinity_to_moments(features: Features, fixed: Moments, seed: int = 
     return _extrapolated((y,), (seed + 1,), FixedGaussian(fixed).with_influence)
 
 
-def _extrapolated(
-    sets: Sequence[Rows], seeds: Sequence[int], distance: Callable[..., tuple[Any, ...]]
-) -> Estimate:
+def _extrapolated(sets: Sequence[Rows], seeds: Sequence[int], distance: Distance) -> Estimate:
     """Extrapolate a distance of subsets of `sets`, given with the influence on each of them."""
+    found = _fitted(sets, seeds, distance)
+    once = map(pairs_counted_once, found.influences, _pairs(sets, seeds))
+    return replace(
+        from_influence(found.value, *once),
+        curve=found.curve,
+        raised=raised(found.curve[0][1], found.of_all),
+    )
+
+
+def _fitted(sets: Sequence[Rows], seeds: Sequence[int], distance: Distance) -> "_Fitted":
+    """Fit the distances of nested subsets by a line in 1/N, and follow it to its end."""
     value, curve = 0.0, []
+    of_all: list[Float64[Tensor, " _"]] = []
     influences = [torch.zeros(len(z), dtype=z.dtype, device=z.device) for z in sets]
     orders = zip(*(_nested(len(z), seed) for z, seed in zip(sets, seeds, strict=True)), strict=True)
     for weight, orders_of_size in zip(_weights(), orders, strict=True):
@@ -68,11 +97,10 @@ def _extrapolated(
         found, *parts = distance(*(z.subset(rows) for z, rows in pairs))
         value += weight * found
         curve.append((len(orders_of_size[-1]), found))
+        of_all = of_all or parts
         for total, (z, rows), part in zip(influences, pairs, parts, strict=True):
             total[send(rows, z.device)] += weight * len(z) / len(rows) * (part - part.mean())
-    of_pairs = [_of_pairs() * each for each in influence_of_pairs(*sets)]
-    once = map(pairs_counted_once, influences, of_pairs)
-    return replace(from_influence(value, *once), curve=tuple(curve))
+    return _Fitted(value, influences, tuple(curve), of_all)
 
 
 def _weights() -> Float64[np.ndarray, " sizes"]:
@@ -81,7 +109,19 @@ def _weights() -> Float64[np.ndarray, " sizes"]:
     return np.linalg.pinv(line)[0]
 
 
-def _of_pairs() -> float:
+def _pairs(sets: Sequence[Rows], seeds: Sequence[int]) -> list[Float64[Tensor, ""]]:
+    """Return the mean square of the influence that pairs make in the extrapolated distance.
+
+    With images enough for their covariance, a pair does the same at any size but for 1/N²; with few
+    sets that are alike are extrapolated, too.
+    """
+    if len(sets) == 1 or min(map(len, sets)) > _FEW * sets[0].width:
+        return [_repeated() * each for each in influence_of_pairs(*sets)]
+    alike = _fitted(exchanged(*sets), seeds, frechet_with_influence)
+    return [each.square().mean() for each in alike.influences]
+
+
+def _repeated() -> float:
     """Return how much more of the influence's square pairs make than in the distance of all.
 
     A pair adds to the distance of each size t that holds both its images, 1/t² of what it adds to

@@ -21,7 +21,7 @@ from facebench.metrics.arrays import Features, Rows, as_pair, as_rows
 from facebench.metrics.exchange import exchanged, halves
 from facebench.metrics.moments import Moments as Moments
 from facebench.metrics.moments import require_equal_widths
-from facebench.metrics.uncertainty import Estimate, from_influence, pairs_counted_once
+from facebench.metrics.uncertainty import Estimate, from_squared_distance
 
 SMALL = 512
 """Up to this size M is decomposed itself. By way of MᵀM a singular value that should be 0 comes out
@@ -46,16 +46,9 @@ def frechet_estimate(real: Features, fake: Features) -> Estimate:
     The interval is that of the distance at these numbers of images, of whose bias it knows
     nothing. Arguments and errors are those of `frechet_distance`.
     """
-    return from_influence(*frechet_to_second_order(*as_pair(real, fake, minimum=2)))
-
-
-def frechet_to_second_order(
-    x: Rows, y: Rows
-) -> tuple[float, Float64[Tensor, " n"], Float64[Tensor, " m"]]:
-    """Return the distance, and each sample's influence with pairs counted once."""
-    value, of_x, of_y = frechet_with_influence(x, y)
-    pairs_x, pairs_y = influence_of_pairs(x, y)
-    return value, pairs_counted_once(of_x, pairs_x), pairs_counted_once(of_y, pairs_y)
+    x, y = as_pair(real, fake, minimum=2)
+    value, *influences = frechet_with_influence(x, y)
+    return from_squared_distance(value, influences, influence_of_pairs(x, y), value)
 
 
 def frechet_with_influence(
@@ -101,7 +94,7 @@ def frechet_to_moments(features: Features, fixed: Moments) -> Estimate:
     """
     x = as_rows(features, "features", minimum=2)
     value, influence = FixedGaussian(fixed).with_influence(x)
-    return from_influence(value, pairs_counted_once(influence, *influence_of_pairs(x)))
+    return from_squared_distance(value, [influence], influence_of_pairs(x), value)
 
 
 class FixedGaussian:

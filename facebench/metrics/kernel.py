@@ -19,8 +19,8 @@ from torch import Tensor
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, Rows, as_pair
-from facebench.metrics.mmd import mmd2, whole
-from facebench.metrics.uncertainty import Estimate, from_influence, pairs_counted_once
+from facebench.metrics.mmd import MMD, mmd2, whole
+from facebench.metrics.uncertainty import Estimate, from_squared_distance
 from facebench.numerics.transfer import send
 
 _CMMD_SCALE = 1000
@@ -64,21 +64,18 @@ def kernel_estimate(
     if subset_size == len(x) == len(y):
         subsets = 1  # every subset would be the whole
     by_x, by_y = (torch.zeros(len(z), dtype=z.dtype, device=z.device) for z in (x, y))
-    values, pairs = [], []
+    parts = []
     for rows_x, rows_y in _groups(len(x), len(y), subsets, subset_size, seed):
         (chosen_x, in_x), (chosen_y, in_y) = _members(rows_x, x), _members(rows_y, y)
         part = mmd2(x.subset(chosen_x), in_x, y.subset(chosen_y), in_y, _cubic)
-        values.append(part.values)
-        pairs.append(part.pairs)
+        parts.append(part)
         by_x.index_add_(0, send(chosen_x, x.device), part.influence_x)
         by_y.index_add_(0, send(chosen_y, y.device), part.influence_y)
-    draws = _Draws(subsets, len(x), subset_size), _Draws(subsets, len(y), subset_size)
-    pairs_x, pairs_y = _influence_of_pairs(*draws, torch.cat(pairs))
-    return from_influence(
-        float(torch.cat(values).mean()),
-        pairs_counted_once(len(x) / subsets * by_x, pairs_x),
-        pairs_counted_once(len(y) / subsets * by_y, pairs_y),
+    values, pairs, own = (
+        torch.cat([getattr(part, name) for part in parts]) for name in ("values", "pairs", "own")
     )
+    draws = _Draws(subsets, len(x), subset_size), _Draws(subsets, len(y), subset_size)
+    return _estimate(MMD(values, by_x, by_y, pairs, own), *draws)
 
 
 def cmmd(real: Features, fake: Features) -> float:
@@ -94,13 +91,7 @@ def cmmd_estimate(real: Features, fake: Features) -> Estimate:
     """Return the CMMD and its uncertainty, of which holds what `kernel_estimate` says."""
     x, y = as_pair(real, fake, minimum=2)
     found = mmd2(x, whole(x), y, whole(y), _gaussian)
-    draws = _Draws(1, len(x), len(x)), _Draws(1, len(y), len(y))
-    pairs_x, pairs_y = _influence_of_pairs(*draws, found.pairs)
-    return from_influence(
-        _CMMD_SCALE * float(found.values),
-        _CMMD_SCALE * pairs_counted_once(len(x) * found.influence_x, pairs_x),
-        _CMMD_SCALE * pairs_counted_once(len(y) * found.influence_y, pairs_y),
-    )
+    return _estimate(found, _Draws(1, len(x), len(x)), _Draws(1, len(y), len(y)), _CMMD_SCALE)
 
 
 class _Draws(NamedTuple):
@@ -127,12 +118,19 @@ class _Draws(NamedTuple):
         return 4 * self.of / (self.subsets * self.size) * square
 
 
-def _influence_of_pairs(
-    x: _Draws, y: _Draws, pairs: Float64[Tensor, "subsets 3"]
-) -> tuple[Float64[Tensor, ""], Float64[Tensor, ""]]:
-    """Return that part for both sets, from the mean squares within x, within y and across."""
-    within_x, within_y, across = pairs.mean(0)
-    return x.of_pairs(y, within_x, across), y.of_pairs(x, within_y, across)
+def _estimate(found: MMD, x: _Draws, y: _Draws, scale: float = 1) -> Estimate:
+    """Return the mean of the subsets' distances, times `scale`, and its uncertainty."""
+    value = float(found.values.mean())
+    (within_x, within_y, across), (own_x, own_y) = found.pairs.mean(0), found.own.mean(0)
+    return from_squared_distance(
+        scale * value,
+        [
+            scale * x.of / x.subsets * found.influence_x,
+            scale * y.of / y.subsets * found.influence_y,
+        ],
+        [scale**2 * x.of_pairs(y, within_x, across), scale**2 * y.of_pairs(x, within_y, across)],
+        scale * (value + float(own_x / x.of + own_y / y.of)),
+    )
 
 
 def _cubic(x: Float64[Tensor, "n d"], y: Float64[Tensor, "m d"]) -> Float64[Tensor, "n m"]:

@@ -36,6 +36,9 @@ class MMD(NamedTuple):
     influence_y: Float64[Tensor, " m"]
     pairs: Float64[Tensor, "subsets 3"]
     """The mean square of the kernel without its means, of pairs within x, within y, and across."""
+    own: Float64[Tensor, "subsets 2"]
+    """By how much the kernel of x (y) with itself exceeds that with another of its set, on average:
+    with a part in n (m) of it more, MMD² is a square."""
 
 
 def mmd2(
@@ -47,8 +50,8 @@ def mmd2(
 ) -> MMD:
     """Compare subsets of `x` and `y`: `in_x` is 1 where a subset (column) has a sample, else 0."""
     n, m = in_x.sum(0), in_y.sum(0)
-    x_to_x, squares_x = _others(x, in_x, kernel)
-    y_to_y, squares_y = _others(y, in_y, kernel)
+    x_to_x, squares_x, own_x = _others(x, in_x, kernel)
+    y_to_y, squares_y, own_y = _others(y, in_y, kernel)
     x_to_y, y_to_x, squares = _both_ways(x, in_x, y, in_y, kernel)
     a, b = x_to_x / (n - 1) - x_to_y / m, y_to_y / (m - 1) - y_to_x / n
     return MMD(
@@ -63,6 +66,7 @@ def mmd2(
             ],
             1,
         ),
+        own=torch.stack([_excess(in_x, x_to_x, own_x), _excess(in_y, y_to_y, own_y)], 1),
     )
 
 
@@ -78,6 +82,15 @@ def _influence(
     size = members.sum(0)
     centred = members * (witness - (members * witness).sum(0) / size)
     return 2 * (centred / size).sum(1)
+
+
+def _excess(
+    members: Float64[Tensor, "n subsets"],
+    sums: Float64[Tensor, "n subsets"],
+    own: Float64[Tensor, " subsets"],
+) -> Float64[Tensor, " subsets"]:
+    size = members.sum(0)
+    return own / size - (members * sums).sum(0) / (size * (size - 1))
 
 
 def _within(
@@ -109,20 +122,21 @@ def _across(
 
 def _others(
     x: Rows, in_x: Float64[Tensor, "n subsets"], kernel: Kernel
-) -> tuple[Float64[Tensor, "n subsets"], Float64[Tensor, " subsets"]]:
-    """Sum each sample's kernel over the other samples of each subset, and all their squares."""
-    sums, squares = torch.zeros_like(in_x), torch.zeros_like(in_x[0])
+) -> tuple[Float64[Tensor, "n subsets"], Float64[Tensor, " subsets"], Float64[Tensor, " subsets"]]:
+    """Sum each sample's kernel over the other samples of each subset, all squares, and k(x, x)."""
+    sums, squares, own = (torch.zeros_like(each) for each in (in_x, in_x[0], in_x[0]))
     for rows, a in x.chunks():
         for columns, b in x.chunks(rows.start):  # it is symmetric
             block = kernel(a, b)
             if rows == columns:
+                own += block.diagonal() @ in_x[rows]
                 block.diagonal().zero_()
             else:
                 sums[columns] += block.T @ in_x[rows]
             sums[rows] += block @ in_x[columns]
             times = 1 if rows == columns else 2
             squares += times * _squares(block, in_x[rows], in_x[columns])
-    return sums, squares
+    return sums, squares, own
 
 
 def _both_ways(

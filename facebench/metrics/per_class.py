@@ -11,12 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
-from torch import Tensor
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, Rows, as_pair
-from facebench.metrics.frechet import frechet_to_second_order
-from facebench.metrics.uncertainty import Estimate, from_influence
+from facebench.metrics.frechet import frechet_with_influence, influence_of_pairs
+from facebench.metrics.uncertainty import Estimate, from_influence, pairs_counted_once
 from facebench.text import shown
 
 _NAMED = 5  # classes in a sentence
@@ -68,12 +67,9 @@ def _within(
     x: Rows, y: Rows, rows_x: Int64[np.ndarray, " n"], rows_y: Int64[np.ndarray, " m"]
 ) -> _Within:
     parts = [z.subset(torch.from_numpy(rows)) for z, rows in ((x, rows_x), (y, rows_y))]
-    value, *influences = frechet_to_second_order(*parts)
-    return _Within(value, *(_centred(each) for each in influences))
-
-
-def _centred(influence: Float64[Tensor, " n"]) -> Float64[np.ndarray, " n"]:
-    return (influence - influence.mean()).cpu().numpy()
+    value, *influences = frechet_with_influence(*parts)
+    once = map(pairs_counted_once, influences, influence_of_pairs(*parts))
+    return _Within(value, *(each.cpu().numpy() for each in once))
 
 
 def _spread(influences: Sequence[Float64[np.ndarray, " _"]]) -> Float64[np.ndarray, " n"]:

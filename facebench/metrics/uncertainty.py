@@ -70,6 +70,9 @@ class Estimate:
     by which differences are judged, are without."""
     bounds: tuple[float, float] | None = None
     """The ends of its 95 % interval where pseudo-values give none that holds: of a share near 0."""
+    raised: float = 0.0
+    """By how much the interval that reaches t standard errors to either side lies higher, over t²:
+    for a squared distance, which scatters the more the larger it is."""
 
     @property
     def error(self) -> float | None:
@@ -89,8 +92,10 @@ class Estimate:
             return float(low), float(high)
         if self.groups is None or self.error is None:
             return None
-        reach = self.error * student.quantile((1 + level) / 2, len(self.groups))
-        low, high = np.clip((self.value - reach, self.value + reach), *valid)
+        errors = student.quantile((1 + level) / 2, len(self.groups))
+        reach = self.error * errors
+        middle = self.value + min(self.raised * errors**2, reach)
+        low, high = np.clip((middle - reach, middle + reach), *valid)
         return float(low), float(high)
 
     def beside(self, reference: float) -> "Estimate":
@@ -111,6 +116,33 @@ def from_influence(value: float, *influences: Shaped[np.ndarray | Tensor, " _"])
     """
     sums = [np.asarray(i.cpu() if isinstance(i, Tensor) else i, np.float64) for i in influences]
     return from_sums(value, *((each, np.ones(len(each))) for each in sums))
+
+
+def from_squared_distance(
+    value: float,
+    influences: Sequence[Float64[Tensor, " _"]],
+    of_pairs: Sequence[Float64[Tensor, ""]],
+    square: float,
+) -> Estimate:
+    """Return the estimate of a squared distance of sets, which is not linear near its least value.
+
+    The root of a square scatters alike wherever it lies. So the interval is that of the root, as
+    the δ-method has it: of the same length about the value, and raised.
+
+    Args:
+        value: the distance.
+        influences: of each set, as in `from_influence`.
+        of_pairs: as in `pairs_counted_once`, for each set.
+        square: the distance with the bias that a square of what is drawn has: never below 0.
+    """
+    once = map(pairs_counted_once, influences, of_pairs)
+    return replace(from_influence(value, *once), raised=raised(square, influences))
+
+
+def raised(square: float, influences: Sequence[Float64[Tensor, " _"]]) -> float:
+    """Return by how much the interval of a squared distance is raised, see `Estimate.raised`."""
+    variance = sum(float(each.var(correction=0)) / len(each) for each in influences)
+    return variance / (4 * square) if square > 0 else 0.0
 
 
 def pairs_counted_once(
