@@ -116,7 +116,8 @@ def test_more_samples_than_needed_are_no_more_than_all() -> None:
     assert clipped_coverage(normal(50, 3), normal(2000, 3, 1)) <= 1
     every = np.repeat(normal(6, 3), 900, axis=0) + 1e-3 * normal(5400, 3, 1)
     assert clipped_coverage(normal(6, 3), every) == 1  # of which float64 cannot tell more
-    assert good_share(1.0, 6, 5400) == (pytest.approx(2, abs=1e-3), 0)
+    share, slope = good_share(1.0, 6, 5400)
+    assert share == pytest.approx(2, abs=1e-3) and slope == 0
 
 
 def test_both_are_of_the_sweep_that_has_the_others() -> None:

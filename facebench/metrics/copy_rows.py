@@ -57,13 +57,15 @@ ROWS: tuple[Metric, ...] = (
         "Meehan et al. 2020, arXiv:2004.05675",
         "Whether generated images lie nearer to the training images than held-out ones do: 0 as "
         "these, far below 0 copies, above 0 farther away than real images.",
-        "Images that are blurred or poor lie far from everything, and hide copies among them; it "
-        "grows with √N, so compare only at equal N.",
+        "Poor images lie far from everything and hide copies among them, and averaged faces look "
+        "like copies to it; it grows with √N, so compare only at equal N.",
         unit="standard deviations of chance",
         valid=(-math.inf, math.inf),
         needs="training",
         minimum=30,
         default=False,
+        interval_note="Close to 0 differences are called too rarely, in 1 to 2 % of equal models: "
+        "what is compared is the distance from 0.",
         looks_at=("copies",),
     ),
 )

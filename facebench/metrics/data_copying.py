@@ -157,12 +157,12 @@ def _compared(
     cells: Cells, real: Float64[np.ndarray, "n p"], fake: Float64[np.ndarray, "m p"], memory: int
 ) -> list[_Ranks]:
     """Return by cell how the distances to its training images rank."""
-    in_cell = [_nearest(points, cells.centres)[0] for points in (real, fake)]
+    of_real, of_fake = (_nearest(points, cells.centres)[0] for points in (real, fake))
     found = []
     for cell, part in enumerate(cells.parts):
-        chosen = [labels == cell for labels in in_cell]
-        asked = [points[rows] for points, rows in zip((real, fake), chosen, strict=True)]
-        found.append(_Ranks(*chosen, *_ranks(part, *asked, memory)))
+        is_real, is_fake = of_real == cell, of_fake == cell
+        ranks = _ranks(part, real[is_real], fake[is_fake], memory)
+        found.append(_Ranks(is_real, is_fake, *ranks))
     return found
 
 
