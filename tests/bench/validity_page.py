@@ -114,7 +114,8 @@ def _cell(judged: Judged) -> str:
 
 
 def _share(strength: Strength, is_still: bool) -> str:
+    """Return how many per cent of the trials called it worse, and, after a stroke, better."""
     if is_still:
         return f"{100 * strength.called / strength.trials:.0f}"
-    net = strength.worse if strength.worse >= strength.better else -strength.better
-    return f"{100 * net / strength.trials:.0f}".replace("-", "−")
+    better = f"/{100 * strength.better / strength.trials:.0f}" if strength.better else ""
+    return f"{100 * strength.worse / strength.trials:.0f}{better}"
