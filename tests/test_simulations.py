@@ -26,15 +26,3 @@ def test_intervals_hold_the_true_value_and_equal_models_are_seldom_called_differ
         assert 0.90 <= found["covered"][key][0] <= 0.98, key
     for key, share in found["alarms"].items():
         assert share <= 0.07, key
-
-
-@pytest.mark.slow
-@pytest.mark.processes
-def test_what_is_planned_tells_the_difference_and_holm_holds_its_promise() -> None:
-    script, metrics = SCRIPT.with_name("plan_simulations.py"), "fid,kid,vendi"
-    words = [sys.executable, str(script), "--repetitions", "400", "--metrics", metrics, "--json"]
-    found = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
-    for key, one in found.items():
-        assert 0.75 <= one["power"] <= 0.88, key
-        assert one["held"] >= 0.9, key
-        assert one["holm"] <= 0.07 < one["any"], key
