@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -216,3 +218,15 @@ def test_where_the_cache_may_not_be_written_nothing_is_kept(tmp_path: Path) -> N
     work = work_of(result("a"))
     keep_speed(work, Speed(1.0, 5))
     assert find_speed(work) is None
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_what_is_planned_tells_the_difference_and_holm_holds_its_promise() -> None:
+    script, metrics = Path(__file__).parent / "bench" / "plan_simulations.py", "fid,kid,vendi"
+    words = [sys.executable, str(script), "--repetitions", "400", "--metrics", metrics, "--json"]
+    found = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
+    for key, one in found.items():
+        assert 0.75 <= one["power"] <= 0.88, key
+        assert one["held"] >= 0.9, key
+        assert one["holm"] <= 0.07 < one["any"], key
