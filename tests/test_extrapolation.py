@@ -47,16 +47,22 @@ def test_the_estimate_carries_pseudo_values_about_the_value() -> None:
 
 
 @pytest.mark.long
-def test_the_error_is_how_far_repetitions_scatter() -> None:
+@pytest.mark.parametrize(
+    ("n", "d", "shift", "scale"),
+    [(300, 8, 0.3, 1.2), (300, 8, 0.0, 1.0), (60, 100, 0.0, 1.0)],
+    ids=["unlike", "equal", "equal, d > n"],
+)
+def test_the_error_is_how_far_repetitions_scatter(
+    n: int, d: int, shift: float, scale: float
+) -> None:
     def drawn(seed: int) -> Estimate:
-        rng = np.random.default_rng(seed)
-        x, z = rng.standard_normal((2, 300, 8))
-        return frechet_infinity_estimate(x, 0.3 + 1.2 * z)
+        x, z = np.random.default_rng(seed).standard_normal((2, n, d))
+        return frechet_infinity_estimate(x, shift + scale * z)
 
     found = [drawn(seed) for seed in range(60)]
     errors = np.array([estimate.error for estimate in found], np.float64)
     stated = np.sqrt(np.square(errors).mean())
-    assert 0.85 < stated / np.std([estimate.value for estimate in found], ddof=1) < 1.2
+    assert 0.8 < stated / np.std([estimate.value for estimate in found], ddof=1) < 1.25
 
 
 def test_too_few_images_are_refused() -> None:

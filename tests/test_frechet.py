@@ -8,7 +8,13 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 
 from facebench.errors import BadInput
 from facebench.metrics import frechet_distance
-from facebench.metrics.frechet import Moments, frechet_estimate, frechet_from_moments
+from facebench.metrics.frechet import (
+    Moments,
+    frechet_estimate,
+    frechet_from_moments,
+    frechet_to_moments,
+)
+from facebench.metrics.uncertainty import Estimate
 
 
 def normal(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -204,3 +210,27 @@ def test_repeated_images_show_little_in_the_squares(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("facebench.metrics.frechet.SMALL", 0)
     assert frechet_distance(x, y) == pytest.approx(value, rel=1e-6)
     assert frechet_estimate(x, y).groups == pytest.approx(estimate.groups, rel=1e-5)
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(200, 150, 6), (60, 90, 150)])
+def test_between_equal_distributions_the_error_is_how_far_values_scatter(
+    n: int, m: int, d: int
+) -> None:
+    scales = np.arange(1, d + 1) ** -0.5
+    found = [
+        frechet_estimate(normal(n, d, 2 * seed) * scales, normal(m, d, 2 * seed + 1) * scales)
+        for seed in range(80)
+    ]
+    assert 0.8 < _ratio(found) < 1.25
+
+
+def test_the_error_to_a_gaussian_is_how_far_values_scatter() -> None:
+    exact = Moments.of_covariance(np.zeros(6), np.eye(6))
+    found = [frechet_to_moments(normal(200, 6, seed), exact) for seed in range(80)]
+    assert 0.8 < _ratio(found) < 1.25
+    assert frechet_to_moments(normal(3, 6), exact).error is None
+
+
+def _ratio(found: list[Estimate]) -> float:
+    errors = np.array([each.error for each in found], np.float64)
+    return float(np.sqrt(np.square(errors).mean()) / np.std([each.value for each in found]))

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,9 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 
 from facebench.errors import BadInput
 from facebench.metrics import cmmd, kernel_distance
-from facebench.metrics.kernel import kernel_estimate
+from facebench.metrics.arrays import as_pair
+from facebench.metrics.kernel import cmmd_estimate, kernel_estimate
+from facebench.metrics.mmd import mmd2, whole
 
 
 def normal(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -138,3 +142,33 @@ def test_the_error_counts_what_drawing_subsets_adds() -> None:
         values.append(estimate.value)
         errors.append(estimate.error or 0)
     assert np.mean(errors) == pytest.approx(np.std(values), rel=0.3)
+
+
+def test_what_pairs_add_is_the_kernel_without_its_means() -> None:
+    def even(n: int, seed: int) -> np.ndarray:
+        return np.random.default_rng(seed).uniform(-(3**0.5), 3**0.5, (n, 3))
+
+    def kernel(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return (a @ b.T).square()
+
+    x, y = even(300, 0), even(200, 1)
+    found = mmd2(*_with_members(x, y), kernel)
+    # of features with the covariance 1, without its means: (xᵀy)² - ‖x‖² - ‖y‖² + 3
+    z, w = even(200_000, 2), even(200_000, 3)
+    centred = (z * w).sum(1) ** 2 - (z**2).sum(1) - (w**2).sum(1) + 3
+    assert found.pairs.numpy() == pytest.approx(np.full((1, 3), np.mean(centred**2)), rel=0.1)
+    own = np.mean((x**2).sum(1) ** 2) - np.mean(((x @ x.T) ** 2)[~np.eye(300, dtype=bool)])
+    assert float(found.own[0, 0]) == pytest.approx(own)
+
+
+def _with_members(x: np.ndarray, y: np.ndarray) -> tuple:  # type: ignore[type-arg]
+    a, b = as_pair(x, y)
+    return a, whole(a), b, whole(b)
+
+
+@pytest.mark.parametrize("estimate", [cmmd_estimate, lambda x, y: kernel_estimate(x, y, 10, 100)])
+def test_between_equal_distributions_the_error_is_how_far_values_scatter(estimate: Any) -> None:
+    found = [estimate(normal(200, 8, 2 * seed), normal(150, 8, 2 * seed + 1)) for seed in range(80)]
+    errors = np.array([each.error for each in found])
+    stated = np.sqrt(np.square(errors).mean())
+    assert 0.8 < stated / np.std([each.value for each in found]) < 1.25

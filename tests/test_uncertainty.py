@@ -10,7 +10,9 @@ from facebench.metrics.uncertainty import (
     from_blocks,
     from_influence,
     from_splits,
+    from_squared_distance,
     from_sums,
+    pairs_counted_once,
 )
 from facebench.numerics.pair_moments import moments_of
 
@@ -55,6 +57,44 @@ def test_sums_over_rows_say_what_single_influences_say() -> None:
     one_by_one = from_influence(1.0, values)
     in_rows = from_sums(1.0, (rows.sum(1), np.full(64, 5)))
     assert in_rows.groups == pytest.approx(one_by_one.groups)
+
+
+def test_noise_that_is_of_pairs_alone_counts_half() -> None:
+    influence = torch.from_numpy(normal(400)) + 3
+    square = influence.var(correction=0)
+    for of_pairs, expected in ((0.0, 1.0), (0.5, 0.75), (1.0, 0.5), (9.0, 0.5)):
+        found = pairs_counted_once(influence, of_pairs * square)
+        assert float(found.square().mean() / square) == pytest.approx(expected)
+        assert float(found.mean()) == pytest.approx(0, abs=1e-12)
+    nothing = pairs_counted_once(torch.ones(9, dtype=torch.float64), square)
+    assert nothing.tolist() == [0.0] * 9
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.15])
+def test_the_interval_of_a_squared_distance_of_means_holds_it(shift: float) -> None:
+    n, d, held, ratios = 200, 6, [], []
+    for seed in range(400):
+        x = torch.from_numpy(normal(n, d, seed=seed)) + shift
+        # without bias: ‖mean‖² less the variance's part
+        square = float(x.mean(0).square().sum())
+        value = square - float(x.var(0).sum()) / n
+        of_pairs = 4 * x.var(0).square().sum() / n
+        estimate = from_squared_distance(value, [2 * x @ x.mean(0)], [of_pairs], square)
+        low, high = estimate.interval() or (np.nan, np.nan)
+        held.append(low <= d * shift**2 <= high)
+        ratios.append((estimate.value, estimate.error))
+    values, errors = np.array(ratios, np.float64).T
+    assert 0.92 <= np.mean(held) <= 0.98
+    assert 0.9 < np.sqrt(np.square(errors).mean()) / values.std() < 1.15
+
+
+def test_an_interval_is_raised_as_far_as_its_value_at_most() -> None:
+    estimate = Estimate(1.0, normal(32) + 1, raised=0.0)
+    low, high = estimate.interval() or (0, 0)
+    for raised in (0.001, 1e9):
+        above = Estimate(1.0, estimate.groups, raised=raised).interval() or (0, 0)
+        assert above[1] - above[0] == pytest.approx(high - low)
+        assert low < above[0] <= 1.0 + 1e-12
 
 
 def test_too_few_images_have_no_interval() -> None:

@@ -3,6 +3,7 @@ import pytest
 
 from facebench.errors import BadInput
 from facebench.metrics import vendi
+from facebench.metrics.uncertainty import from_influence
 from facebench.metrics.vendi_score import vendi_estimate
 
 
@@ -30,16 +31,30 @@ def test_counts_what_is_different() -> None:
     assert vendi(np.eye(5, 9)) == pytest.approx(5)
 
 
-@pytest.mark.parametrize("d", [10, 500])
-def test_pseudo_values_are_those_of_leaving_groups_out(d: int) -> None:
-    features = normal(320, d) * np.arange(1, d + 1) ** -0.5 + 0.1
-    estimate = vendi_estimate(features)
-    assert estimate.groups is not None
-    left_out = -31 * np.array(
-        [vendi(np.delete(features, part, 0)) for part in np.array_split(np.arange(320), 32)]
-    )
-    assert np.corrcoef(estimate.groups, left_out)[0, 1] > 0.95
-    assert np.std(left_out) == pytest.approx(np.std(estimate.groups), rel=0.2)
+@pytest.mark.parametrize(("n", "d"), [(320, 10), (96, 200), (64, 64), (40, 600)])
+def test_pseudo_values_are_those_of_leaving_each_out(n: int, d: int) -> None:
+    features = normal(n, d) * np.arange(1, d + 1) ** -0.5 + 0.1
+    groups = vendi_estimate(features).groups
+    without = np.array([vendi(np.delete(features, i, 0)) for i in range(n)])
+    slow = from_influence(0.0, -(n - 1) * without).groups
+    assert groups is not None and slow is not None
+    assert np.corrcoef(groups, slow)[0, 1] == pytest.approx(1, abs=1e-9)
+    assert 0.7 < np.std(groups) / np.std(slow) <= 1 + 1e-9
+
+
+def test_repeated_images_have_an_error_without_nonsense() -> None:
+    for features in (np.ones((30, 4)), np.repeat(np.eye(5), 6, 0), np.eye(9), np.zeros((9, 3))):
+        assert 0 <= (vendi_estimate(features).error or 0) < np.inf
+
+
+@pytest.mark.parametrize(("n", "d"), [(150, 5), (60, 160)])
+def test_the_error_is_how_far_repetitions_scatter(n: int, d: int) -> None:
+    # (n, 5): all directions alike, where the score is at its greatest
+    scales = np.arange(1, d + 1) ** (-0.5 * (d > n))
+    found = [vendi_estimate(normal(n, d, seed) * scales) for seed in range(150)]
+    errors = np.array([each.error for each in found], np.float64)
+    stated = np.sqrt(np.square(errors).mean())
+    assert 0.85 < stated / np.std([each.value for each in found]) < 1.2
 
 
 def test_one_image_is_refused() -> None:

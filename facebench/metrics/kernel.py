@@ -23,7 +23,7 @@ from facebench.metrics.mmd import MMD, mmd2, whole
 from facebench.metrics.uncertainty import Estimate, from_squared_distance
 from facebench.numerics.transfer import send
 
-_CMMD_SCALE = 1000
+_CMMD_SCALE = 1000.0
 _CMMD_WIDTH = 200  # twice the square of its standard deviation, 10
 
 
@@ -118,7 +118,7 @@ class _Draws(NamedTuple):
         return 4 * self.of / (self.subsets * self.size) * square
 
 
-def _estimate(found: MMD, x: _Draws, y: _Draws, scale: float = 1) -> Estimate:
+def _estimate(found: MMD, x: _Draws, y: _Draws, scale: float = 1.0) -> Estimate:
     """Return the mean of the subsets' distances, times `scale`, and its uncertainty."""
     value = float(found.values.mean())
     (within_x, within_y, across), (own_x, own_y) = found.pairs.mean(0), found.own.mean(0)

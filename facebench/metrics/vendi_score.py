@@ -113,7 +113,8 @@ def _without_each(
 
 def _nodes(values: Float64[Tensor, " r"]) -> Float64[Tensor, " nodes"]:
     """Return where to integrate, evenly spaced in log t: the integrand falls as t and as 1/t."""
-    low = math.log(float(values[0])) - _BEYOND
+    least = float(values[0]) if len(values) else 1.0  # none: all features are 0
+    low = math.log(least) - _BEYOND
     count = math.ceil((_BEYOND - low) / _STEP)
     return torch.linspace(
         low, low + count * _STEP, count + 1, dtype=values.dtype, device=values.device
