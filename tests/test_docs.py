@@ -232,10 +232,10 @@ def test_the_pages_metric_is_the_same_inside_facebench(energy: Path, tmp_path: P
     home = tmp_path / "facebench" / "metrics"
     functions = functions.replace("from facebench.metrics.table import Metric\n", "")
     (home / "energy.py").write_text(functions, encoding="utf-8")
-    table = (home / "builtin_metrics.py").read_text(encoding="utf-8").rstrip().removesuffix(")")
+    table = (home / "distance_rows.py").read_text(encoding="utf-8").rstrip().removesuffix(")")
     imported = "from facebench.metrics.energy import energy\nfrom facebench.metrics.metric"
     table = table.replace("from facebench.metrics.metric", imported, 1)
-    (home / "builtin_metrics.py").write_text(f"{table}    {row.rstrip()},\n)\n", encoding="utf-8")
+    (home / "distance_rows.py").write_text(f"{table}    {row.rstrip()},\n)\n", encoding="utf-8")
     probe = """
 import numpy as np
 from facebench.metrics.feature_sets import Comparison, FeatureSet

@@ -5,9 +5,12 @@ see :func:`facebench.metrics.uncertainty.pairs_counted_once`. The same places ar
 every model, so that models stay comparable.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from facebench.metrics.arrays import Rows
@@ -16,6 +19,28 @@ _SEED = 0
 _PER_DIMENSION, _LEAST = 4, 4096
 """No more images of a set are taken than this many a dimension, or than `_LEAST`: enough for what
 noise depends on, and they must lie in memory."""
+
+
+WithInfluence: TypeAlias = Callable[
+    [Rows, Rows], tuple[float, Float64[Tensor, " n"], Float64[Tensor, " m"]]
+]
+"""A distance of two sets: its value, and the influence of each image of either."""
+
+
+def influence_of_pairs(
+    distance: WithInfluence, *sets: Rows, minimum: int = 2
+) -> list[Float64[Tensor, ""]]:
+    """Return the mean square of the influence that pairs make: that between sets that are alike.
+
+    It is that of the images exchanged between both sets at random, and, of one set to a Gaussian
+    that is given, of its halves; 0 where there are fewer images in all than `minimum`.
+    """
+    if sum(map(len, sets)) < minimum:
+        return [torch.zeros((), dtype=z.dtype, device=z.device) for z in sets]
+    alike = exchanged(*sets) if len(sets) > 1 else halves(*sets)
+    _, *influences = distance(*alike)
+    scale = sum(1 / len(z) for z in sets) / sum(1 / len(z) for z in alike)
+    return [scale * each.var(correction=0) for each in influences[: len(sets)]]
 
 
 def exchanged(x: Rows, y: Rows) -> tuple[Rows, Rows]:

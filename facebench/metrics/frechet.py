@@ -17,8 +17,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from facebench.errors import BadInput
+from facebench.metrics import exchange
 from facebench.metrics.arrays import Features, Rows, as_pair, as_rows
-from facebench.metrics.exchange import exchanged, halves
 from facebench.metrics.moments import Moments as Moments
 from facebench.metrics.moments import require_equal_widths
 from facebench.metrics.uncertainty import Estimate, from_squared_distance
@@ -62,17 +62,8 @@ def frechet_with_influence(
 
 
 def influence_of_pairs(*sets: Rows) -> list[Float64[Tensor, ""]]:
-    """Return the mean square of the influence that pairs make: that between sets that are alike.
-
-    It is that of the images exchanged between both sets at random, and, of one set to a Gaussian
-    that is given, of its halves; 0 where there are too few images for halves.
-    """
-    if sum(map(len, sets)) < _FEWEST:
-        return [torch.zeros((), dtype=z.dtype, device=z.device) for z in sets]
-    alike = exchanged(*sets) if len(sets) > 1 else halves(*sets)
-    _, *influences = frechet_with_influence(*alike)
-    scale = sum(1 / len(z) for z in sets) / sum(1 / len(z) for z in alike)
-    return [scale * each.var(correction=0) for each in influences[: len(sets)]]
+    """Return the mean square of the influence that pairs make, for each set."""
+    return exchange.influence_of_pairs(frechet_with_influence, *sets, minimum=_FEWEST)
 
 
 def frechet_from_moments(a: Moments, b: Moments) -> float:

@@ -17,6 +17,7 @@ which x and y change places, the same holds, and φ + ψ = (x - y)² all along.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -25,7 +26,8 @@ from torch import Tensor
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, Rows, as_pair
-from facebench.metrics.uncertainty import Estimate, from_influence
+from facebench.metrics.exchange import influence_of_pairs
+from facebench.metrics.uncertainty import Estimate, from_squared_distance
 from facebench.numerics.transfer import send
 
 DIRECTIONS = 1000
@@ -59,11 +61,12 @@ def mind_estimate(
 ) -> Estimate:
     """Return MIND and its uncertainty, that of the images along the directions that were drawn.
 
-    Between equal distributions the interval is too wide, by about √2, for the distance is not
-    linear there. Arguments and errors are those of `mind`.
+    Arguments and errors are those of `mind`.
     """
     x, y = as_pair(real, generated, minimum=2)
-    return from_influence(*mind_with_influence(x, y, directions, seed))
+    distance = partial(mind_with_influence, directions=directions, seed=seed)
+    value, *influences = distance(x, y)
+    return from_squared_distance(value, influences, influence_of_pairs(distance, x, y), value)
 
 
 def mind_with_influence(
