@@ -21,12 +21,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64
 from torch import Tensor
 
 from facebench.errors import BadInput
 from facebench.metrics.arrays import Features, Rows, as_rows
 from facebench.metrics.distances import MEMORY, as_points
+from facebench.metrics.k_means import k_means, nearest_centres
 from facebench.metrics.moments import Moments
 from facebench.metrics.uncertainty import Estimate, from_influence
 
@@ -34,9 +35,6 @@ CELLS = 3
 DIMENSIONS = 64
 FEWEST = 10
 """Images of either side, below which a cell is skipped: ranks of fewer are not normal."""
-_STARTS = 10
-_ROUNDS = 100
-"""Of k-means: more than it was seen to take."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +135,8 @@ def cells_of(training: Features) -> Cells:
         axes = torch.eye(rows.width, dtype=axes.dtype, device=axes.device)
     whole = Cells(moments.mean, axes, np.empty((0, axes.shape[1])), ())
     points = whole.projected(rows)
-    centres = _k_means(points)
-    labels = _nearest(points, centres)[0]
+    centres = k_means(points, CELLS)
+    labels = nearest_centres(points, centres)[0]
     parts = tuple(points[labels == cell].astype(np.float32) for cell in range(CELLS))
     return Cells(moments.mean, axes, centres, parts)
 
@@ -157,7 +155,7 @@ def _compared(
     cells: Cells, real: Float64[np.ndarray, "n p"], fake: Float64[np.ndarray, "m p"], memory: int
 ) -> list[_Ranks]:
     """Return by cell how the distances to its training images rank."""
-    of_real, of_fake = (_nearest(points, cells.centres)[0] for points in (real, fake))
+    of_real, of_fake = (nearest_centres(points, cells.centres)[0] for points in (real, fake))
     found = []
     for cell, part in enumerate(cells.parts):
         is_real, is_fake = of_real == cell, of_fake == cell
@@ -220,46 +218,3 @@ def _explained(estimate: Estimate, found: list[_Ranks], n: int) -> Estimate:
     skipped = sum(cell.is_sparse for cell in found)
     note = f"{skipped} of {len(found)} cells hold too few images and are skipped" if skipped else ""
     return replace(estimate, details=details, note=note).beside(0.0)
-
-
-def _k_means(points: Float64[np.ndarray, "n p"]) -> Float64[np.ndarray, "cells p"]:
-    """Return the centres to which the points are nearest of those that ten starts lead to."""
-    starts = (_lloyd(points, _spread(points, seed)) for seed in range(_STARTS))
-    return min(starts, key=lambda centres: float(_nearest(points, centres)[1].sum()))
-
-
-def _spread(points: Float64[np.ndarray, "n p"], seed: int) -> Float64[np.ndarray, "cells p"]:
-    """Draw points that lie apart: each by its squared distance to those before (k-means++)."""
-    random = np.random.default_rng(seed)
-    centres = points[random.integers(len(points), size=1)]
-    while len(centres) < CELLS:
-        squares = _nearest(points, centres)[1] + np.finfo(np.float64).tiny
-        chosen = random.choice(len(points), p=squares / squares.sum())
-        centres = np.concatenate([centres, points[[chosen]]])
-    return centres
-
-
-def _lloyd(
-    points: Float64[np.ndarray, "n p"], centres: Float64[np.ndarray, "cells p"]
-) -> Float64[np.ndarray, "cells p"]:
-    """Move each centre to the mean of its points until none moves; one without points stays."""
-    for _ in range(_ROUNDS):
-        labels = _nearest(points, centres)[0]
-        is_own = labels[None] == np.arange(len(centres))[:, None]
-        counts = is_own.sum(1)[:, None]
-        moved = np.where(counts, is_own @ points / np.maximum(counts, 1), centres)
-        if (moved == centres).all():
-            break
-        centres = moved
-    return centres
-
-
-def _nearest(
-    points: Float64[np.ndarray, "n p"], centres: Float64[np.ndarray, "cells p"]
-) -> tuple[Int64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
-    """Return which centre each point is nearest to, and the squared distance."""
-    products = points @ centres.T
-    squares = np.square(points).sum(1)[:, None] + np.square(centres).sum(1) - 2 * products
-    squares = np.maximum(squares, 0)
-    labels = squares.argmin(1)
-    return labels, squares[np.arange(len(points)), labels]
