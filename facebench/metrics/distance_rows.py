@@ -130,8 +130,8 @@ ROWS: tuple[Metric, ...] = (
         unit="1 = as real images",
         needs="floors",
         minimum=4,
-        interval_note="The noise of the floor's images is in it; differences are judged without it, "
-        "for models have the floor in common.",
+        interval_note="The noise of the floor's images is in it; differences are judged without "
+        "it, for models have the floor in common.",
     ),
     Metric(
         "kid",
