@@ -7,7 +7,7 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 
 from facebench.errors import BadInput
 from facebench.metrics import cmmd, kernel_distance
-from facebench.metrics.arrays import as_pair
+from facebench.metrics.arrays import Rows, as_pair
 from facebench.metrics.kernel import cmmd_estimate, kernel_estimate
 from facebench.metrics.mmd import mmd2, whole
 
@@ -161,7 +161,7 @@ def test_what_pairs_add_is_the_kernel_without_its_means() -> None:
     assert float(found.own[0, 0]) == pytest.approx(own)
 
 
-def _with_members(x: np.ndarray, y: np.ndarray) -> tuple:  # type: ignore[type-arg]
+def _with_members(x: np.ndarray, y: np.ndarray) -> tuple[Rows, torch.Tensor, Rows, torch.Tensor]:
     a, b = as_pair(x, y)
     return a, whole(a), b, whole(b)
 
