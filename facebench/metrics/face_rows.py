@@ -194,8 +194,6 @@ ROWS: tuple[Metric, ...] = (
         "face rates.",
         unit="squared embedding units",
         needs="faces",
-        interval_note="Close to its best value the interval is too wide, by up to about √2: "
-        "differences between nearly perfect models are called too rarely, never too often.",
     ),
     Metric(
         "precision_identity",
