@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 @training_faces_option
 @correction_option
 @metrics_option(
-    "fid, kid, precision, recall, density, coverage; fdr of several networks, fid_class of labels"
+    "fid, mind, cmmd, kid, clipped_density, precision, clipped_coverage, coverage, recall; fdr of "
+    "several networks, fid_class of labels"
 )
 @mode_option
 @engine_options

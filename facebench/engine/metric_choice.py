@@ -9,7 +9,10 @@ from facebench.metrics.metric import OF_FACES, OF_TRAINING
 from facebench.metrics.modes import Mode
 from facebench.metrics.table import METRICS, Metric
 
-PLAIN = ("fid", "fdr", "fid_class", "kid", "precision", "recall", "density", "coverage")
+PLAIN = (
+    *("fid", "fdr", "fid_class", "mind", "cmmd", "kid"),
+    *("clipped_density", "precision", "clipped_coverage", "coverage", "recall"),
+)
 """What sets as they are get unasked: what one network and some seconds give."""
 
 
@@ -135,12 +138,13 @@ def check_count(rows: Sequence[Metric], count: int, what: str) -> None:
 
 
 def _default(mode: Mode, plain: bool, sanity: bool = False) -> list[Metric]:
+    """Return what is computed unasked: in another tool's mode, all that the tool defines."""
+    if mode.metrics is not None:
+        return [METRICS[key] for key in METRICS if key in mode.metrics]
     return [
         row
         for row in METRICS.usable
-        if (row.default or (sanity and row.needs == "training"))
-        and (row.key in PLAIN or not plain)
-        and (mode.metrics is None or row.key in mode.metrics)
+        if (row.default or (sanity and row.needs == "training")) and (row.key in PLAIN or not plain)
     ]
 
 

@@ -91,23 +91,6 @@ ROWS: tuple[Metric, ...] = (
         from_moments=("real", "fake"),
     ),
     Metric(
-        "fid_inf",
-        "FID∞",
-        _fid_inf,
-        "lower",
-        "Chong & Forsyth 2020, arXiv:1911.07023",
-        "FID as it would be of infinitely many images: a line in 1/N through nested subsets, "
-        "followed to its end.",
-        "Noisier than FID; with fewer images than feature dimensions only part of the bias is "
-        "taken away.",
-        unit="squared feature units",
-        valid=(-math.inf, math.inf),
-        minimum=4,
-        distance="fd_inf",
-        elsewhere="Fréchet distance∞",
-        from_moments=("real",),
-    ),
-    Metric(
         "fid_class",
         "Per-class FID",
         _fid_class,
@@ -140,18 +123,18 @@ ROWS: tuple[Metric, ...] = (
         "it, for models have the floor in common.",
     ),
     Metric(
-        "kid",
-        "KID",
-        _kid,
+        "mind",
+        "MIND",
+        _mind,
         "lower",
-        "Bińkowski et al. 2018, arXiv:1801.01401",
-        "Squared kernel distance between the two feature distributions; unbiased, so it may fall "
-        "slightly below its ideal of 0.",
-        "Values near 0 are noise; its features are FID's, with the same blind spots.",
-        unit="kernel units",
-        valid=(-math.inf, math.inf),
-        distance="kd",
-        elsewhere="Kernel distance",
+        "Berthet et al. 2026, arXiv:2605.06797",
+        "Squared distance the features have to be moved to become the real ones', mean over 1,000 "
+        "directions, along each of which it is exact; 0 is perfect.",
+        "Biased upwards at small N, though less than FID, so compare only at equal N; it sees the "
+        "features along one direction at a time.",
+        unit="squared feature units",
+        distance="mind",
+        elsewhere="MIND",
         interval_note=_NULL_NOTE,
     ),
     Metric(
@@ -172,18 +155,35 @@ ROWS: tuple[Metric, ...] = (
         interval_note=_NULL_NOTE,
     ),
     Metric(
-        "mind",
-        "MIND",
-        _mind,
+        "kid",
+        "KID",
+        _kid,
         "lower",
-        "Berthet et al. 2026, arXiv:2605.06797",
-        "Squared distance the features have to be moved to become the real ones', mean over 1,000 "
-        "directions, along each of which it is exact; 0 is perfect.",
-        "Biased upwards at small N, though less than FID, so compare only at equal N; it sees the "
-        "features along one direction at a time.",
-        unit="squared feature units",
-        distance="mind",
-        elsewhere="MIND",
+        "Bińkowski et al. 2018, arXiv:1801.01401",
+        "Squared kernel distance between the two feature distributions; unbiased, so it may fall "
+        "slightly below its ideal of 0.",
+        "Values near 0 are noise; its features are FID's, with the same blind spots.",
+        unit="kernel units",
+        valid=(-math.inf, math.inf),
+        distance="kd",
+        elsewhere="Kernel distance",
         interval_note=_NULL_NOTE,
+    ),
+    Metric(
+        "fid_inf",
+        "FID∞",
+        _fid_inf,
+        "lower",
+        "Chong & Forsyth 2020, arXiv:1911.07023",
+        "FID as it would be of infinitely many images: a line in 1/N through nested subsets, "
+        "followed to its end.",
+        "Noisier than FID; with fewer images than feature dimensions only part of the bias is "
+        "taken away.",
+        unit="squared feature units",
+        valid=(-math.inf, math.inf),
+        minimum=4,
+        distance="fd_inf",
+        elsewhere="Fréchet distance∞",
+        from_moments=("real",),
     ),
 )

@@ -36,19 +36,19 @@ def _ppl(c: "Comparison") -> "Estimate":
 
 ROWS: tuple[Metric, ...] = (
     Metric(
-        "is",
-        "IS",
-        _inception_score,
-        "higher",
-        "Salimans et al. 2016, arXiv:1606.03498",
-        "Whether an ImageNet classifier is sure of each image and sees many classes; it never "
-        "looks at the real images.",
-        "Sees ImageNet's classes, of which a face is none.",
-        note="IS says little of faces: ImageNet has no class for them",
-        unit="effective classes",
-        valid=(1.0, 1008.0),
-        needs="logits",
-        minimum=10,
+        "rke",
+        "RKE",
+        _rke,
+        "reference",
+        "Jalali et al. 2023, arXiv:2310.11714",
+        "How many modes the set has, by how many pairs of images are alike under a Gaussian "
+        "kernel; it should match the real images' own. Does not grow with N.",
+        "Its bandwidth is half the root mean squared distance between two real images, so values "
+        "of different references are not comparable; noise and poor images raise it as well as "
+        "variety.",
+        unit="modes",
+        valid=(1.0, math.inf),
+        looks_at=("diversity",),
     ),
     Metric(
         "lpips_diversity",
@@ -77,21 +77,23 @@ ROWS: tuple[Metric, ...] = (
         interval_note="Differences between two models that are as varied as the real images are "
         "called in 1 % of cases, not 5: too rarely, never too often.",
         looks_at=("diversity",),
+        default=False,
     ),
     Metric(
-        "rke",
-        "RKE",
-        _rke,
-        "reference",
-        "Jalali et al. 2023, arXiv:2310.11714",
-        "How many modes the set has, by how many pairs of images are alike under a Gaussian "
-        "kernel; it should match the real images' own. Does not grow with N.",
-        "Its bandwidth is half the root mean squared distance between two real images, so values "
-        "of different references are not comparable; noise and poor images raise it as well as "
-        "variety.",
-        unit="modes",
-        valid=(1.0, math.inf),
-        looks_at=("diversity",),
+        "is",
+        "IS",
+        _inception_score,
+        "higher",
+        "Salimans et al. 2016, arXiv:1606.03498",
+        "Whether an ImageNet classifier is sure of each image and sees many classes; it never "
+        "looks at the real images.",
+        "Sees ImageNet's classes, of which a face is none.",
+        note="IS says little of faces: ImageNet has no class for them",
+        unit="effective classes",
+        valid=(1.0, 1008.0),
+        needs="logits",
+        minimum=10,
+        default=False,
     ),
     Metric(
         "ppl",

@@ -11,9 +11,13 @@ from facebench_reports.plots.shared import Figure, Panel, Spec, tip
 
 
 def planes(board: Board, visuals: Mapping[str, Visuals]) -> Figure:
-    """Plot precision against recall, and density against coverage."""
+    """Plot precision against recall, and density against coverage, clipped and not."""
     by_key = {column.key: column for column in board.columns}
-    pairs = [("recall", "precision"), ("coverage", "density")]
+    pairs = [
+        ("recall", "precision"),
+        ("clipped_coverage", "clipped_density"),
+        ("coverage", "density"),
+    ]
     return Figure(
         "planes",
         "Fidelity against variety",
