@@ -4,7 +4,7 @@
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -22,6 +22,8 @@ wrong it called a difference as rarely as it should ("stands still") or did not 
 that is not read for what is wrong is "not asked"."""
 FAILURES: tuple[Verdict, ...] = ("is fooled", "misses", "moves", "not monotone", "sees late")
 """The worst first."""
+WORST = FAILURES[:3]
+"""What is never seen, or seen wrongly."""
 _SAID: dict[Verdict, str] = {
     "is fooled": "is fooled by {}",
     "misses": "does not see {}",
@@ -74,7 +76,7 @@ def findings(key: str) -> tuple[Finding, ...]:
     return tuple(finding for finding in all_findings() if finding.metric == key)
 
 
-def sentences(key: str) -> list[str]:
+def sentences(key: str, failures: Sequence[Verdict] = FAILURES) -> list[str]:
     """Return the checks that the metric `key` failed, the worst first, each with its figure.
 
     Of each check, extractor and kind of faces only the largest N is told; what fails alike
@@ -82,7 +84,7 @@ def sentences(key: str) -> list[str]:
     """
     told: dict[tuple[str, Verdict], Finding] = {}
     for finding in _of_largest_n(findings(key)):
-        if finding.verdict in FAILURES:
+        if finding.verdict in failures:
             told.setdefault((finding.check, finding.verdict), finding)
     by_gravity = sorted(told.values(), key=lambda each: FAILURES.index(each.verdict))
     return [_sentence(finding) for finding in by_gravity]

@@ -61,8 +61,8 @@ class Column:
 
     @property
     def failed(self) -> list[str]:
-        """Which checks of docs/validity.md it failed, the worst first, with the figures."""
-        return validity.sentences(self.metric.key)
+        """What it did not see, or saw wrongly, in docs/validity.md: with the figures."""
+        return validity.sentences(self.metric.key, validity.WORST)
 
     def value(self, result: Result) -> Value | None:
         """Return the value of `result`, None where it is missing."""
