@@ -227,7 +227,7 @@ def test_a_row_of_another_protocol_is_not_overwritten(
 @pytest.mark.processes
 def test_random_features_are_never_called_fid(pca_run: Path, tiny_folder: Path) -> None:
     (result,) = evaluate(f"pca={pca_run}", tiny_folder, extractor="random").results
-    assert list(result.metrics)[:3] == ["fd_random", "fd_inf_random", "kd_random"]
+    assert list(result.metrics)[:3] == ["fd_random", "mind_random", "cmmd_random"]
     assert result.protocol.extractor == "random"
     assert any("no substitute for FID" in note for note in result.notes)
 
@@ -235,7 +235,7 @@ def test_random_features_are_never_called_fid(pca_run: Path, tiny_folder: Path) 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"num": 5}, r"precision needs at least 6 images a side and --num gives 5"),
+        ({"num": 5}, r"clipped_density needs at least 6 images a side and --num gives 5"),
         ({"metrics": ["fid", "beauty"]}, "no metric 'beauty'"),
         ({"metrics": ["is"]}, "is needs the extractor inception, not random"),
         ({"device": "cuda:99"}, "device 'cuda:99' cannot be used"),
@@ -266,7 +266,8 @@ def chosen(real: RealImages, mode: str = "facebench", *keys: str, sanity: bool =
 
 
 def test_every_metric_is_chosen_for_inception(real: RealImages) -> None:
-    others = {"fid_class", "fdr", "ppl"}  # of labels, of several networks, and on request
+    others = {"fid_class", "fdr"}  # of labels, and of several networks
+    others |= {"density", "vendi", "is", "ppl"}  # on request
     others |= {row.key for row in METRICS.values() if row.is_of_faces}
     assert chosen(real) == METRICS.keys() - {"authenticity", "ct", *others}  # which need training
     assert chosen(real, sanity=True) == METRICS.keys() - others

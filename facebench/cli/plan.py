@@ -110,7 +110,7 @@ def _table(found: "Mapping[str, Plan]", a: Result, b: Result | None, power: floa
 def images_text(number: float | None) -> str:
     """Return a number of images to two digits, for more are not known.
 
-    >>> [images_text(each) for each in (12, 1234, 56_789, 2e10, None)]
+    >>> [images_text(each) for each in (12.0, 1234.0, 56_789.0, 2e10, None)]
     ['under 100', '1,200', '57,000', 'over 1e9', '—']
     """
     if number is None:

@@ -62,7 +62,6 @@ ROWS: tuple[Metric, ...] = (
         unit="standard deviations of chance",
         valid=(-math.inf, math.inf),
         needs="training",
-        minimum=30,
         default=False,
         interval_note="Close to 0 differences are called too rarely, in 1 to 2 % of equal models: "
         "what is compared is the distance from 0.",

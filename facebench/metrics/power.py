@@ -88,7 +88,7 @@ def noncentrality(groups: int, power: float = POWER) -> float:
     The test is Student's, two-sided at 5 %, of `groups` pseudo-values; `power` is a half or more.
 
     >>> round(noncentrality(32), 2), round(noncentrality(10), 2)
-    (2.89, 3.16)
+    (2.89, 3.15)
     """
     critical = student.quantile(1 - LEVEL / 2, groups)
     return float(nctdtrinc(groups - 1, 1 - power, critical))

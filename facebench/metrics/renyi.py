@@ -60,8 +60,9 @@ def rke_estimate(real: Features, generated: Features) -> Estimate:
     of_fake = -2 * value**2 * found.of_each
     of_real = -(value**2) * found.slope * squares / (2 * squares.mean())  # log s = log(tr Σ/2) / 2
     with_bandwidth = from_influence(value, of_fake, of_real).groups
+    without = from_influence(value, of_fake, torch.zeros_like(of_real))  # in the same groups
     details = {"bandwidth": bandwidth, **_error_of_drawing(found)}
-    return replace(from_influence(value, of_fake), of_interval=with_bandwidth, details=details)
+    return replace(without, of_interval=with_bandwidth, details=details)
 
 
 class _Likeness(NamedTuple):

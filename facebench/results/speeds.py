@@ -72,7 +72,7 @@ def speed_of(result: Result) -> Speed | None:
 def in_words(seconds: float) -> str:
     """Return a time as somebody says it who does not know it well.
 
-    >>> [in_words(each) for each in (0.4, 42, 100, 8000, 500_000)]
+    >>> [in_words(each) for each in (0.4, 42.0, 100.0, 8e3, 5e5)]
     ['1 s', '42 s', '2 min', '2.2 h', '5.8 days']
     """
     if seconds < 90:
