@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
+from string import ascii_letters
 from typing import TYPE_CHECKING
 
 import click
@@ -85,7 +86,7 @@ def _list(rows: Sequence["Metric"]) -> RenderableType:
 def _sights() -> Iterator[RenderableType]:
     """Yield a table of marks for each extractor and kind of faces, of the largest N that is in it.
 
-    Then what the checks' numbers and the marks mean.
+    Then what the checks' letters and the marks mean.
     """
     from facebench.metrics.validity import all_findings
 
@@ -102,8 +103,8 @@ def _sights() -> Iterator[RenderableType]:
 def _sight(found: Sequence["Finding"], checks: Sequence[str]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("what it sees", no_wrap=True)
-    for number, _ in enumerate(checks, 1):
-        table.add_column(str(number), no_wrap=True)
+    for letter, _ in zip(ascii_letters, checks, strict=False):
+        table.add_column(letter, no_wrap=True)
     for key, of_metric in groupby(found, attrgetter("metric")):
         marks = {finding.check: _MARKS[finding.verdict][0] for finding in of_metric}
         table.add_row(key, *(marks.get(check, "") for check in checks))
@@ -111,6 +112,8 @@ def _sight(found: Sequence["Finding"], checks: Sequence[str]) -> RenderableType:
 
 
 def _legend(checks: Sequence[str]) -> RenderableType:
-    numbers = "; ".join(f"{number} {check}" for number, check in enumerate(checks, 1))
+    letters = "; ".join(
+        f"{letter} {check}" for letter, check in zip(ascii_letters, checks, strict=False)
+    )
     marks = "; ".join(f"{mark} {meaning}" for mark, meaning in _MARKS.values() if meaning)
-    return Text(f"{numbers}.\n{marks}.", "dim")
+    return Text(f"{letters}.\n{marks}.", "dim")
