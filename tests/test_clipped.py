@@ -161,3 +161,30 @@ def test_unusable_input_is_named(metric: Callable[..., float]) -> None:
         metric(normal(9, 4), normal(9, 4), 0)
     with pytest.raises(BadInput, match="4 columns and the generated ones 2"):
         metric(normal(9, 4), normal(9, 2))
+
+
+def test_one_image_repeated_has_pseudo_values_about_its_value() -> None:
+    rng = np.random.default_rng(0)
+    real = rng.standard_normal((500, 16))
+    nearest = real[np.square(real).sum(1).argsort()[:1]]
+    for estimate in manifold(real, np.repeat(nearest + 1e-3, 500, 0), 3, 5).clipped:
+        assert estimate.groups is not None
+        assert estimate.groups.mean() == pytest.approx(estimate.value, abs=1e-9)
+
+
+@pytest.mark.parametrize("copies", [6, 8, 20])
+def test_real_images_that_repeat_do_not_raise_the_density(copies: int) -> None:
+    rng = np.random.default_rng(0)
+    real = np.repeat(rng.standard_normal((480 // copies, 8)), copies, 0)
+    samples = rng.standard_normal((480, 8)) + 50.0
+    samples[:96] = real[rng.permutation(480)[:96]]
+    found = clipped_density(real, samples)
+    assert found == pytest.approx(0.2)
+
+
+def test_many_more_generated_images_have_no_interval_where_all_places_are_full() -> None:
+    rng = np.random.default_rng(0)
+    real, samples = rng.standard_normal((100, 4)), rng.standard_normal((4000, 4))
+    coverage = manifold(real, samples, 3, 5).clipped.coverage
+    assert coverage.groups is None and "nothing is known of its noise" in coverage.note
+    assert manifold(real, samples[:100], 3, 5).clipped.coverage.groups is not None

@@ -1,9 +1,11 @@
 """Pairs of sets that differ by chance alone."""
 
 import numpy as np
+import pytest
 
 from facebench.metrics.arrays import as_pair
-from facebench.metrics.exchange import exchanged, halves
+from facebench.metrics.exchange import exchanged, halves, shares
+from facebench.metrics.frechet import frechet_estimate
 
 
 def test_each_image_is_in_one_of_both_sets_and_the_sets_are_as_large() -> None:
@@ -35,3 +37,25 @@ def test_of_more_images_than_noise_needs_some_are_taken() -> None:
     assert (len(a), len(b)) == (4096, 50)
     assert float(a[:].sum() + b[:].sum()) == 50
     assert sum(map(len, halves(x))) == 4096
+
+
+def test_a_set_that_scatters_less_has_less_of_the_mixtures_noise() -> None:
+    draw = np.random.default_rng(0).standard_normal
+    x, y = as_pair(draw((400, 4)), 0.1 * draw((400, 4)))
+    wide, tight = map(float, shares((x, y), exchanged(x, y)))
+    assert wide == 1
+    assert tight == pytest.approx(0.01 / ((1 + 0.01) / 2), rel=0.1)
+
+
+def test_two_equal_generators_far_from_the_real_images_differ_as_their_errors_say() -> None:
+    differences, stated = [], []
+    for rng in map(np.random.default_rng, np.random.SeedSequence(7).spawn(80)):
+        real = rng.standard_normal((300, 8))
+        pair = [0.1 * rng.standard_normal((300, 8)) + 10 * np.eye(8)[0] for _ in range(2)]
+        a, b = (frechet_estimate(real, fake) for fake in pair)
+        assert a.groups is not None and b.groups is not None
+        apart = a.groups - b.groups
+        differences.append(apart.mean())
+        stated.append(apart.std(ddof=1) / np.sqrt(len(apart)))
+    ratio = np.sqrt(np.square(stated).mean()) / np.std(differences, ddof=1)
+    assert 0.85 < ratio < 1.2

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 @faces_options
 @training_faces_option
 @correction_option
-@metrics_option("all that the extractor serves")
+@metrics_option("all that the extractor serves but density, vendi, is, authenticity, ct and ppl")
 @mode_option
 @click.option(
     "--sanity",

@@ -14,7 +14,7 @@ from rich.text import Text
 from facebench.cli.compare import find_result
 from facebench.metrics.description import DIRECTIONS
 from facebench.metrics.paired_text import value_text
-from facebench.metrics.table import metric, title
+from facebench.metrics.table import is_known, metric, title
 from facebench.results.result import Result
 from facebench.results.speeds import SCORING, find_speed, in_words, speed_of, work_of
 from facebench.text import in_one_line
@@ -150,7 +150,7 @@ def _seconds_of(result: Result, num: float) -> float | None:
     if speed is None:
         return None
     larger = max(num / result.protocol.num, 1.0)
-    is_linear = all(metric(key).from_moments for key in result.metrics)
+    is_linear = all(is_known(key) and metric(key).from_moments for key in result.metrics)
     scoring = result.seconds.get(SCORING, 0.0) * (larger if is_linear else larger**2)
     return num * speed.seconds + scoring
 

@@ -100,7 +100,7 @@ def write_reports(
         asked["correction"] = correction
     written, failed = list[Path | None](), list[str]()
     for name in list(reporters):
-        if lacking := asked.keys() - signature(reporters[name]).parameters.keys():
+        if asked and (lacking := asked.keys() - signature(reporters[name]).parameters.keys()):
             del reporters[name]
             whys = " and ".join(_NOT_RUN[each] for each in sorted(lacking))
             failed.append(f"Error: the reporter {name} was not run: {whys}.")

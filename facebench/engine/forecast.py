@@ -25,6 +25,8 @@ Say = Callable[[str], object]
 
 SHORT = 10.0
 """Seconds: nobody asks how long less takes."""
+_FAR = 4
+"""How many times as many images than were scored a guess is made for."""
 _LARGE = 256 << 20
 """Bytes of a model that are not read for a guess: a quarter of a second."""
 
@@ -131,7 +133,11 @@ def _scoring(context: Context) -> Work:
 
 
 def _scoring_seconds(rows: int, context: Context) -> float:
-    """Return about how long the metrics take of all rows, and of their noise floor."""
+    """Return about how long the metrics take of all rows, and of their noise floor.
+
+    0 where it is not known: of few images most of the time does not grow with their pairs.
+    """
     speed = find_speed(_scoring(context))
-    pairs = len(context.seeds) * len(context.real)
-    return (rows + 1) * speed.seconds * pairs if speed else 0.0
+    if speed is None or len(context.seeds) > _FAR * speed.images:
+        return 0.0
+    return (rows + 1) * speed.seconds * len(context.seeds) * len(context.real)

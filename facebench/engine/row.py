@@ -47,7 +47,8 @@ def evaluate_row(
     floor, on_floor = real.floor(len(job.seeds))
     with meter.phase(SCORING):
         scores = _scores(rows, fake, context, real, steps)
-    keep_scoring_speed(meter.seconds[SCORING], len(job.seeds), context)
+    if len(rows) == len(context.metrics) and not scores.failed:
+        keep_scoring_speed(meter.seconds[SCORING], len(job.seeds), context)
     said = (
         *(job.source.note, _on_classes(job.source)),
         *remarks(side, real.side, counts=context.plain),

@@ -29,6 +29,11 @@ from facebench.metrics.sweep import Sweep, below, borne_by, sweep
 from facebench.metrics.uncertainty import Estimate, from_influence
 
 K = 5
+_FEW_FREE = 10
+_SATURATED = (
+    "so many more images are generated than there are real ones that nearly all neighbourhoods are "
+    "full: nothing is known of its noise"
+)
 
 
 class ClippedShares(NamedTuple):
@@ -87,10 +92,21 @@ def clipped_shares(swept: Sweep) -> ClippedShares:
 def clipped_estimates(swept: Sweep) -> ClippedEstimates:
     """Return both with their uncertainties, which come from each image's influence."""
     shares = clipped_shares(swept)
+    coverage = _at_most_1(from_influence(shares.coverage, *_coverage_influence(swept)))
     return ClippedEstimates(
         _at_most_1(from_influence(shares.density, *_density_influence(swept))),
-        _at_most_1(from_influence(shares.coverage, *_coverage_influence(swept))),
+        Estimate(coverage.value, note=_SATURATED) if _is_saturated(swept) else coverage,
     )
+
+
+def _is_saturated(swept: Sweep) -> bool:
+    """Return whether so many more are generated than real that nearly every ball is full.
+
+    Then a few places that are free by chance decide.
+    """
+    (n, k), m = swept.neighbours.shape, len(swept.hosts)
+    free = n * k * float(1 - _filled(swept.crowds, k).mean())
+    return m > 2 * n and free < _FEW_FREE
 
 
 def _density_influence(swept: Sweep) -> tuple[Float64[Tensor, " n"], Float64[Tensor, " m"]]:
@@ -124,10 +140,10 @@ def _at_most_1(estimate: Estimate) -> Estimate:
     do: times Φ((1 - share)/error), the derivative of the value, averaged over its noise.
     """
     share, value = estimate.value, min(1.0, estimate.value)
-    if estimate.groups is None or not estimate.error:
+    if estimate.groups is None:
         return replace(estimate, value=value)
     deviations = estimate.groups - estimate.groups.mean()
-    kept = float(ndtr((1 - share) / estimate.error))
+    kept = float(ndtr((1 - share) / estimate.error)) if estimate.error else float(share < 1)
     return Estimate(value, value + kept * deviations, of_interval=value + deviations)
 
 

@@ -5,7 +5,7 @@ see :func:`facebench.metrics.uncertainty.pairs_counted_once`. The same places ar
 every model, so that models stay comparable.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -39,8 +39,26 @@ def influence_of_pairs(
         return [torch.zeros((), dtype=z.dtype, device=z.device) for z in sets]
     alike = exchanged(*sets) if len(sets) > 1 else halves(*sets)
     _, *influences = distance(*alike)
+    pairs = zip(shares(sets, alike), influences, strict=False)
+    return [share * each.var(correction=0) for share, each in pairs]
+
+
+def shares(sets: Sequence[Rows], alike: Sequence[Rows]) -> list[Float64[Tensor, ""]]:
+    """Return by what noise between sets that are alike is to be multiplied, for each of `sets`.
+
+    Fewer images have more of it. A set that scatters less than the mixture has less of it: its own
+    part of the mixture's variance, the rest of which is the other side's and how far that lies.
+    """
     scale = sum(1 / len(z) for z in sets) / sum(1 / len(z) for z in alike)
-    return [scale * each.var(correction=0) for each in influences[: len(sets)]]
+    mixed = torch.stack([_spread(z) for z in alike]).mean()
+    least = torch.finfo(mixed.dtype).tiny
+    return [scale * (_spread(z) / mixed.clamp(min=least)).clamp(max=1) for z in sets]
+
+
+def _spread(x: Rows) -> Float64[Tensor, ""]:
+    """Return the mean squared distance from the mean."""
+    mean = torch.stack([chunk.sum(0) for _, chunk in x.chunks()]).sum(0) / len(x)
+    return torch.stack([(chunk - mean).square().sum() for _, chunk in x.chunks()]).sum() / len(x)
 
 
 def exchanged(x: Rows, y: Rows) -> tuple[Rows, Rows]:

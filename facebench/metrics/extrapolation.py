@@ -17,7 +17,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from facebench.metrics.arrays import Features, Rows, as_pair, as_rows
-from facebench.metrics.exchange import exchanged
+from facebench.metrics.exchange import exchanged, shares
 from facebench.metrics.frechet import FixedGaussian, frechet_with_influence, influence_of_pairs
 from facebench.metrics.moments import Moments
 from facebench.metrics.uncertainty import (
@@ -117,8 +117,11 @@ def _pairs(sets: Sequence[Rows], seeds: Sequence[int]) -> list[Float64[Tensor, "
     """
     if len(sets) == 1 or min(map(len, sets)) > _FEW * sets[0].width:
         return [_repeated() * each for each in influence_of_pairs(*sets)]
-    alike = _fitted(exchanged(*sets), seeds, frechet_with_influence)
-    return [each.square().mean() for each in alike.influences]
+    alike = exchanged(*sets)
+    pairs = zip(
+        shares(sets, alike), _fitted(alike, seeds, frechet_with_influence).influences, strict=True
+    )
+    return [share * each.square().mean() for share, each in pairs]
 
 
 def _repeated() -> float:

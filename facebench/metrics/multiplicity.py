@@ -1,8 +1,8 @@
 """Many pairs of models tested at once: Holm's correction of their p-values (Holm 1979).
 
-Where no model differs from any other, some pair of ten is called different in up to a third of
-boards if each is tested at 5 %, and in 5 % at most with the correction, however the tests depend on
-one another: pairs have models in common, and all models the real images.
+Where no model differs from any other, some pair of ten is called different on more than half of
+all boards if each is tested at 5 %, and on 5 % at most with the correction, however the tests
+depend on one another: pairs have models in common, and all models the real images.
 """
 
 from typing import Literal

@@ -53,6 +53,8 @@ ROWS: tuple[Metric, ...] = (
         valid=(0.0, 1.0),
         minimum=6,
         looks_at=("fidelity",),
+        interval_note="Of clustered features it is too narrow: it held the true value in 89 % of "
+        "simulations.",
     ),
     Metric(
         "density",
@@ -93,6 +95,9 @@ ROWS: tuple[Metric, ...] = (
         unit="share of the real images",
         valid=(0.0, 1.0),
         minimum=6,
+        interval_note="Of clustered features, and of generators that repeat images, it is too "
+        "narrow: it held the true value in 85 and 74 % of simulations, and equal generators were "
+        "called different in 16 %.",
     ),
     Metric(
         "recall",
@@ -107,5 +112,7 @@ ROWS: tuple[Metric, ...] = (
         valid=(0.0, 1.0),
         minimum=6,
         looks_at=("diversity",),
+        interval_note="Of generators that repeat images it is too narrow: it held the true value "
+        "in 91 % of simulations.",
     ),
 )

@@ -102,13 +102,16 @@ def _plan(found: Difference, groups: int, num: int, wanted: float | None, power:
     error = (found.high - found.low) / 2 / student.quantile(1 - LEVEL / 2, groups)
     reach = noncentrality(groups, power) * error
 
+    is_seen = found.low > 0 or found.high < 0
+
     def needed(size: float) -> float | None:
-        return num * (reach / size) ** 2 if size else None
+        ratio = reach / abs(size) if size else math.inf
+        count = num * ratio * ratio
+        return count if math.isfinite(count) else None
 
     if wanted is not None:
-        return Plan(difference, needed(wanted))
+        return Plan(difference, needed(wanted), is_seen=is_seen)
     ends = sorted(map(abs, (found.low, found.high)))
-    is_seen = found.low > 0 or found.high < 0
     return Plan(
         difference,
         needed(difference),

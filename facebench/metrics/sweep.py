@@ -150,11 +150,13 @@ def _cut(squares: Float32[Tensor, "n k"]) -> Float32[Tensor, " n"]:
 def _own_hosts(near: Neighbours, cut: Float32[Tensor, " n"]) -> Float64[Tensor, " n"]:
     """Return how many of the others' balls each point is in.
 
-    A ball holds its k neighbours at most: of more that are equally far, as where pictures repeat,
-    those that were found.
+    A ball holds its k neighbours at most: of more that are equally far those that were found. An
+    image that is there more than k times is in the balls of its twins, whichever were found.
     """
     inside = (near.squares <= cut[:, None]).double().flatten()
-    return torch.zeros_like(cut, dtype=torch.float64).index_add_(0, near.indices.flatten(), inside)
+    own = torch.zeros_like(cut, dtype=torch.float64).index_add_(0, near.indices.flatten(), inside)
+    k = near.squares.shape[1]
+    return own.clamp(min=k).where(near.squares[:, -1] == 0, own)
 
 
 def below(counts: Float64[Tensor, " n"], k: int) -> Float64[Tensor, " n"]:

@@ -97,7 +97,7 @@ class Result:
     failed: dict[str, str] = field(default_factory=dict)
     """Metrics that could not be computed, and why."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Metrics of faces of which the images tell too little, and why: they show none, say."""
+    """Metrics of which images or model tell too little, and why: they show no face, say."""
     notes: tuple[str, ...] = field(default_factory=tuple)
     """What a reader must know beside the numbers, e.g. that weights were taken on trust."""
     seconds: dict[str, float] = field(default_factory=dict)

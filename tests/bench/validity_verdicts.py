@@ -22,6 +22,7 @@ ALARMS = 0.07
 """In what share of trials a difference may be called where there is none."""
 _SLACK = 0.05  # a count of false alarms is too large where it has a smaller probability than this
 _CHANCE = 0.001
+_FEW_TRIALS = 5
 """How rarely noise alone may give a verdict of one of the table's thousands of strengths."""
 _FEWEST = 5  # trials for a test of whether the badness falls
 _STEP = 0.1  # of the whole effect: a fall that counts where trials are too few for a test
@@ -47,6 +48,16 @@ class Strength:
     def is_seen(self) -> bool:
         """Whether it is called worse as often as it should be."""
         return self.worse >= POWER * self.trials
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is called more often than it should be where nothing is wrong.
+
+        Of very few trials their number can tell nothing: then all must be called, and clearly.
+        """
+        if self.trials < _FEW_TRIALS:
+            return self.called == self.trials and self.p < _CHANCE
+        return float(binom.sf(self.called - 1, self.trials, ALARMS)) < _SLACK
 
     @property
     def is_fooled(self) -> bool:
@@ -97,7 +108,7 @@ def _of_still(strengths: Sequence[Strength], row: Metric, check: Check) -> tuple
     """Return whether a metric stands still, as far as the number of trials can tell."""
     if check.of_shares and row.better != "higher":  # a distance from other real images is another
         return "not asked", strengths[-1]
-    moving = [s for s in strengths if binom.sf(s.called - 1, s.trials, ALARMS) < _SLACK]
+    moving = [s for s in strengths if s.moves]
     return ("moves", moving[-1]) if moving else ("stands still", strengths[-1])
 
 
