@@ -36,13 +36,13 @@ class Trials(NamedTuple):
 
 TRIALS = {500: Trials(20, 200), 1000: Trials(20, 100), 2000: Trials(8, 40), 10_000: Trials(2, 4)}
 """By N. Each is drawn anew from the pools, of which two trials share images."""
-FEWER = {500: Trials(10, 60), 1000: Trials(5, 20), 2000: Trials(1, 6)}
+FEWER = {500: Trials(10, 60), 1000: Trials(5, 20)}
 """Those of the reduced table."""
 
 
 @click.command()
 @click.option("--work", "folder", type=click.Path(path_type=Path), default=Path("validity"))
-@click.option("--reduced", is_flag=True, help="Painted faces, N ≤ 2,000, fewer trials.")
+@click.option("--reduced", is_flag=True, help="Painted faces, N ≤ 1,000, fewer trials.")
 @click.option("--extractor", help="Only the rows of this one.")
 @click.option("--data", type=click.Choice(["painted", "celeba"]), help="Only these faces.")
 @click.option("--n", type=int, help="Only this number of images a side.")
@@ -70,14 +70,15 @@ def main(
     """Make the validity table, or go on with it, and print it."""
     every = [stage for stage in (REDUCED if reduced else WHOLE) if is_there(stage)]
     stages = [s for s in every if extractor in (None, s.extractor) and data in (None, s.data)]
-    plan = [(stage, count) for stage in stages for count in stage.counts if n in (None, count)]
+    usual = FEWER if reduced else TRIALS
+    counts = [(stage, count) for stage in stages for count in stage.counts if count in usual]
+    plan = [(stage, count) for stage, count in counts if n in (None, count)]
     with ProcessPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         if step in ("extract", "all"):
             chunks = missing(Work(folder), stages)
             _wait([pool.submit(_extract, folder, *chunk) for chunk in chunks])
         if step in ("try", "all"):
             asked = Asked(only, check, again)
-            usual = FEWER if reduced else TRIALS
             tried = {key: Trials(trials, trials) if trials else usual[key] for key in usual}
             _wait([pool.submit(_try, folder, *each, asked) for each in _plan(plan, tried)])
     _tell(list(entries(Work(folder), every)), folder, write)
