@@ -21,10 +21,7 @@ if TYPE_CHECKING:
     from facebench.metrics.paired import Difference
 
 
-@click.command()
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
-@click.option(
+results_option = click.option(
     "--results",
     default="results",
     show_default=True,
@@ -32,6 +29,12 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Folder that holds the results.",
 )
+
+
+@click.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@results_option
 @click.option(
     "--force",
     is_flag=True,

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from facebench.cli.compare import find_result
+from facebench.cli.compare import find_result, results_option
 from facebench.metrics.description import DIRECTIONS
 from facebench.metrics.paired_text import value_text
 from facebench.metrics.table import is_known, metric, title
@@ -32,14 +32,7 @@ _ENDLESS = 1e9
 @click.command()
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="[B]", required=False)
-@click.option(
-    "--results",
-    default="results",
-    show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Folder that holds the results.",
-)
+@results_option
 @click.option("--metrics", metavar="KEY,...", help="Only these.  [default: all that there are]")
 @click.option(
     "--difference",
