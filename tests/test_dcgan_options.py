@@ -382,6 +382,23 @@ def test_a_resumed_run_has_the_losses_of_an_uninterrupted_one(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_run_of_some_minutes_is_the_run_of_as_many_steps(
+    backend: str, data: Path, tmp_path: Path, keras_process: Process
+) -> None:
+    words = "--batch-size 2 --width 2 --log-every 1 --minutes"
+    minutes = {"minutes": f"{words} 0.03", "notebook": f"--preset notebook {words} 0.03"}
+    keras_process(TRAIN, backend, data, tmp_path, json.dumps(minutes), backend=backend)
+    for name in minutes:
+        steps = read_json(tmp_path / name / "config.json")["steps"]
+        assert 1 <= steps == len(losses(tmp_path / name)) < 10_000
+    steps = read_json(tmp_path / "minutes" / "config.json")["steps"]
+    same = json.dumps({"steps": f"{words.removesuffix('--minutes')} --steps {steps}"})
+    keras_process(TRAIN, backend, data, tmp_path, same, backend=backend)
+    assert losses(tmp_path / "steps") == losses(tmp_path / "minutes")
+    np.testing.assert_array_equal(picture(tmp_path / "steps"), picture(tmp_path / "minutes"))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_the_notebook_is_as_it_was(backend: str, runs: dict[str, Path]) -> None:
     run = runs[backend] / "notebook"
     config = read_json(run / "config.json")
@@ -439,6 +456,7 @@ def test_growing_batches_are_real_images_at_the_stages_size(dataset: Dataset) ->
         (["--loss", "wgan-gp", "--label-noise", "0.1"], "has no labels to change"),
         (["--jit-compile", "--backend", "torch"], "--jit-compile is TensorFlow's"),
         (["--preset", "notebook", "--diffaugment"], "leave out --diffaugment"),
+        (["--progressive", "--minutes", "5"], "give --steps without --minutes"),
     ],
 )
 def test_what_does_not_go_together_is_refused(

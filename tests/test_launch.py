@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from facebench.cli import cli
 from facebench.errors import BadInput
+from facebench.files import read_json
 from facebench_pca.train import command as pca
 from facebench_vae.train import command as vae
 
@@ -34,10 +35,9 @@ def errors(text: str) -> list[str]:
     return re.findall(r"^Error: .*$", text, re.M)
 
 
-def train(tiny_folder: Path, out: Path, steps: int) -> "subprocess.Popen[str]":
-    return start(
-        "train", "vae", "--data", tiny_folder, "--out", out, "--steps", steps, *SMALL.split()
-    )
+def train(tiny_folder: Path, out: Path, steps: int, *others: str) -> "subprocess.Popen[str]":
+    where = ("--data", tiny_folder, "--out", out, "--steps", steps)
+    return start("train", "vae", *where, *SMALL.split(), *others)
 
 
 def members(launcher: int) -> dict[int, int]:
@@ -68,6 +68,17 @@ def test_one_speaks_and_one_model_is_made(tiny_folder: Path, tmp_path: Path) -> 
     assert out.count("Model:") == 1 and "Traceback" not in err
     command = (tmp_path / "run" / "README.md").read_text().split("```")[1]
     assert "--processes 2" in command
+
+
+@pytest.mark.processes
+def test_all_take_as_many_steps_as_fit_into_the_first_ones_minutes(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    process = train(tiny_folder, tmp_path / "run", 10_000, "--minutes", "0.05")
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    (steps,) = map(int, re.findall(r"(\d+) steps of .* fit into 0.05 minutes", err))
+    assert read_json(tmp_path / "run" / "config.json")["steps"] <= steps < 10_000
 
 
 @pytest.mark.processes

@@ -167,6 +167,22 @@ def test_a_run_ended_early_is_the_run_that_was_as_long(
     assert short == ended
 
 
+@pytest.mark.parametrize("name", TRAINERS)
+def test_a_run_of_some_minutes_is_the_run_of_as_many_steps(
+    name: str, data: Path, tmp_path: Path
+) -> None:
+    length, model = TRAINERS[name][2].removeprefix("--"), TRAINERS[name][3]
+    assert train(name, data, tmp_path / "minutes", "100000 --minutes 0.02").exit_code == 0
+    steps = read_json(tmp_path / "minutes" / "config.json")[length]
+    assert 1 <= steps < 100_000
+    assert train(name, data, tmp_path / "steps", str(steps)).exit_code == 0
+    assert (tmp_path / "steps" / model).read_bytes() == (tmp_path / "minutes" / model).read_bytes()
+    again = train(name, data, tmp_path / "minutes", "100000 --minutes 0.02")
+    assert "already trained" in again.output
+    longer = train(name, data, tmp_path / "minutes", f"{steps + 1}")  # without any
+    assert longer.exit_code == 0 and f"Going on after step {steps} of {steps + 1}" in longer.output
+
+
 def _values(run: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]

@@ -4,6 +4,7 @@ import json
 import math
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
+from facebench.files import read_json
 from facebench.sampler import Images, LatentSampler
 from facebench.training.learner import State, generator, random_batch
 from facebench.training.loop import fit
@@ -271,3 +273,93 @@ def test_a_log_is_json_throughout(tmp_path: Path, dataset: Dataset) -> None:
     fit(run, Walker(), PLAN)
     for line in run.metrics_path.read_text().splitlines():
         assert json.loads(line)["step"] > 0
+
+
+def limited(folder: Path, dataset: Dataset, seconds: float, steps: int = 10_000) -> Run:
+    return Run(folder, "walker", "model.txt", dataset, minutes=seconds / 60, steps=steps)
+
+
+def last_step(run: Run) -> int:
+    return max(line["step"] for line in run.history())
+
+
+SELDOM = Plan(log_every=10_000, grid_every=10_000, checkpoint_every=10_000)
+
+
+def test_a_run_of_some_minutes_has_as_many_steps_as_fit_and_is_that_run(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    run = limited(tmp_path / "run", dataset, 4.0)
+    started = time.monotonic()
+    fit(run, Walker(10_000, lambda walker, step: time.sleep(0.01)), SELDOM)
+    steps = run.config["steps"]
+    assert 100 < steps <= 360 and last_step(run) == steps
+    assert time.monotonic() - started > 0.01 * steps
+    same = open_run(tmp_path / "same", dataset)
+    fit(same, Walker(steps), SELDOM)
+    assert losses(same) == losses(run)  # the steps that measured are taken back
+    again = limited(tmp_path / "run", dataset, 4.0)
+    assert again.finished and again.config["steps"] == steps
+
+
+def test_where_there_is_time_for_more_the_steps_asked_for_are_taken(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    run = limited(tmp_path / "run", dataset, 600, steps=10)
+    fit(run, Walker(), SELDOM)
+    assert last_step(run) == run.config["steps"] == 10
+
+
+def test_steps_that_turn_out_slower_end_when_the_time_is_up(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    slow = {"steps": 0}
+
+    def slower(walker: Walker, step: int) -> None:
+        slow["steps"] += 1
+        time.sleep(0.2 if slow["steps"] > 20 else 0.01)
+
+    run = limited(tmp_path / "run", dataset, 3.0)
+    fit(run, Walker(10_000, slower), SELDOM)
+    assert 12 < last_step(run) < 40
+    assert read_json(run.config_path)["steps"] == run.config["steps"] == last_step(run)
+    assert limited(tmp_path / "run", dataset, 3.0).finished
+
+
+def test_a_stopped_run_of_some_minutes_has_what_is_left_of_them(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    def sleepy(walker: Walker, step: int) -> None:
+        time.sleep(0.01)
+        if step == 50:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(SystemExit):
+        fit(limited(tmp_path / "run", dataset, 3.0), Walker(10_000, sleepy), SELDOM)
+    run = limited(tmp_path / "run", dataset, 3.0)
+    steps = run.config["steps"]
+    assert 60 < steps < 10_000 and run.is_settled and not run.finished
+    fit(run, Walker(steps), SELDOM)
+    assert last_step(run) == steps
+    longer = limited(tmp_path / "run", dataset, 6.0)
+    assert longer.resized and not longer.is_settled
+    fit(longer, Walker(10_000, lambda walker, step: time.sleep(0.01)), SELDOM)
+    assert last_step(longer) > steps
+    assert limited(tmp_path / "run", dataset, 6.0, steps=20).resized
+
+
+def test_a_run_whose_time_was_up_when_it_stopped_ends_where_it_is(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    def stopped(walker: Walker, step: int) -> None:
+        time.sleep(0.01)
+        if step == 50:
+            time.sleep(2.5)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(SystemExit):
+        fit(limited(tmp_path / "run", dataset, 3.0), Walker(10_000, stopped), SELDOM)
+    run = limited(tmp_path / "run", dataset, 3.0)
+    run.minutes = 1.0 / 60
+    fit(run, Walker(run.config["steps"]), SELDOM)
+    assert last_step(run) == run.config["steps"] == 50 and run.model_path.exists()

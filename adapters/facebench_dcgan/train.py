@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from facebench_dcgan.learner import DCGANLearner
 
 Options = dict[str, Any]
+_FREE = {*notebook_preset.PRESET, "minutes", "preset", "seed", "backend"}
+"""What may be given beside ``--preset notebook``."""
 LABEL_NOISE = 0.1
 FLAGS = {
     "spectral-norm": "Bound the discriminator's layers by their spectral norm instead of "
@@ -146,6 +148,8 @@ def _settled(context: click.Context, options: Options, plan: Plan) -> tuple[Opti
             "Under torchrun the DCGAN trains without --preset notebook and --jit-compile: leave "
             "them out, or --processes."
         )
+    if options["progressive"] and options["minutes"]:
+        raise BadInput("Networks grow by the number of steps: give --steps without --minutes.")
     if options["preset"] == "notebook":
         return _notebook(context, options, plan)
     cross_entropy = options["loss"] == "nonsaturating"
@@ -165,7 +169,7 @@ def _notebook(context: click.Context, options: Options, plan: Plan) -> tuple[Opt
     """Fill in what the notebook had, and refuse what would change it."""
     source = context.get_parameter_source
     given = {name for name in context.params if source(name) is ParameterSource.COMMANDLINE}
-    if fixed := (given & options.keys()) - {*notebook_preset.PRESET, "preset", "seed", "backend"}:
+    if fixed := (given & options.keys()) - _FREE:
         raise BadInput(f"--preset notebook is fixed: leave out --{min(fixed).replace('_', '-')}.")
     preset = {name: value for name, value in notebook_preset.PRESET.items() if name not in given}
     watched = {name: preset.pop(name) for name in ("log_every", "grid_every") if name in preset}

@@ -26,7 +26,8 @@ class PCALearner:
         if not self.exact:
             rng = generator(config["seed"], 0)
             self.basis = random_basis(self.pixels, self.components, rng)
-        self.model: Eigenfaces
+        none = np.zeros((0, len(self.pixels.mean)), np.float32)
+        self.model = Eigenfaces(self.pixels.mean, none, none[:, 0])
 
     def step(self, number: int) -> dict[str, Any]:
         """Take one pass; return the share of variance that the components explain."""

@@ -14,7 +14,7 @@ from facebench.sampler import Images, latents, to_uint8
 from facebench.training.charts import save_chart
 from facebench.training.data import held_back, train_images
 from facebench.training.loop import fit
-from facebench.training.options import Plan, plan_options, trainer_options
+from facebench.training.options import Plan, minutes_option, plan_options, trainer_options
 from facebench.training.recorder import CONTROL_SEEDS
 from facebench.training.run import Run
 from facebench_pca.learner import PCALearner
@@ -52,6 +52,7 @@ TRUNCATED = (16, 64, 256)
     "Times that the randomized solver reads all images; more are more exact. A run that is "
     "there ends earlier or later with another number.",
 )
+@minutes_option
 @plan_options("passes", log_every=1, grid_every=1, checkpoint_every=4)
 @processes_option(alone="Eigenfaces are found in one process")
 def command(

@@ -10,6 +10,7 @@ from facebench.training.options import Plan
 from facebench.training.parallel import ALONE, Group
 from facebench.training.recorder import AfterLog, Recorder, control_images
 from facebench.training.run import Run
+from facebench.training.time_limit import TIME_IS_UP, TimeLimit
 
 
 def fit(
@@ -24,7 +25,7 @@ def fit(
     """Train from the newest checkpoint, or from the start, to the last step; write the model.
 
     A run may end earlier or later than it was begun for: it goes on from the newest checkpoint
-    that is not after its last step.
+    that is not after its last step. One of some minutes has as many steps as fit into them.
 
     Args:
         run: the folder to write.
@@ -41,27 +42,46 @@ def fit(
     done = origin.step if origin else 0
     group.require_same_step(done)  # from here on the first process may remove what was there
     with group.all_alive():
+        limit = TimeLimit(run.minutes, origin.seconds if origin else 0.0)
+        _settle(run, learner, done, limit, group)
         if not group.leads:
-            _train(learner, done, group)
+            _train(learner, done, limit, group)
             return
         recorder = Recorder(run, learner, plan, origin, after_log)
         with recorder.recording():
-            _train(learner, done, group, recorder)
+            _train(learner, done, limit, group, recorder)
+        run.settle(learner.steps)
+        run.write_options()
         chosen = report.choose(run, learner, plan)
         finish()
         run.save_grid("final", control_images(learner))
         report.finish(run, learner, chosen)
 
 
-def _train(learner: Learner, done: int, group: Group, recorder: Recorder | None = None) -> None:
-    """Take the steps that are left after step `done`."""
+def _settle(run: Run, learner: Learner, done: int, limit: TimeLimit, group: Group) -> None:
+    """Settle how many steps a run of some minutes has; one whose time is up ends where it is."""
+    if done and group.stop_signal(limit.asked):
+        learner.steps = done
+    elif not run.is_settled:
+        learner.steps = limit.fitting_steps(learner, done, group)
+    run.settle(learner.steps)
+
+
+def _train(
+    learner: Learner, done: int, limit: TimeLimit, group: Group, recorder: Recorder | None = None
+) -> None:
+    """Take the steps that are left after step `done`, until the time is up."""
     with interruptible() as interrupt:
         for step in range(done + 1, learner.steps + 1):
             losses = learner.step(step)
+            asked = group.stop_signal(interrupt.asked or limit.asked)
+            if asked == TIME_IS_UP:
+                learner.steps = step
             if recorder:
                 recorder.record(step, losses)
-            asked = group.stop_signal(interrupt.asked)
-            if asked and step < learner.steps:
+            if step == learner.steps:
+                break
+            if asked:
                 if recorder:
                     recorder.stop(step, losses)
                 sys.exit(128 + asked)

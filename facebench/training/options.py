@@ -48,14 +48,25 @@ trainer_options = option_group(
 """The options that every trainer has: ``--data``, ``--out`` and ``--seed``."""
 
 
+minutes_option = number(
+    "--minutes",
+    None,
+    "Train for so long at most: how many steps fit in is measured at the beginning, and schedules "
+    "end with them. Slow machines train less, not longer.",
+    POSITIVE,
+)
+"""``--minutes`` of training, without what comes before and after."""
+
+
 def steps_option(default: int) -> Decorator:
-    """Return the ``--steps`` of a trainer that takes `default` if none are given."""
-    return number(
+    """Return ``--steps`` of a trainer that takes `default` if none are given, and ``--minutes``."""
+    steps = number(
         "--steps",
         default,
         "Training steps. With another number alone a run that is there ends earlier or later: it "
         "goes on from its newest checkpoint that is not after it.",
     )
+    return option_group(steps, minutes_option)
 
 
 def plan_options(unit: str = "steps", **defaults: int) -> Decorator:

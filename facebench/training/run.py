@@ -24,7 +24,7 @@ class Run:
 
     A finished run with the same configuration is not trained again (`finished` is true). One whose
     length alone is another goes on (`resized` is true); one with another configuration is never
-    overwritten.
+    overwritten. Of how many steps a run of some `minutes` is, is settled once.
     """
 
     def __init__(
@@ -34,12 +34,14 @@ class Run:
         model_file: str,
         dataset: Dataset,
         length: str = "steps",
+        minutes: float | None = None,
         **options: Any,
     ):
         """Open `folder` for a run that will end by writing `model_file`, which `adapter` opens.
 
         `dataset` is the training split, of which a part is held back for the score; `length` is the
-        option that says how many steps are taken; `options` are all that the run depends on.
+        option that says how many steps are taken, at most where `minutes` are given; `options` are
+        all that the run depends on.
         """
         self.folder = folder
         self.dataset = dataset
@@ -54,24 +56,40 @@ class Run:
             "size": dataset.size,
             "held_back": held_back(len(dataset)),
         } | options
+        self.length, self.minutes, self.is_settled = length, minutes, minutes is None
         self.config_path = folder / "config.json"
-        recorded = read_json(self.config_path) if self.config_path.exists() else self.config
-        if not isinstance(recorded, dict):
+        recorded = read_json(self.config_path) if self.config_path.exists() else None
+        if recorded is not None and not isinstance(recorded, dict):
             raise BadInput(f"{self.config_path} does not describe a run: give another --out.")
+        if minutes is not None:
+            self.config["minutes"] = minutes
+            self._take_over(recorded or {})
+        self.resized = self._differs_in_length(recorded)
+        self.finished = self.model_path.exists() and not self.resized
+        if recorded is None:
+            self.write_options()
+
+    def _take_over(self, recorded: dict[str, Any]) -> None:
+        """Take the number of steps that was settled for the same minutes, or fewer if asked for."""
+        if recorded.get("minutes") == self.minutes and self.length in recorded:
+            steps = recorded[self.length]
+            self.settle(min(steps, self.config.get(self.length, steps)))
+
+    def _differs_in_length(self, recorded: dict[str, Any] | None) -> bool:
+        """Return whether the run that is there is longer or shorter; refuse other differences."""
+        if recorded is None:
+            return False
         changed = {
             name
             for name in recorded | self.config
             if recorded.get(name, _ABSENT) != self.config.get(name, _ABSENT)
         }
-        if changed - {length}:
+        if others := changed - {self.length, "minutes"}:
             raise BadInput(
-                f"{folder} holds a run with other options or data "
-                f"({', '.join(sorted(changed - {length}))}): give another --out, or remove it."
+                f"{self.folder} holds a run with other options or data "
+                f"({', '.join(sorted(others))}): give another --out, or remove it."
             )
-        self.resized = bool(changed)
-        self.finished = self.model_path.exists() and not self.resized
-        if not self.config_path.exists():
-            write_json(self.config_path, self.config)
+        return bool(changed)
 
     def is_already_trained(self, plan: Plan) -> bool:
         """Return whether there is nothing to do, and say so."""
@@ -83,7 +101,18 @@ class Run:
     def begin(self) -> None:
         """Record the options; the model, which others may have made, goes first."""
         self.model_path.unlink(missing_ok=True)
-        write_json(self.config_path, self.config)
+        self.write_options()
+
+    def write_options(self) -> None:
+        """Record the options: of a run whose steps are not settled yet all but these."""
+        unsettled = set() if self.is_settled else {self.length}
+        kept = {name: value for name, value in self.config.items() if name not in unsettled}
+        write_json(self.config_path, kept)
+
+    def settle(self, steps: int) -> None:
+        """Take it that a run of some minutes has so many steps."""
+        if self.minutes is not None:
+            self.is_settled, self.config[self.length] = True, steps
 
     def log(self, step: int, **values: int | float) -> None:
         """Append one line to ``metrics.jsonl``."""
