@@ -46,7 +46,7 @@ def test_the_estimate_carries_pseudo_values_about_the_value() -> None:
     assert 0 < (estimate.error or 0) < estimate.value
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "d", "shift", "scale"),
     [(300, 8, 0.3, 1.2), (300, 8, 0.0, 1.0), (60, 100, 0.0, 1.0)],

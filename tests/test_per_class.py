@@ -66,7 +66,7 @@ def test_no_class_in_common_is_one_sentence() -> None:
         frechet_per_class(normal(8, 3), normal(9, 3), labels[:7], np.array(["x"] * 9))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("by_class", [False, True], ids=["in random order", "class by class"])
 def test_the_interval_holds_the_expectation(by_class: bool) -> None:
     sizes = {"a": 160, "b": 40, "c": 80}

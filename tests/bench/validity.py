@@ -73,15 +73,17 @@ def main(
     usual = FEWER if reduced else TRIALS
     counts = [(stage, count) for stage in stages for count in stage.counts if count in usual]
     plan = [(stage, count) for stage, count in counts if n in (None, count)]
+    work = Work(folder)
+    work.prepare(stages)
     with ProcessPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         if step in ("extract", "all"):
-            chunks = missing(Work(folder), stages)
+            chunks = missing(work, [*stages, *(stage.random for stage in stages)])
             _wait([pool.submit(_extract, folder, *chunk) for chunk in chunks])
         if step in ("try", "all"):
             asked = Asked(only, check, again)
             tried = {key: Trials(trials, trials) if trials else usual[key] for key in usual}
             _wait([pool.submit(_try, folder, *each, asked) for each in _plan(plan, tried)])
-    _tell(list(entries(Work(folder), every)), folder, write)
+    _tell(list(entries(work, every)), folder, write)
 
 
 def _extract(folder: Path, extractor: str, images: ImageSet, chunk: int) -> str:

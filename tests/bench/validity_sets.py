@@ -7,7 +7,7 @@ place, so that a run that was killed goes on, and a pool can grow.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -66,6 +66,11 @@ class Stage:
     """Of damage."""
 
     @property
+    def random(self) -> "Stage":
+        """The same images' random features, which FDr is over, too."""
+        return replace(self, extractor="random")
+
+    @property
     def outliers(self) -> int:
         """How many negatives there are: a fifth of the largest N, and some to draw from."""
         return max(CHUNK, max(self.counts) // 5)
@@ -101,6 +106,11 @@ class Work:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def prepare(self, stages: Iterable[Stage]) -> None:
+        """Prepare what is no painted face, before several processes want it at once."""
+        if any(stage.data == "celeba" for stage in stages):
+            self._celeba()
 
     def has(self, extractor: str, images: ImageSet, chunk: int) -> bool:
         """Return whether a chunk's features are kept."""

@@ -120,7 +120,7 @@ def run(
         is_still_only: whether only checks are made in which nothing is wrong.
     """
     lines = Lines(folder, stage, n, trial)
-    draws = [Draw(_pools(folder, each), n, trial) for each in (stage, _random(stage))]
+    draws = [Draw(_pools(folder, each), n, trial) for each in (stage, stage.random)]
     done = set() if asked.again else {*lines.values}
     count = len(lines.values)
     for check, level in asked.levels(is_still_only):
@@ -134,10 +134,6 @@ def run(
 
 def _without(wanted: Mapping[Line, Metric], done: Set[Line]) -> dict[Line, Metric]:
     return {line: row for line, row in wanted.items() if line not in done}
-
-
-def _random(stage: Stage) -> Stage:
-    return replace(stage, extractor="random")
 
 
 @lru_cache(maxsize=2)
