@@ -1,6 +1,6 @@
 """Which metric sees what: the table of docs/validity.md, made by experiment.
 
-    make validity                                   # the reduced table: an hour or so on two cores
+    make validity                                   # the reduced table: within an hour on two cores
     python tests/bench/validity.py                  # the whole, in hours; killed, it goes on
     python tests/bench/validity.py --only fid --check blur --again    # one entry, made again
 
