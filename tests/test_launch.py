@@ -77,7 +77,7 @@ def test_all_take_as_many_steps_as_fit_into_the_first_ones_minutes(
     process = train(tiny_folder, tmp_path / "run", 10_000, "--minutes", "0.05")
     _, err = process.communicate()
     assert process.returncode == 0, err
-    (steps,) = map(int, re.findall(r"(\d+) steps of .* fit into 0.05 minutes", err))
+    (steps,) = map(int, re.findall(r"(\d+) steps, .* each: as many as fit into 0.05 minutes", err))
     assert read_json(tmp_path / "run" / "config.json")["steps"] <= steps < 10_000
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
-from facebench.files import read_json
+from facebench.files import read_json, write_json
 from facebench.sampler import Images, LatentSampler
 from facebench.training.learner import State, generator, random_batch
 from facebench.training.loop import fit
@@ -345,7 +345,49 @@ def test_a_stopped_run_of_some_minutes_has_what_is_left_of_them(
     assert longer.resized and not longer.is_settled
     fit(longer, Walker(10_000, lambda walker, step: time.sleep(0.01)), SELDOM)
     assert last_step(longer) > steps
-    assert limited(tmp_path / "run", dataset, 6.0, steps=20).resized
+    capped = limited(tmp_path / "run", dataset, 6.0, steps=20)
+    assert capped.resized and not capped.is_settled
+
+
+def test_a_run_of_fewer_minutes_takes_up_no_longer_one(tmp_path: Path, dataset: Dataset) -> None:
+    for seconds in (3.0, 1.0):
+        run = limited(tmp_path / "run", dataset, seconds)
+        fit(run, Walker(10_000, lambda walker, step: time.sleep(0.01)), SELDOM)
+    assert last_step(run) == run.config["steps"] < 100
+    assert [each.step for each in run.checkpoints.all()] == [last_step(run)]
+
+
+def test_a_first_step_that_compiles_does_not_make_a_short_run(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    seen: list[int] = []
+
+    def compiling(walker: Walker, step: int) -> None:
+        time.sleep(0.005 if seen else 1.2)
+        seen.append(step)
+
+    run = limited(tmp_path / "run", dataset, 6.0)
+    fit(run, Walker(10_000, compiling), SELDOM)
+    assert last_step(run) > 100
+
+
+def test_beginning_anew_measures_anew(tmp_path: Path, dataset: Dataset) -> None:
+    run = limited(tmp_path / "run", dataset, 2.0)
+    fit(run, Walker(10_000, lambda walker, step: time.sleep(0.05)), SELDOM)
+    few = last_step(run)
+    again = limited(tmp_path / "run", dataset, 2.0)
+    quick = Walker(again.config["steps"], lambda walker, step: time.sleep(0.005))
+    fit(again, quick, Plan(10_000, 10_000, 10_000, resume=False))
+    assert last_step(again) > 2 * few
+
+
+@pytest.mark.parametrize("damage", [None, "many", 0, 2.5])
+def test_a_damaged_number_of_steps_is_measured_again(
+    damage: object, tmp_path: Path, dataset: Dataset
+) -> None:
+    run = limited(tmp_path / "run", dataset, 60, steps=10)
+    write_json(run.config_path, run.config | {"steps": damage})
+    assert not limited(tmp_path / "run", dataset, 60, steps=10).is_settled
 
 
 def test_a_run_whose_time_was_up_when_it_stopped_ends_where_it_is(
@@ -360,6 +402,6 @@ def test_a_run_whose_time_was_up_when_it_stopped_ends_where_it_is(
     with pytest.raises(SystemExit):
         fit(limited(tmp_path / "run", dataset, 3.0), Walker(10_000, stopped), SELDOM)
     run = limited(tmp_path / "run", dataset, 3.0)
-    run.minutes = 1.0 / 60
+    run.minutes = 1.0 / 60  # as if more than three seconds had been taken
     fit(run, Walker(run.config["steps"]), SELDOM)
     assert last_step(run) == run.config["steps"] == 50 and run.model_path.exists()

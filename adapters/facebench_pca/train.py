@@ -72,6 +72,8 @@ def command(
     dataset = train_images(data)
     components, solver = _components(components, dataset), choose_solver(solver, dataset)
     options |= {"components": components, "solver": solver}
+    if solver == "covariance":
+        options["minutes"] = None  # one pass is one pass
     run = Run(out, "pca", MODEL_FILE, dataset, length="passes", **options)
     if run.is_already_trained(plan):
         return

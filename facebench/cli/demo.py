@@ -11,8 +11,8 @@ import click
 _FACES = 2400
 _TRAINERS = {
     "pca": ["--components", "128"],
-    "vae": ["--steps", "1500", "--width", "16"],
-    "dcgan": ["--steps", "2000", "--width", "16"],
+    "vae": ["--steps", "1500", "--width", "16", "--minutes", "1"],
+    "dcgan": ["--steps", "2000", "--width", "16", "--minutes", "2"],
 }
 
 

@@ -4,6 +4,7 @@ All others do too where that is asked for.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -78,9 +79,11 @@ class Checkpoints:
         found = map(_open, self.folder.glob(PATTERN))
         return sorted(found, key=lambda each: each.step)
 
-    def newest(self, until: int | None = None) -> Checkpoint | None:
-        """Return the checkpoint of the last step, or of the last up to step `until`, if any."""
-        found = [each for each in self.all() if until is None or each.step <= until]
+    def newest(
+        self, until: int | float = math.inf, seconds: int | float = math.inf
+    ) -> Checkpoint | None:
+        """Return the last checkpoint up to step `until` and to so many seconds, if any."""
+        found = [each for each in self.all() if each.step <= until and each.seconds <= seconds]
         return found[-1] if found else None
 
     def forget_after(self, step: int) -> None:

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable
 
+import click
+
 from facebench.training import report
 from facebench.training.interrupt import interruptible
 from facebench.training.learner import Learner
@@ -36,34 +38,40 @@ def fit(
         after_log: called with step, losses and seconds whenever losses are logged.
         finish: called when the weights to export are chosen, to add pictures and numbers.
     """
-    origin = run.checkpoints.newest(learner.steps) if plan.resume else None
+    origin = run.checkpoints.newest(learner.steps, run.most_seconds)
+    origin = origin if plan.resume else None
     if origin:
         learner.restore(origin.read())
     done = origin.step if origin else 0
     group.require_same_step(done)  # from here on the first process may remove what was there
     with group.all_alive():
         limit = TimeLimit(run.minutes, origin.seconds if origin else 0.0)
-        _settle(run, learner, done, limit, group)
+        if run.minutes is not None:
+            _settle(run, learner, done, limit, group, is_new=origin is None)
         if not group.leads:
             _train(learner, done, limit, group)
             return
         recorder = Recorder(run, learner, plan, origin, after_log)
         with recorder.recording():
             _train(learner, done, limit, group, recorder)
-        run.settle(learner.steps)
-        run.write_options()
+        if run.minutes is not None:
+            run.settle(learner.steps)
+            run.write_options()
         chosen = report.choose(run, learner, plan)
         finish()
         run.save_grid("final", control_images(learner))
         report.finish(run, learner, chosen)
 
 
-def _settle(run: Run, learner: Learner, done: int, limit: TimeLimit, group: Group) -> None:
+def _settle(
+    run: Run, learner: Learner, done: int, limit: TimeLimit, group: Group, is_new: bool
+) -> None:
     """Settle how many steps a run of some minutes has; one whose time is up ends where it is."""
-    if done and group.stop_signal(limit.asked):
-        learner.steps = done
-    elif not run.is_settled:
+    if is_new or not run.is_settled:
+        learner.steps = run.at_most or learner.steps
         learner.steps = limit.fitting_steps(learner, done, group)
+    elif group.stop_signal(limit.asked):
+        learner.steps = done
     run.settle(learner.steps)
 
 
@@ -75,7 +83,10 @@ def _train(
         for step in range(done + 1, learner.steps + 1):
             losses = learner.step(step)
             asked = group.stop_signal(interrupt.asked or limit.asked)
-            if asked == TIME_IS_UP:
+            if asked == TIME_IS_UP and step < learner.steps:
+                if recorder:
+                    told = f"The time is up after step {step} of {learner.steps}"
+                    click.echo(f"{told}: schedules are cut short.", err=True)
                 learner.steps = step
             if recorder:
                 recorder.record(step, losses)

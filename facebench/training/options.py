@@ -48,12 +48,13 @@ trainer_options = option_group(
 """The options that every trainer has: ``--data``, ``--out`` and ``--seed``."""
 
 
+_A_YEAR = 365 * 24 * 60
 minutes_option = number(
     "--minutes",
     None,
-    "Train for so long at most: how many steps fit in is measured at the beginning, and schedules "
-    "end with them. Slow machines train less, not longer.",
-    POSITIVE,
+    "Train for so long at most: how many steps fit in, up to --steps, is measured first. Slow "
+    "machines train less, not longer. Loading before and the last pictures after come on top.",
+    click.FloatRange(0, _A_YEAR, min_open=True),
 )
 """``--minutes`` of training, without what comes before and after."""
 

@@ -1,6 +1,7 @@
 """The folder of one training run."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from facebench.training.data import held_back, hold_back
 from facebench.training.options import Plan
 
 _ABSENT = object()
+_LENGTHS = ("minutes", "at_most")
+"""What is recorded of a run of some minutes, beside the steps that fit in."""
 
 
 class Run:
@@ -34,7 +37,7 @@ class Run:
         model_file: str,
         dataset: Dataset,
         length: str = "steps",
-        minutes: float | None = None,
+        minutes: int | float | None = None,
         **options: Any,
     ):
         """Open `folder` for a run that will end by writing `model_file`, which `adapter` opens.
@@ -56,13 +59,14 @@ class Run:
             "size": dataset.size,
             "held_back": held_back(len(dataset)),
         } | options
-        self.length, self.minutes, self.is_settled = length, minutes, minutes is None
+        self.length, self.at_most = length, options.get(length)
+        self.minutes, self.is_settled = minutes, minutes is None
         self.config_path = folder / "config.json"
         recorded = read_json(self.config_path) if self.config_path.exists() else None
         if recorded is not None and not isinstance(recorded, dict):
             raise BadInput(f"{self.config_path} does not describe a run: give another --out.")
         if minutes is not None:
-            self.config["minutes"] = minutes
+            self.config |= {"minutes": minutes, "at_most": self.at_most}
             self._take_over(recorded or {})
         self.resized = self._differs_in_length(recorded)
         self.finished = self.model_path.exists() and not self.resized
@@ -70,10 +74,17 @@ class Run:
             self.write_options()
 
     def _take_over(self, recorded: dict[str, Any]) -> None:
-        """Take the number of steps that was settled for the same minutes, or fewer if asked for."""
-        if recorded.get("minutes") == self.minutes and self.length in recorded:
-            steps = recorded[self.length]
-            self.settle(min(steps, self.config.get(self.length, steps)))
+        """Take the number of steps that was settled when the same was asked for."""
+        steps = recorded.get(self.length)
+        is_same = all(recorded.get(name) == self.config[name] for name in _LENGTHS)
+        if is_same and isinstance(steps, int) and steps > 0:
+            self.settle(steps)
+
+    @property
+    def most_seconds(self) -> int | float:
+        """How long a checkpoint may have been trained to go on from it."""
+        is_cut = self.minutes is not None and not self.is_settled
+        return 60 * self.minutes if is_cut and self.minutes else math.inf
 
     def _differs_in_length(self, recorded: dict[str, Any] | None) -> bool:
         """Return whether the run that is there is longer or shorter; refuse other differences."""
@@ -84,7 +95,7 @@ class Run:
             for name in recorded | self.config
             if recorded.get(name, _ABSENT) != self.config.get(name, _ABSENT)
         }
-        if others := changed - {self.length, "minutes"}:
+        if others := changed - {self.length, *_LENGTHS}:
             raise BadInput(
                 f"{self.folder} holds a run with other options or data "
                 f"({', '.join(sorted(others))}): give another --out, or remove it."

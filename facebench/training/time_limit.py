@@ -2,7 +2,7 @@
 
 How long a step takes is measured before the first one, on steps that are taken back. The run is
 then one of so many steps, as if ``--steps`` had asked for them: what is learnt depends on their
-number alone. Where steps turn out slower, it ends when the time is up.
+number alone. Only where steps turn out slower after all, it ends early, when the time is up.
 """
 
 import math
@@ -14,16 +14,16 @@ from facebench.training.learner import Learner
 from facebench.training.parallel import ALONE, Group
 
 TIME_IS_UP = 1
-"""Asked of the loop as signals are, of which none that is caught has a number as small."""
-_FOR_STEPS = 0.9  # of the time; the rest is for samples, scores and checkpoints
-_MEASURED = 8
-_LONG, _VERY_LONG = 0.01, 0.1  # shares of the time, for a step
+"""Asked of the loop as signals are: the number of SIGHUP, which the loop does not catch."""
+_FOR_STEPS = 0.85  # of the time; the rest is for samples, scores and checkpoints
+_SOME = 8
+_LONG, _VERY_LONG = 0.01, 0.5  # shares of the time, for a step
 
 
 class TimeLimit:
     """What is left of `minutes` of training, of which some seconds are used; or no limit."""
 
-    def __init__(self, minutes: float | None, used: float = 0.0):
+    def __init__(self, minutes: int | float | None, used: float = 0.0):
         self.minutes = minutes
         self._end = math.inf if minutes is None else time.monotonic() + 60 * minutes - used
 
@@ -43,31 +43,38 @@ class TimeLimit:
         The learner is left as it was. All processes of a `group` measure, and take the first one's
         number.
         """
-        if learner.steps <= done + 1:
-            return learner.steps
-        kept = learner.state()
-        seconds = self._measure(learner, group)
-        learner.restore(kept)
-        room = max(int(_FOR_STEPS * max(self.left, 0.0) / seconds), 1)
-        steps: int = group.gather(min(learner.steps, done + room))[0]
-        if group.leads:
-            told = f"{steps} steps of {seconds:.2g} seconds fit into {self.minutes:g} minutes."
-            click.echo(told, err=True)
-        return steps
+        from facebench.training.random_state import own_randomness  # here, for it brings torch
 
-    def _measure(self, learner: Learner, group: Group) -> float:
-        """Return the seconds that a step takes; the first one, which may compile, only if long."""
+        wanted, kept = learner.steps - done, learner.state()
+        with own_randomness():  # a framework may draw from its own generators
+            seconds = self._measure(learner, wanted, group)
+        learner.restore(kept)
+        room = _FOR_STEPS * max(self.left, 0.0) / seconds
+        fitting: int = group.gather(max(int(min(wanted, room)), 1))[0]
+        if group.leads:
+            many = "all" if fitting == wanted else "as many as"
+            told = f"{done + fitting} steps, {seconds:.2g} seconds each: {many} fit into"
+            click.echo(f"{told} {self.minutes:g} minutes.", err=True)
+        return done + fitting
+
+    def _measure(self, learner: Learner, wanted: int, group: Group) -> float:
+        """Return the seconds that a step takes: of a later one, for the first may compile."""
         first = _timed(learner, 1)
-        long = group.gather(first / max(self.left, 1e-9))[0]
-        if long > _VERY_LONG:
+        if self._share(first, group) > _VERY_LONG or self._share(first * wanted, group) < 1:
             return first
-        return _timed(learner, 1 if long > _LONG else _MEASURED)
+        second = _timed(learner, 1)
+        return second if self._share(second, group) > _LONG else _timed(learner, _SOME)
+
+    def _share(self, seconds: float, group: Group) -> float:
+        """Return how much of what is left so many seconds are, as the first process sees it."""
+        share: float = group.gather(seconds / max(_FOR_STEPS * self.left, 1e-9))[0]
+        return share
 
 
 def _timed(learner: Learner, count: int) -> float:
-    """Return the mean seconds of `count` steps, of the last ones: networks that grow are grown."""
+    """Return the mean seconds of `count` steps."""
     started = time.monotonic()
-    for number in range(max(learner.steps - count, 0) + 1, learner.steps + 1):
+    for number in range(1, count + 1):
         losses = learner.step(number)
     _ = [float(loss) for loss in losses.values()]  # a GPU is waited for
     return max((time.monotonic() - started) / count, 1e-6)
