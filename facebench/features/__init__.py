@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from facebench.numerics.precision import Precision
     from facebench.weights import WeightSource
 
-OURS = ("random", "inception", "dinov2", "clip")
+OURS = ("portrait", "random", "inception", "dinov2", "clip")
 
 
 def create(
@@ -24,9 +24,9 @@ def create(
 ) -> "Extractor":
     """Return the extractor called `name`.
 
-    ``inception``, ``inception@LAYER``, ``dinov2``, ``clip``, ``random``, any of torch-fidelity's by
-    its own name, or a user's own ``MODULE:FUNCTION`` (see :mod:`facebench.features.custom`). It
-    resizes in its own way, or in another of its WAYS. Only Inception is `compiled`. Without `load`,
+    ``inception``, ``inception@LAYER``, ``dinov2``, ``clip``, ``portrait``, ``random``, any of
+    torch-fidelity's by its own name, or a user's own ``MODULE:FUNCTION`` (see
+    :mod:`facebench.features.custom`). It resizes in its own way, or in another of its WAYS. Only Inception is `compiled`. Without `load`,
     known weights are found now and loaded when the first image comes.
     """
     network, _, layer = name.partition("@")
@@ -49,6 +49,10 @@ def create(
         from facebench.features.custom import CustomFeatures
 
         return CustomFeatures(name, device, precision)
+    if name == "portrait":
+        from facebench.features.portrait import PortraitFeatures
+
+        return PortraitFeatures(device, precision)
     if name == "random":
         from facebench.features.random import RandomFeatures
 

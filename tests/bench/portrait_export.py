@@ -1,0 +1,58 @@
+"""From a student to the package's file: BatchNorm folded, subjects mapped and weighed, float16."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from portrait_student import School
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from facebench.features.portrait import PortraitNetwork, to_network
+from facebench.files import atomic_path
+
+DIRECTIONS = 192
+"""Of the teacher's 768: those in which what the student says of it varies most."""
+DAMAGE_WEIGHT = 0.5
+"""Of what is wrong, beside what Inception says, in the teacher's units."""
+_SAMPLE = 4000
+
+
+def export(school: School, path: Path) -> None:
+    """Write the student's network, and the map from what it pools to features."""
+    pooled = pooled_means(school)
+    offset, directions = linear_map(school, pooled)
+    state = {**folded(school.student.trunk).state_dict(), "map": directions, "offset": offset}
+    with atomic_path(path) as partial:
+        save_file({name: each.half().contiguous() for name, each in state.items()}, partial)
+
+
+@torch.inference_mode()
+def pooled_means(school: School) -> Tensor:
+    """Return what the network pools of the first pictures."""
+    trunk = school.student.trunk.eval()
+    batches = torch.from_numpy(school.images[:_SAMPLE]).split(100)
+    return torch.cat([trunk(to_network(batch)) for batch in batches])
+
+
+@torch.inference_mode()
+def linear_map(school: School, pooled: Tensor) -> tuple[Tensor, Tensor]:
+    """Return offset and map: the teacher's features turned to few directions, and the damage."""
+    heads, scale = school.student.heads, school.scales.scale
+    teacher = heads["teacher"].weight.T * scale
+    said = pooled @ teacher
+    _, vectors = np.linalg.eigh(np.cov(said.double().numpy(), rowvar=False))
+    leading = torch.from_numpy(vectors[:, ::-1][:, :DIRECTIONS].copy()).float()
+    damage = heads["damage"].weight.T * (DAMAGE_WEIGHT * scale)
+    together = torch.cat([teacher @ leading, damage], 1)
+    return -(pooled @ together).mean(0), together
+
+
+def folded(trunk: nn.Module) -> PortraitNetwork:
+    """Return the network as it is used: each BatchNorm in the convolution before it."""
+    plain = PortraitNetwork().eval()
+    for stage, learnt in zip(plain.stages, trunk.stages, strict=True):  # type: ignore[arg-type]
+        for place, (convolution, norm) in enumerate(learnt):
+            stage[place] = fuse_conv_bn_eval(convolution, norm)  # type: ignore[index]
+    return plain
