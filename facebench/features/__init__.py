@@ -26,7 +26,8 @@ def create(
 
     ``inception``, ``inception@LAYER``, ``dinov2``, ``clip``, ``portrait``, ``random``, any of
     torch-fidelity's by its own name, or a user's own ``MODULE:FUNCTION`` (see
-    :mod:`facebench.features.custom`). It resizes in its own way, or in another of its WAYS. Only Inception is `compiled`. Without `load`,
+    :mod:`facebench.features.custom`). It resizes in its own way, or in another of its WAYS. Only
+    Inception is `compiled`. Without `load`,
     known weights are found now and loaded when the first image comes.
     """
     network, _, layer = name.partition("@")
