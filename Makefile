@@ -8,7 +8,7 @@ GPU_PYTHON ?= $(if $(filter file,$(origin PYTHON)),$(firstword $(wildcard $(BIN)
 # Whose doctests import Keras, and so TensorFlow, when they are collected.
 NO_KERAS := --ignore adapters/facebench_dcgan --ignore adapters/facebench_keras
 
-.PHONY: demo test test-fast slow simulate validity bench gpu lint types schema wheel clean
+.PHONY: demo test test-fast slow simulate validity portrait bench gpu lint types schema wheel clean
 
 demo: $(INSTALLED)        ## render faces, train three models small, draw the board
 	$(BIN)/facebench demo
@@ -27,6 +27,9 @@ simulate: $(INSTALLED)    ## how far intervals and verdicts can be trusted: the 
 
 validity: $(INSTALLED)    ## which metric sees what, reduced: the table of docs/validity.md, within an hour on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python tests/bench/validity.py --reduced $(VALIDITY_OPTIONS)
+
+portrait: $(INSTALLED)    ## train the network of --extractor portrait: an hour on two cores; ended, it goes on
+	$(BIN)/python tests/bench/portrait.py $(PORTRAIT_OPTIONS)
 
 bench: $(INSTALLED)       ## how fast it is beside others, on this machine: an hour on two cores
 	$(BIN)/python tests/bench/speed.py --out reports/leaderboard/SPEED.md

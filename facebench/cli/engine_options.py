@@ -28,9 +28,9 @@ extractor_option = click.option(
     show_default=True,
     metavar="NAME[@LAYER],...",
     help="Network whose features are compared: inception, dinov2 (FD-DINOv2 as EDM2 has it), clip "
-    "(for cmmd), random (needs no download), one of torch-fidelity's (vgg16, clip-vit-b-32, ...), "
-    "or your own as MODULE:FUNCTION or FILE.py:FUNCTION. Of several, all give distances, the first "
-    "one everything else.",
+    "(for cmmd), portrait or random (which need no download), one of torch-fidelity's (vgg16, "
+    "clip-vit-b-32, ...), or your own as MODULE:FUNCTION or FILE.py:FUNCTION. Of several, all give "
+    "distances, the first one everything else.",
 )
 
 faces_options = option_group(
