@@ -38,7 +38,8 @@ def demo(out: Path) -> None:
     for name, options in _TRAINERS.items():
         _run("train", name, "--data", data, "--out", out / "runs" / name, *options)
     models = ",".join(f"{name}={out / 'runs' / name}" for name in _TRAINERS)
-    _run("eval", "--models", models, "--reference", data, "--extractor", "random", "--out", results)
+    reference = "--reference", data, "--extractor", "portrait"
+    _run("eval", "--models", models, *reference, "--out", results)
     click.echo(f"\nThe board: {(results / 'leaderboard.html').resolve()}")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from facebench.engine.entries import Entry, PicturesRow
 from facebench.engine.real_images import RealImages
 from facebench.errors import BadInput
+from facebench.features import WITHOUT_DOWNLOAD
 from facebench.metrics.metric import OF_FACES, OF_TRAINING
 from facebench.metrics.modes import Mode
 from facebench.metrics.table import METRICS, Metric
@@ -29,8 +30,8 @@ def choose_metrics(
 
     With `faces`, those of faces are among them, unless `keys` name some of those.
 
-    Random features are for doing without downloads, so LPIPS' network is not asked for by default;
-    nor is what needs every training image extracted, unless there are sanity rows to show it on.
+    With features that need no download LPIPS' network is not asked for by default; nor is what
+    needs every training image extracted, unless there are sanity rows to show it on.
     """
     if not real.has_images:
         if faces:
@@ -45,7 +46,8 @@ def choose_metrics(
     if faces and not of_faces:
         raise BadInput(f"The mode {mode.name} has no metrics of faces: leave --faces out.")
     if keys is None:
-        skipped = {*missing, *OF_FACES} | ({"lpips"} if extractors[0] == "random" else set())
+        is_offline = extractors[0] in WITHOUT_DOWNLOAD
+        skipped = {*missing, *OF_FACES} | ({"lpips"} if is_offline else set())
         rows = [row for row in _default(mode, plain, sanity) if row.needs not in skipped]
     else:
         rows = _named(keys)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from facebench.weights import WeightSource
 
 OURS = ("portrait", "random", "inception", "dinov2", "clip")
+WITHOUT_DOWNLOAD = ("portrait", "random")
 
 
 def create(

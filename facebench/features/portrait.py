@@ -20,33 +20,37 @@ from facebench.numerics.precision import Precision
 
 SIZE = 64
 FILE = Path(__file__).with_name("portrait.safetensors")
-STAGES = ((32, 1), (64, 1), (128, 2), (256, 1))
-"""Of each halving: its channels, and how many convolutions follow the one that halves."""
-POOLED = sum(channels for channels, _ in STAGES)
+LAYERS = (
+    *((32, 2), (32, 1)),
+    *((64, 2), (64, 1)),
+    *((128, 2), (128, 1), (128, 1)),
+    *((256, 2), (256, 1)),
+)
+"""Channels and stride of each convolution."""
+_ENDS = [place for place, (_, stride) in enumerate((*LAYERS[1:], (0, 2))) if stride == 2]
+POOLED = sum(LAYERS[place][0] for place in _ENDS)
 
 
 class PortraitNetwork(nn.Module):
-    """The network before its linear map: images to the means of the maps of each stage."""
+    """The network before its linear map: images to the means of the last maps of each size."""
 
     def __init__(self, normalised: bool = False):
         """Build it with biases, as it is used, or with BatchNorm, as it learns."""
         super().__init__()
-        self.stages = nn.ModuleList()
-        before = 3
-        for channels, more in STAGES:
-            halving = _convolution(before, channels, 2, normalised)
-            rest = [_convolution(channels, channels, 1, normalised) for _ in range(more)]
-            self.stages.append(nn.ModuleList([halving, *rest]))
-            before = channels
+        widths = (3, *(channels for channels, _ in LAYERS))
+        self.layers = nn.ModuleList(
+            _convolution(before, channels, stride, normalised)
+            for before, (channels, stride) in zip(widths, LAYERS, strict=False)
+        )
 
     def forward(self, x: Float[Tensor, "n 3 64 64"]) -> Float[Tensor, "n d"]:
         """Return POOLED numbers of each image, whose pixels are in -1…1."""
         means = []
-        for halving, *rest in self.stages:  # type: ignore[misc]
-            x = halving(x).relu()
-            for convolution in rest:
-                x = x + convolution(x).relu()
-            means.append(x.mean((2, 3)))
+        for place, (layer, (_, stride)) in enumerate(zip(self.layers, LAYERS, strict=True)):
+            found = layer(x).relu()
+            x = found if stride == 2 else x + found
+            if place in _ENDS:
+                means.append(x.mean((2, 3)))
         return torch.cat(means, 1)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from portrait_student import School
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from facebench.features.portrait import PortraitNetwork, to_network
@@ -32,27 +32,27 @@ def export(school: School, path: Path) -> None:
 def pooled_means(school: School) -> Tensor:
     """Return what the network pools of the first pictures."""
     trunk = school.student.trunk.eval()
-    batches = torch.from_numpy(school.images[:_SAMPLE]).split(100)
+    batches = torch.split(torch.from_numpy(school.images[:_SAMPLE]), 100)
     return torch.cat([trunk(to_network(batch)) for batch in batches])
 
 
 @torch.inference_mode()
 def linear_map(school: School, pooled: Tensor) -> tuple[Tensor, Tensor]:
     """Return offset and map: the teacher's features turned to few directions, and the damage."""
-    heads, scale = school.student.heads, school.scales.scale
-    teacher = heads["teacher"].weight.T * scale
+    scale = school.scales.scale
+    teacher = school.student.weights_of("teacher") * scale
     said = pooled @ teacher
     _, vectors = np.linalg.eigh(np.cov(said.double().numpy(), rowvar=False))
     leading = torch.from_numpy(vectors[:, ::-1][:, :DIRECTIONS].copy()).float()
-    damage = heads["damage"].weight.T * (DAMAGE_WEIGHT * scale)
+    damage = school.student.weights_of("damage") * (DAMAGE_WEIGHT * scale)
     together = torch.cat([teacher @ leading, damage], 1)
     return -(pooled @ together).mean(0), together
 
 
-def folded(trunk: nn.Module) -> PortraitNetwork:
+def folded(trunk: PortraitNetwork) -> PortraitNetwork:
     """Return the network as it is used: each BatchNorm in the convolution before it."""
     plain = PortraitNetwork().eval()
-    for stage, learnt in zip(plain.stages, trunk.stages, strict=True):  # type: ignore[arg-type]
-        for place, (convolution, norm) in enumerate(learnt):
-            stage[place] = fuse_conv_bn_eval(convolution, norm)  # type: ignore[index]
+    for place, layer in enumerate(trunk.layers):
+        convolution, norm = layer.children()
+        plain.layers[place] = fuse_conv_bn_eval(convolution, norm)
     return plain

@@ -5,9 +5,9 @@ goes on.
 """
 
 import os
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from portrait_pictures import damaged, face_factors, picture
@@ -23,7 +23,8 @@ TEACHER = "inception@768"
 _BATCH = 50
 
 
-class Lessons(NamedTuple):
+@dataclass(frozen=True)
+class Lessons:
     """Of n pictures, everything that there is to learn."""
 
     images: np.ndarray
@@ -34,6 +35,9 @@ class Lessons(NamedTuple):
     """How strong each kind is, (n, 11)."""
     factors: np.ndarray
     """What the face was drawn from, (n, f); NaN where it is not one painted face."""
+
+
+NAMES = tuple(each.name for each in fields(Lessons))
 
 
 def chunk_path(folder: Path, chunk: int) -> Path:
@@ -56,14 +60,14 @@ def make(folder: Path, chunk: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}")
     with unfinished.open("wb") as stream:
-        np.savez(stream, **found._asdict())
+        np.savez(stream, **vars(found))
     unfinished.rename(path)
 
 
 def load(folder: Path, chunks: int) -> Lessons:
     """Return the lessons of the first chunks."""
     parts = [np.load(chunk_path(folder, chunk)) for chunk in range(chunks)]
-    return Lessons(*(np.concatenate([part[name] for part in parts]) for name in Lessons._fields))
+    return Lessons(*(np.concatenate([part[name] for part in parts]) for name in NAMES))
 
 
 @cache

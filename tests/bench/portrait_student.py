@@ -2,6 +2,7 @@
 
 import math
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,8 @@ WEIGHTS = {"teacher": 1.0, "damage": 0.3, "factors": 0.1}
 """Of what is learnt."""
 
 
-class Targets(NamedTuple):
+@dataclass(frozen=True)
+class Targets:
     """What is learnt, by image: in units in which all of it varies by about 1."""
 
     teacher: Float32[np.ndarray, "n 768"]
@@ -45,6 +47,11 @@ class Student(nn.Module):
         super().__init__()
         self.trunk = PortraitNetwork(normalised=True)
         self.heads = nn.ModuleDict({name: nn.Linear(POOLED, n) for name, n in widths.items()})
+
+    def weights_of(self, subject: str) -> Float[Tensor, "d n"]:
+        """Return the linear map from what is pooled to what is said of a subject."""
+        weights: Tensor = self.heads[subject].get_parameter("weight")
+        return weights.T
 
     def forward(self, x: Float[Tensor, "n 3 64 64"]) -> dict[str, Tensor]:
         """Return what it says of each subject."""
@@ -74,7 +81,7 @@ class School:
         torch.manual_seed(seed)
         self.images, self.steps, self.seed = lessons.images, steps, seed
         self.targets, self.scales = targets(lessons)
-        widths = {name: each.shape[1] for name, each in self.targets._asdict().items()}
+        widths = {name: each.shape[1] for name, each in vars(self.targets).items()}
         self.student = Student(widths).to(memory_format=torch.channels_last)
         self.adam = torch.optim.AdamW(self.student.parameters(), RATE, weight_decay=DECAY)
         self.path, self.done = folder / "school.pt", 0
@@ -110,13 +117,13 @@ class School:
         batch = self.images[rows]
         batch[mirrored] = batch[mirrored][..., ::-1]
         said = self.student(to_network(torch.from_numpy(batch)))
-        wanted = {name: each[rows] for name, each in self.targets._asdict().items()}
+        wanted = {name: each[rows] for name, each in vars(self.targets).items()}
         wanted["factors"][mirrored] = np.nan  # a mirrored face looks the other way
         losses = {name: _error(said[name], torch.from_numpy(wanted[name])) for name in said}
         for group in self.adam.param_groups:
             group["lr"] = RATE * _schedule(step, self.steps)
         self.adam.zero_grad()
-        torch.stack([WEIGHTS[name] * loss for name, loss in losses.items()]).sum().backward()
+        torch.autograd.backward([WEIGHTS[name] * loss for name, loss in losses.items()])
         self.adam.step()
         return {name: loss.detach() for name, loss in losses.items()}
 
