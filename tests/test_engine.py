@@ -243,7 +243,7 @@ def test_random_features_are_never_called_fid(pca_run: Path, tiny_folder: Path) 
         ({"mode": "prdc", "metrics": ["fid"]}, "mode prdc does not define fid"),
         ({"sanity": True, "num": 17}, "--sanity takes 17 training images"),
         ({"sanity": True, "split": "train"}, r"this is .* \(train\)"),
-        ({"extractor": "resnet"}, "no extractor 'resnet'; there are: random, inception"),
+        ({"extractor": "resnet"}, "no extractor 'resnet'; there are: portrait, random, inception"),
     ],
 )
 def test_what_concerns_all_rows_is_refused_before_anything_is_computed(

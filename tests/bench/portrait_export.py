@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from portrait_student import School
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from facebench.features.portrait import PortraitNetwork, to_network
@@ -54,5 +54,6 @@ def folded(trunk: PortraitNetwork) -> PortraitNetwork:
     plain = PortraitNetwork().eval()
     for place, layer in enumerate(trunk.layers):
         convolution, norm = layer.children()
+        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
         plain.layers[place] = fuse_conv_bn_eval(convolution, norm)
     return plain
