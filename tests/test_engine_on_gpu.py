@@ -98,7 +98,7 @@ def same_on_both(make: Callable[[str], Extractor], *, count: int = 5, waits: boo
 
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
-@pytest.mark.parametrize("name", ["random", "inception@64", "custom"])
+@pytest.mark.parametrize("name", ["portrait", "random", "inception@64", "custom"])
 def test_an_extractor_gives_the_cpus_features(
     weights: WeightSource,
     tmp_path: Path,

@@ -188,7 +188,10 @@ def test_one_tensor_of_another_shape_is_refused(
 def test_unknown_extractors_are_refused_with_what_there_is(name: str) -> None:
     message = refusal(lambda: create(name, WeightSource(), "cpu"))
     assert repr(name) in message
-    assert all(known in message for known in ("portrait", "random", "inception", "dinov2", "clip", *networks()))
+    assert all(
+        known in message
+        for known in ("portrait", "random", "inception", "dinov2", "clip", *networks())
+    )
 
 
 @pytest.mark.parametrize("layer", ["100", "logits", "logits_unbiased", "64@192"])

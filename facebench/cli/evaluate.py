@@ -99,7 +99,7 @@ def evaluate(
       facebench eval --models dcgan --reference faces64 --mode pytorch-fid
       facebench eval --models dcgan,vae --reference faces64 --num 50000 --processes 4
     Offline:
-      facebench eval --models pca --reference faces64 --extractor random
+      facebench eval --models pca --reference faces64 --extractor portrait
       facebench eval --models pca --reference faces64 --weights inception=weights.pth
     """
     from facebench.engine import evaluate

@@ -1,4 +1,4 @@
-"""Train the portrait network: ``make portrait``, an hour on two cores; ended, it goes on.
+"""Train the portrait network: ``make portrait``, within an hour on two cores; ended, it goes on.
 
     python tests/bench/portrait.py --work portrait --write
 
@@ -13,20 +13,23 @@ from pathlib import Path
 import click
 import torch
 from portrait_export import export
-from portrait_lessons import chunk_path, load, make
+from portrait_lessons import INCEPTION, chunk_path, load, make
 from portrait_student import School
 
+from facebench.errors import BadInput
 from facebench.features.portrait import FILE
 
 
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path), default=Path("portrait"))
-@click.option("--chunks", default=48, show_default=True, help="Of 500 pictures.")
-@click.option("--steps", default=6000, show_default=True, help="Of 128 pictures.")
+@click.option("--chunks", default=42, show_default=True, help="Of 500 pictures.")
+@click.option("--steps", default=3000, show_default=True, help="Of 128 pictures.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--write", is_flag=True, help="Put the weights into the package.")
 def main(work: Path, chunks: int, steps: int, seed: int, write: bool) -> None:
     """Make the lessons, learn them, and export the network."""
+    if not INCEPTION.exists():
+        raise BadInput(f"{INCEPTION} is not there: set FACEBENCH_SHARED to where it is.")
     _teach(work, chunks)
     torch.set_num_threads(os.cpu_count() or 1)
     school = School(work, load(work, chunks), steps, seed)

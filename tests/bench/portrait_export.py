@@ -25,7 +25,8 @@ def export(school: School, path: Path) -> None:
     offset, directions = linear_map(school, pooled)
     state = {**folded(school.student.trunk).state_dict(), "map": directions, "offset": offset}
     with atomic_path(path) as partial:
-        save_file({name: each.half().contiguous() for name, each in state.items()}, partial)
+        arrays = {name: each.half().contiguous() for name, each in state.items()}
+        save_file(arrays, partial, school.origin)
 
 
 @torch.inference_mode()
@@ -46,6 +47,8 @@ def linear_map(school: School, pooled: Tensor) -> tuple[Tensor, Tensor]:
     leading = torch.from_numpy(vectors[:, ::-1][:, :DIRECTIONS].copy()).float()
     damage = school.student.weights_of("damage") * (DAMAGE_WEIGHT * scale)
     together = torch.cat([teacher @ leading, damage], 1)
+    # Kernels of a fixed width want features of about length √d: KID is blind to spread otherwise.
+    together = together / (pooled @ together).var(0).mean().sqrt()
     return -(pooled @ together).mean(0), together
 
 

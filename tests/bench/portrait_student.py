@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from jaxtyping import Float, Float32
 from portrait_lessons import Lessons
 from torch import Tensor, nn
 
+from facebench.errors import BadInput
 from facebench.features.portrait import POOLED, PortraitNetwork, to_network
 
 BATCH = 128
@@ -85,8 +87,16 @@ class School:
         self.student = Student(widths).to(memory_format=torch.channels_last)
         self.adam = torch.optim.AdamW(self.student.parameters(), RATE, weight_decay=DECAY)
         self.path, self.done = folder / "school.pt", 0
+        self.origin = {
+            "steps": str(steps),
+            "seed": str(seed),
+            "pictures": str(len(lessons.images)),
+            "lessons": sha256(lessons.images.tobytes() + lessons.teacher.tobytes()).hexdigest(),
+        }
         if self.path.exists():
             kept = torch.load(self.path, weights_only=True)
+            if kept["origin"] != self.origin:
+                raise BadInput(f"{self.path} learnt otherwise: remove it, or give another --work.")
             self.student.load_state_dict(kept["student"])
             self.adam.load_state_dict(kept["adam"])
             self.done = kept["done"]
@@ -98,14 +108,11 @@ class School:
     def learn_until(self, last: int, tell: int = 100) -> None:
         """Take the steps up to number `last`, and keep what comes of them."""
         self.student.train()
-        told: dict[str, float] = {}
         for step in range(self.done, last):
             losses = self._step(step)
-            told = {name: told.get(name, 0) + float(loss) / tell for name, loss in losses.items()}
             if (step + 1) % tell == 0:
-                shown = "  ".join(f"{name} {loss:.4f}" for name, loss in told.items())
+                shown = "  ".join(f"{name} {float(loss):.3f}" for name, loss in losses.items())
                 click.echo(f"{step + 1} of {self.steps}: {shown}")
-                told = {}
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == last:
                 self._save(step + 1)
 
@@ -128,7 +135,8 @@ class School:
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _save(self, done: int) -> None:
-        kept = {"student": self.student.state_dict(), "adam": self.adam.state_dict(), "done": done}
+        states = {"student": self.student.state_dict(), "adam": self.adam.state_dict()}
+        kept = states | {"done": done, "origin": self.origin}
         unfinished = self.path.with_suffix(f".{os.getpid()}")
         torch.save(kept, unfinished)
         unfinished.rename(self.path)

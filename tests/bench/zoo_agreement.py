@@ -3,6 +3,7 @@
 python tests/bench/zoo_agreement.py zoo/boards/celeba zoo/boards/lfw
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +19,8 @@ from facebench.results.result import Result, read_results
 TEACHER = "fid_768"
 KEYS = ("fd_portrait", "fd_random", "kd_portrait", "kd_random", "mind_portrait", "mind_random")
 _RESAMPLES = 2000
+_TRAINED = re.compile(r"(?<=pca)\d+$|-\d+$")
+"""What a name of a model has beside its trainer's: eigenfaces, or a seed."""
 
 
 class Agreement(NamedTuple):
@@ -26,7 +29,7 @@ class Agreement(NamedTuple):
     rho: float
     """Spearman's rank correlation over generators."""
     interval: tuple[float, float]
-    """95 %, of resampled families: a run's checkpoints are no independent generators."""
+    """95 %, of resampled families: a trainer's seeds and checkpoints are not independent."""
     signs: float
     """The share of the pairs that the teacher tells apart at 5 % in which both say the same."""
     pairs: int
@@ -42,7 +45,7 @@ def agreement(results: Sequence[Result], key: str, teacher: str = TEACHER) -> Ag
         if _apart(both[i], both[j], teacher)
     ]
     families = _families(both)
-    ends = np.percentile(_resampled(ours, theirs, families), [2.5, 97.5])
+    ends = np.nanpercentile(_resampled(ours, theirs, families), [2.5, 97.5])
     rho = float(spearmanr(ours, theirs).statistic)
     return Agreement(rho, (float(ends[0]), float(ends[1])), float(np.mean(signs)), len(signs))
 
@@ -53,8 +56,8 @@ def _apart(a: Result, b: Result, key: str) -> bool:
 
 
 def _families(results: Sequence[Result]) -> list[np.ndarray]:
-    """Return the places of what belongs together: the checkpoints of one run."""
-    names = [each.model.partition("@")[0] for each in results]
+    """Return the places of what belongs together: all that one trainer made, and each stranger."""
+    names = [_TRAINED.sub("", each.model.partition("@")[0]) for each in results]
     return [np.flatnonzero(np.array(names) == name) for name in dict.fromkeys(names)]
 
 
@@ -64,7 +67,8 @@ def _resampled(a: np.ndarray, b: np.ndarray, families: Sequence[np.ndarray]) -> 
     for _ in range(_RESAMPLES):
         drawn = rng.integers(len(families), size=len(families))
         rows = np.concatenate([families[i] for i in drawn])
-        found.append(spearmanr(a[rows], b[rows]).statistic)
+        if len({*drawn.tolist()}) > 1:  # of one family, drawn again and again, nothing is known
+            found.append(spearmanr(a[rows], b[rows]).statistic)
     return np.array(found)
 
 
@@ -78,7 +82,7 @@ def table(boards: Mapping[str, Sequence[Result]]) -> str:
 
 
 def _cell(results: Sequence[Result], key: str) -> str:
-    if not any(key in each.metrics for each in results):
+    if not any({key, TEACHER} <= each.metrics.keys() for each in results):
         return "not there"
     found = agreement(results, key)
     low, high = found.interval
