@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from pretended_clock import Clock
 
 from facebench.data.prepare import synthesize
 from facebench.errors import BadInput
@@ -169,12 +170,14 @@ def test_a_run_ended_early_is_the_run_that_was_as_long(
 
 @pytest.mark.parametrize("name", TRAINERS)
 def test_a_run_of_some_minutes_is_the_run_of_as_many_steps(
-    name: str, data: Path, tmp_path: Path
+    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     length, model = TRAINERS[name][2].removeprefix("--"), TRAINERS[name][3]
+    learner = TRAINERS[name][1]
+    monkeypatch.setattr(learner, "step", Clock(monkeypatch).slowed(learner.step, 0.02))
     assert train(name, data, tmp_path / "minutes", "100000 --minutes 0.02").exit_code == 0
     steps = read_json(tmp_path / "minutes" / "config.json")[length]
-    assert 5 <= steps < 100_000
+    assert steps == 49  # of .02 s each in .85 · 1.16 s, for two have measured
     assert train(name, data, tmp_path / "steps", str(steps)).exit_code == 0
     assert (tmp_path / "steps" / model).read_bytes() == (tmp_path / "minutes" / model).read_bytes()
     again = train(name, data, tmp_path / "minutes", "100000 --minutes 0.02")

@@ -4,7 +4,6 @@ import json
 import math
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from jaxtyping import Float32
 from PIL import Image
+from pretended_clock import Clock
 
 from facebench.data.dataset import Dataset
 from facebench.errors import BadInput
@@ -286,15 +286,20 @@ def last_step(run: Run) -> int:
 SELDOM = Plan(log_every=10_000, grid_every=10_000, checkpoint_every=10_000)
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
 def test_a_run_of_some_minutes_has_as_many_steps_as_fit_and_is_that_run(
-    tmp_path: Path, dataset: Dataset
+    tmp_path: Path, dataset: Dataset, clock: Clock
 ) -> None:
     run = limited(tmp_path / "run", dataset, 4.0)
-    started = time.monotonic()
-    fit(run, Walker(10_000, lambda walker, step: time.sleep(0.01)), SELDOM)
+    started = clock.now
+    fit(run, Walker(10_000, lambda walker, step: clock.pass_by(0.01)), SELDOM)
     steps = run.config["steps"]
     assert 100 < steps <= 360 and last_step(run) == steps
-    assert time.monotonic() - started > 0.01 * steps
+    assert clock.now - started > 0.01 * steps
     same = open_run(tmp_path / "same", dataset)
     fit(same, Walker(steps), SELDOM)
     assert losses(same) == losses(run)  # the steps that measured are taken back
@@ -303,7 +308,7 @@ def test_a_run_of_some_minutes_has_as_many_steps_as_fit_and_is_that_run(
 
 
 def test_where_there_is_time_for_more_the_steps_asked_for_are_taken(
-    tmp_path: Path, dataset: Dataset
+    tmp_path: Path, dataset: Dataset, clock: Clock
 ) -> None:
     run = limited(tmp_path / "run", dataset, 600, steps=10)
     fit(run, Walker(), SELDOM)
@@ -311,13 +316,13 @@ def test_where_there_is_time_for_more_the_steps_asked_for_are_taken(
 
 
 def test_steps_that_turn_out_slower_end_when_the_time_is_up(
-    tmp_path: Path, dataset: Dataset
+    tmp_path: Path, dataset: Dataset, clock: Clock
 ) -> None:
     slow = {"steps": 0}
 
     def slower(walker: Walker, step: int) -> None:
         slow["steps"] += 1
-        time.sleep(0.2 if slow["steps"] > 20 else 0.01)
+        clock.pass_by(0.2 if slow["steps"] > 20 else 0.01)
 
     run = limited(tmp_path / "run", dataset, 3.0)
     fit(run, Walker(10_000, slower), SELDOM)
@@ -327,10 +332,10 @@ def test_steps_that_turn_out_slower_end_when_the_time_is_up(
 
 
 def test_a_stopped_run_of_some_minutes_has_what_is_left_of_them(
-    tmp_path: Path, dataset: Dataset
+    tmp_path: Path, dataset: Dataset, clock: Clock
 ) -> None:
     def sleepy(walker: Walker, step: int) -> None:
-        time.sleep(0.01)
+        clock.pass_by(0.01)
         if step == 50:
             signal.raise_signal(signal.SIGINT)
 
@@ -343,27 +348,29 @@ def test_a_stopped_run_of_some_minutes_has_what_is_left_of_them(
     assert last_step(run) == steps
     longer = limited(tmp_path / "run", dataset, 6.0)
     assert longer.resized and not longer.is_settled
-    fit(longer, Walker(10_000, lambda walker, step: time.sleep(0.01)), SELDOM)
+    fit(longer, Walker(10_000, lambda walker, step: clock.pass_by(0.01)), SELDOM)
     assert last_step(longer) > steps
     capped = limited(tmp_path / "run", dataset, 6.0, steps=20)
     assert capped.resized and not capped.is_settled
 
 
-def test_a_run_of_fewer_minutes_takes_up_no_longer_one(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_run_of_fewer_minutes_takes_up_no_longer_one(
+    tmp_path: Path, dataset: Dataset, clock: Clock
+) -> None:
     for seconds in (3.0, 1.0):
         run = limited(tmp_path / "run", dataset, seconds)
-        fit(run, Walker(10_000, lambda walker, step: time.sleep(0.01)), SELDOM)
+        fit(run, Walker(10_000, lambda walker, step: clock.pass_by(0.01)), SELDOM)
     assert last_step(run) == run.config["steps"] < 100
     assert [each.step for each in run.checkpoints.all()] == [last_step(run)]
 
 
 def test_a_first_step_that_compiles_does_not_make_a_short_run(
-    tmp_path: Path, dataset: Dataset
+    tmp_path: Path, dataset: Dataset, clock: Clock
 ) -> None:
     seen: list[int] = []
 
     def compiling(walker: Walker, step: int) -> None:
-        time.sleep(0.005 if seen else 1.2)
+        clock.pass_by(0.005 if seen else 1.2)
         seen.append(step)
 
     run = limited(tmp_path / "run", dataset, 6.0)
@@ -371,12 +378,12 @@ def test_a_first_step_that_compiles_does_not_make_a_short_run(
     assert last_step(run) > 100
 
 
-def test_beginning_anew_measures_anew(tmp_path: Path, dataset: Dataset) -> None:
+def test_beginning_anew_measures_anew(tmp_path: Path, dataset: Dataset, clock: Clock) -> None:
     run = limited(tmp_path / "run", dataset, 2.0)
-    fit(run, Walker(10_000, lambda walker, step: time.sleep(0.05)), SELDOM)
+    fit(run, Walker(10_000, lambda walker, step: clock.pass_by(0.05)), SELDOM)
     few = last_step(run)
     again = limited(tmp_path / "run", dataset, 2.0)
-    quick = Walker(again.config["steps"], lambda walker, step: time.sleep(0.005))
+    quick = Walker(again.config["steps"], lambda walker, step: clock.pass_by(0.005))
     fit(again, quick, Plan(10_000, 10_000, 10_000, resume=False))
     assert last_step(again) > 2 * few
 
@@ -391,12 +398,12 @@ def test_a_damaged_number_of_steps_is_measured_again(
 
 
 def test_a_run_whose_time_was_up_when_it_stopped_ends_where_it_is(
-    tmp_path: Path, dataset: Dataset
+    tmp_path: Path, dataset: Dataset, clock: Clock
 ) -> None:
     def stopped(walker: Walker, step: int) -> None:
-        time.sleep(0.01)
+        clock.pass_by(0.01)
         if step == 50:
-            time.sleep(2.5)
+            clock.pass_by(2.5)
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(SystemExit):
