@@ -116,6 +116,10 @@ class WeightFile:
         return (f"weights {self.name} taken on trust: {short}",)
 
 
+class NoWeights(BadInput):
+    """Known weights are neither here nor to be downloaded."""
+
+
 @dataclass(frozen=True)
 class WeightSource:
     """Where to look for weight files: what the user named comes first."""
@@ -179,13 +183,13 @@ class WeightSource:
             f"put the file of {weight.url} into {folder}{renamed}, or give --weights {name}=FILE."
         )
         if self.is_offline:
-            raise BadInput(f"The weights {name!r} are not here, and this is offline: {way_out}")
+            raise NoWeights(f"The weights {name!r} are not here, and this is offline: {way_out}")
         try:
             download(addresses(weight), target, weight.sha256, self.track)
         except (OSError, HTTPException, ValueError) as error:
             why = str(error).strip() or type(error).__name__
             said = f"The weights {name!r} could not be downloaded ({why}): {way_out}"
-            raise BadInput(said) from error
+            raise NoWeights(said) from error
 
 
 def known(name: str) -> str:

@@ -142,8 +142,8 @@ def test_a_run_records_its_options_its_log_and_its_samples(
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [50, 60, 60]
     assert lines[0].keys() == {"step", "d_loss", "g_loss", "seconds"}
-    assert lines[-1].keys() == {"step", "score", "fd_random@8", "kd_random@8"} | {
-        f"{name}_random@8_{end}" for name in ("fd", "kd") for end in ("low", "high")
+    assert lines[-1].keys() == {"step", "score", "fd_portrait@8", "kd_portrait@8"} | {
+        f"{name}_portrait@8_{end}" for name in ("fd", "kd") for end in ("low", "high")
     }
     with Image.open(run / "samples" / "final.png") as sheet:
         assert sheet.size == (6 * 16, 6 * 16)

@@ -70,7 +70,7 @@ def test_the_pages_loop_of_plain_pytorch_shows_a_falling_curve(place: Path) -> N
     exec(code, program)
     written = lines()
     assert [line["step"] for line in written] == [100, 200, 300]
-    for name in ("fd_random@256", "kd_random@256"):
+    for name in ("fd_portrait@256", "kd_portrait@256"):
         values = [line[name] for line in written]
         assert np.isfinite(values).all()
         assert values[0] > values[1] > values[2]
@@ -91,7 +91,7 @@ def test_it_scores_at_every_so_many_steps_and_returns_what_it_wrote(faces: np.nd
     scored = {step: values for step, values in given.items() if values}
     assert [*scored] == [0, 3, 6, 9]
     assert lines() == [{"step": step} | values for step, values in scored.items()]
-    values = [each["fd_random@24"] for each in scored.values()]
+    values = [each["fd_portrait@24"] for each in scored.values()]
     assert values == sorted(values, reverse=True)
     assert values[-1] == pytest.approx(0, abs=1e-6)
 
@@ -102,7 +102,7 @@ def test_names_say_extractor_and_number_and_never_just_fid(faces: np.ndarray) ->
     found = tracker(1)
     assert found is not None
     names = [name for name in found if not name.endswith(("_low", "_high"))]
-    expected = ["kd_random@20", "fd_random@20", "precision_random@20", "vendi_random@20"]
+    expected = ["kd_portrait@20", "fd_portrait@20", "precision_portrait@20", "vendi_portrait@20"]
     assert names == expected
     assert not Path("track").exists()
 
@@ -114,13 +114,13 @@ def test_the_values_are_those_of_the_metrics(faces: np.ndarray) -> None:
     from facebench.weights import WeightSource
 
     found = facebench.track(noise, faces, 1, metrics="fid", out=None)(1)
-    network = create("random", WeightSource(), "cpu")
+    network = create("portrait", WeightSource(), "cpu")
     real, fake = (
         network.extract(images, 32)["features"]
         for images in (faces, noise([*SCORE_SEEDS[: len(faces)]]))
     )
     assert found is not None
-    assert found["fd_random@24"] == pytest.approx(frechet_distance(real, fake), rel=1e-9)
+    assert found["fd_portrait@24"] == pytest.approx(frechet_distance(real, fake), rel=1e-9)
 
 
 def test_the_picture_has_a_line_and_a_band_for_each_metric(faces: np.ndarray) -> None:
@@ -130,7 +130,7 @@ def test_the_picture_has_a_line_and_a_band_for_each_metric(faces: np.ndarray) ->
     root = ElementTree.parse("track/track.svg").getroot()
     roles = [path.get("aria-roledescription") for path in root.iter(f"{SVG}path")]
     assert roles.count("line mark") == roles.count("area mark") == 2
-    assert {"fd_random@24", "kd_random@24"} <= {text.text for text in root.iter(f"{SVG}text")}
+    assert {"fd_portrait@24", "kd_portrait@24"} <= {text.text for text in root.iter(f"{SVG}text")}
 
 
 @pytest.mark.tensorflow  # which tensorboard's reader loads where it is there
@@ -147,7 +147,7 @@ def test_tensorboard_reads_the_curve_and_a_resumed_one_once(faces: np.ndarray) -
     for step in range(25, 41):  # from a checkpoint of step 24
         again(step)
     read = EventAccumulator("track").Reload()
-    for name in ("fd_random@24", "fd_random@24_low", "kd_random@24_high"):
+    for name in ("fd_portrait@24", "fd_portrait@24_low", "kd_portrait@24_high"):
         events = [(event.step, event.value) for event in read.Scalars(name)]
         expected = [(line["step"], pytest.approx(line[name], rel=1e-6)) for line in lines()]
         assert events == expected
@@ -167,7 +167,7 @@ def test_a_resumed_loop_continues_its_curve_without_its_later_steps(faces: np.nd
     assert lines() == before[:3]
     again(40)
     assert lines()[:3] == before[:3] and lines()[3]["step"] == 40
-    assert lines()[3]["fd_random@24"] < before[3]["fd_random@24"]
+    assert lines()[3]["fd_portrait@24"] < before[3]["fd_portrait@24"]
     assert Path("track/events.out.tfevents.1.of-the-user").exists()
 
 

@@ -10,7 +10,9 @@ import os
 import shutil
 import signal
 import sys
+import warnings
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -20,6 +22,7 @@ from facebench.cli.lazy_groups import LazyGroup
 from facebench.cli.terminal import tolerate_any_terminal
 from facebench.errors import BadInput, RowFailed, RunFailed
 
+_PACKAGE = str(Path(__file__).parents[1])
 _COMMANDS = {
     "data": "facebench.cli.data:data",
     "train": "facebench.cli.train:train",
@@ -63,6 +66,7 @@ def main() -> None:
     """Run the command line; what the user can mend is one sentence and exit code 2."""
     signal.signal(signal.SIGTERM, _interrupt)  # as a cluster sends before it takes the machine
     tolerate_any_terminal()
+    _say_own_warnings()
     try:
         sys.exit(cli(prog_name="facebench", standalone_mode=False))  # None, or what Exit says
     except click.ClickException as error:  # with its usage, as click itself shows it
@@ -78,6 +82,26 @@ def main() -> None:
     except OSError as error:  # a full disk, a folder that may not be written
         click.echo(f"Error: {_place(error)}{error.strerror or error}{_way_out(error)}.", err=True)
         sys.exit(2)
+
+
+def _say_own_warnings() -> None:
+    """Say this package's warnings as sentences, without the line of code that gave them."""
+    show = warnings.showwarning
+
+    def say(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if filename.startswith(_PACKAGE):
+            click.echo(f"Warning: {message}", err=True)
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = say
 
 
 class _Terminated(BaseException):

@@ -22,16 +22,20 @@ def metrics_option(default: str) -> Decorator:
     )
 
 
-extractor_option = click.option(
-    "--extractor",
-    default="inception",
-    show_default=True,
-    metavar="NAME[@LAYER],...",
-    help="Network whose features are compared: inception, dinov2 (FD-DINOv2 as EDM2 has it), clip "
-    "(for cmmd), portrait or random (which need no download), one of torch-fidelity's (vgg16, "
-    "clip-vit-b-32, ...), or your own as MODULE:FUNCTION or FILE.py:FUNCTION. Of several, all give "
-    "distances, the first one everything else.",
-)
+def _extractor_option(default: str | None, told: str) -> Decorator:
+    return click.option(
+        "--extractor",
+        default=default,
+        metavar="NAME[@LAYER],...",
+        help="Network whose features are compared: inception, dinov2 (FD-DINOv2 as EDM2 has it), "
+        "clip (for cmmd), portrait or random (which need no download), one of torch-fidelity's "
+        "(vgg16, clip-vit-b-32, ...), or your own as MODULE:FUNCTION or FILE.py:FUNCTION. Of "
+        f"several, all give distances, the first one everything else.  [default: {told}]",
+    )
+
+
+extractor_option = _extractor_option(None, "inception, or portrait where its weights are not had")
+inception_option = _extractor_option("inception", "inception")
 
 faces_options = option_group(
     click.option(

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from facebench.cli.engine_options import engine_options, extractor_option, mode_option, opened
+from facebench.cli.engine_options import engine_options, inception_option, mode_option, opened
 from facebench.distributed.launch import processes_option
 
 
@@ -23,7 +23,7 @@ def stats() -> None:
     metavar="IMAGES",
     help="The first so many, in random order; needed of a model.",
 )
-@extractor_option
+@inception_option
 @mode_option
 @engine_options
 @processes_option()

@@ -15,7 +15,7 @@ from facebench.engine.metric_choice import check_count, choose_metrics
 from facebench.engine.real_images import RealImages
 from facebench.errors import BadInput
 from facebench.features.extractor import Extractor
-from facebench.metrics.modes import Mode, find_mode
+from facebench.metrics.modes import DEFAULT, Mode, find_mode
 from facebench.metrics.table import Metric
 from facebench.numerics.precision import Precision
 from facebench.progress import Track, silent
@@ -151,7 +151,7 @@ def make_context(
     num: int | None,
     plain: bool,
     seed: int,
-    extractor: str,
+    extractor: str | None,
     metrics: Sequence[str] | None,
     mode: str,
     sanity: bool,
@@ -170,6 +170,8 @@ def make_context(
     if seed < 0:
         raise BadInput(f"--seed {seed} is negative; seeds count from 0.")
     definitions = find_mode(mode)
+    if extractor is None:
+        extractor = _default_extractor(real, mode, weights)
     names = extractor_names(extractor)
     rows = choose_metrics(names, metrics, definitions, real, sanity, plain, bool(face_model))
     if real.has_images:
@@ -211,6 +213,12 @@ def make_context(
         ranks=ranks,
         limits=limits,
     )
+
+
+def _default_extractor(real: RealImages, mode: str, weights: WeightSource) -> str:
+    """Return Inception, of which given statistics and others' modes are, or what is here."""
+    is_free = real.has_images and mode == DEFAULT
+    return features.default_extractor(weights) if is_free else "inception"
 
 
 def extractor_names(extractor: str) -> list[str]:

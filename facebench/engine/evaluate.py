@@ -43,7 +43,7 @@ def evaluate(
     num: SupportsIndex | float | None = None,
     plain: bool = False,
     out: Path | str | None = None,
-    extractor: str = "inception",
+    extractor: str | None = None,
     face_model: str | None = None,
     metrics: str | Iterable[str] | None = None,
     mode: str = DEFAULT,
@@ -80,7 +80,8 @@ def evaluate(
         out: results folder, to which each Result is written as soon as it is known, with the
             model's sample grid; nothing is written without it.
         extractor: see :func:`facebench.features.create`; of several, with commas between them,
-            all give distances, the first one everything else.
+            all give distances, the first one everything else. ``inception`` by default and, with
+            a warning where its weights cannot be had, ``portrait``.
         face_model: what looks for faces and tells them apart, which the metrics of faces need:
             ``dlib``, ``opencv`` or one's own, see :mod:`facebench.faces`; none by default.
         metrics: keys of :data:`facebench.metrics.table.METRICS`, as a list or with commas between

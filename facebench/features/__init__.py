@@ -1,5 +1,6 @@
 """Extractors: images in, features out; resizing and normalising happen inside them only."""
 
+import warnings
 from typing import TYPE_CHECKING
 
 from facebench.errors import BadInput
@@ -67,6 +68,19 @@ def create(
             "or your own as MODULE:FUNCTION or FILE.py:FUNCTION."
         )
     return FidelityFeatures(network, layer, weights, device, precision, load)
+
+
+def default_extractor(weights: "WeightSource") -> str:
+    """Return ``inception`` or, with a warning where its weights cannot be had, ``portrait``."""
+    from facebench.weights import NoWeights
+
+    try:
+        weights.find("inception")
+    except NoWeights as missing:
+        told = "Meanwhile the features are portrait's: their distances are no FID."
+        warnings.warn(f"{missing} {told}", stacklevel=2)
+        return "portrait"
+    return "inception"
 
 
 def _check_resize(name: str, network: str, resize: Resize | None) -> None:

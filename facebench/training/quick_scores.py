@@ -1,7 +1,7 @@
 """Scores of a model in training, against images that it may know: cheap, and labelled so.
 
-A name says all that the number hangs on: ``fd_random@256`` is the Fréchet distance of the random
-network's features between 256 images a side, ``fid@1000`` that of Inception's between 1,000. Such
+A name says all that the number hangs on: ``fd_portrait@256`` is the Fréchet distance of portrait's
+features between 256 images a side, ``fid@1000`` that of Inception's between 1,000. Such
 values belong beside one another, never beside a published FID, which is of 50,000 images.
 """
 
@@ -35,7 +35,7 @@ class QuickScores:
     def __init__(
         self,
         real: Images,
-        extractor: str = "random",
+        extractor: str = "portrait",
         metrics: Sequence[str] = DEFAULT,
         device: str = "cpu",
     ):

@@ -126,7 +126,7 @@ class Recorder:
         self.events.scalars(step, score=score, **tracked)
 
     def _track(self, real: Images, fake: Images) -> Numbers:
-        """Return the same images' distances in random features, for the curve: none is chosen by.
+        """Return the same images' distances in portrait's features: none is chosen by.
 
         They are computed on the CPU, whatever trains.
         """

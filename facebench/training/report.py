@@ -23,7 +23,7 @@ _LEARNT = "Scores are of the images that it learnt: there were too few to hold a
 _SCORE = "score"
 _SCORED = (
     "Of every checkpoint. `score`, the sliced Wasserstein distance, is what the best is chosen by. "
-    "The others are distances of a random network's features, with 95 % intervals, of as many "
+    "The others are distances of the package's own features, with 95 % intervals, of as many "
     "images a side as stands behind the @: no FID, and comparable within this run only."
 )
 _PICTURES = {".png", ".gif", ".svg"}

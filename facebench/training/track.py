@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from facebench.errors import BadInput
+from facebench.features import WITHOUT_DOWNLOAD
 from facebench.sampler import Images
 from facebench.training.curve_log import CurveLog, WandbLog
 from facebench.training.going_on import GoingOn
@@ -21,7 +22,7 @@ from facebench.training.tracked_images import TrackedImages, tracked_images
 from facebench.weights import WeightSource
 
 FEW, MORE = 256, 1000
-"""Images a side: where nothing else is said, and of a network on a GPU."""
+"""Images a side: where nothing else is said, and of a larger network on a GPU."""
 _NOTE = "cheap scores, for this curve only: not to be compared with published ones"
 
 
@@ -39,7 +40,7 @@ def track(
     """Return what scores a model while it trains: call it with the number of every step.
 
     The scores are cheap ones, and their names say so: ``fid@1000`` is of Inception's features of
-    1,000 images, ``fd_random@256`` of a random network's of 256. They show where training goes,
+    1,000 images, ``fd_portrait@256`` of our own network's of 256. They show where training goes,
     and stand beside one another only. Fréchet distance and KID are tracked by default.
 
     `sample` is called in this process, as the weights are, on torch's ``no_grad`` (what needs
@@ -59,10 +60,10 @@ def track(
             folder, an archive or an array file of pictures of one size; or an array or tensor
             ``uint8`` (n, 3, height, width).
         every: how many steps lie between scores.
-        num: images a side; by default 1,000 for a network on a GPU, else 256, or as many as the
-            reference has if they are fewer.
+        num: images a side; by default 1,000 for a downloaded network on a GPU, else 256, or
+            as many as the reference has if they are fewer.
         extractor: whose features are compared. By default Inception's on a GPU, if its weights
-            are on this machine, for nothing is downloaded unasked; else the random network's.
+            are on this machine, for nothing is downloaded unasked; else ``portrait``.
         metrics: keys of ``facebench metrics``, as a list or with commas between them.
         out: the folder to write, of nothing else: ``track.jsonl``, ``track.svg``, events for
             TensorBoard. A loop that is resumed continues the curve there, without its later steps.
@@ -81,7 +82,7 @@ def track(
         raise BadInput(f"num={num} is too few images a side: give 2 or more.")
     place = find_device(device)
     name = extractor or cheap_extractor(place)
-    most = MORE if place.startswith("cuda") and name != "random" else FEW
+    most = MORE if place.startswith("cuda") and name not in WITHOUT_DOWNLOAD else FEW
     real = tracked_images(reference, num or most, fewer=num is None)
     sampler = GuestSampler(sample, real.images.shape)
     with own_randomness():
@@ -151,7 +152,7 @@ class Tracker:
 def cheap_extractor(device: str) -> str:
     """Return whose features are compared unasked on `device`: no weights are downloaded for it."""
     is_here = device.startswith("cuda") and WeightSource().locate("inception")
-    return "inception" if is_here else "random"
+    return "inception" if is_here else "portrait"
 
 
 def _keys(metrics: Sequence[str] | str) -> list[str]:

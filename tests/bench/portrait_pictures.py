@@ -1,4 +1,4 @@
-"""What the portrait network learns from: painted faces, procedural textures, and damage to both.
+"""What the portrait network learns from: painted faces and procedural textures.
 
 Picture number i is drawn from i alone. No photograph is among them, so weights may be shipped.
 """
@@ -7,10 +7,8 @@ from collections.abc import Callable
 from operator import attrgetter
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 from numpy.random import Generator, Philox
-from PIL import Image
-from PIL.Image import Resampling
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from facebench.synth import ATTRIBUTES, FaceFactors, draw, factors
@@ -63,7 +61,7 @@ def _face(number: int, rng: Generator) -> Picture:
     return face(number)
 
 
-def _another(rng: Generator) -> Picture:
+def another(rng: Generator) -> Picture:
     return face(int(rng.integers(10**8)) + 10**8)
 
 
@@ -77,7 +75,7 @@ def _repainted(number: int, rng: Generator) -> Picture:
 def _mixed(number: int, rng: Generator) -> Picture:
     """Return parts of two faces, along soft borders."""
     mask = _soft_mask(rng)
-    return mask * face(number) + (1 - mask) * _another(rng)
+    return mask * face(number) + (1 - mask) * another(rng)
 
 
 def _collage(number: int, rng: Generator) -> Picture:
@@ -91,7 +89,7 @@ def _collage(number: int, rng: Generator) -> Picture:
 def _crowd(number: int, rng: Generator) -> Picture:
     """Return a weighted mean of several faces, as models of few components make."""
     weights = rng.dirichlet(np.full(int(rng.integers(2, 9)), 0.7))
-    others = [face(number), *(_another(rng) for _ in weights[1:])]
+    others = [face(number), *(another(rng) for _ in weights[1:])]
     return np.tensordot(weights, np.stack(others), 1)
 
 
@@ -157,10 +155,10 @@ def _framed(
     y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
     cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
     places = np.stack([cos * y - sin * x + shift[0], sin * y + cos * x + shift[1]])
-    return _sampled(image, places + (SIZE - 1) / 2)
+    return sampled(image, places + (SIZE - 1) / 2)
 
 
-def _sampled(image: Picture, places: np.ndarray) -> Picture:
+def sampled(image: Picture, places: np.ndarray) -> Picture:
     return np.stack([map_coordinates(c, places, order=1, mode="mirror") for c in image])
 
 
@@ -176,103 +174,3 @@ def _toned(image: Picture, rng: Generator) -> Picture:
 def _soft_mask(rng: Generator) -> Float32[np.ndarray, "1 64 64"]:
     field = gaussian_filter(rng.standard_normal((SIZE, SIZE)), rng.uniform(4, 14), mode="wrap")
     return (1 / (1 + np.exp(-rng.uniform(2, 12) * field / field.std())))[None]
-
-
-def damaged(image: Picture, number: int) -> tuple[UInt8[np.ndarray, "3 64 64"], np.ndarray]:
-    """Return picture `number` with up to three kinds of damage, and how strong each kind is.
-
-    Strengths are 0 where there is none, else 0 to 1; the order is that of DAMAGE.
-    """
-    rng = Generator(Philox(key=number + (2 << 64)))
-    strengths = np.zeros(len(DAMAGE), np.float32)
-    count = int(rng.choice(4, p=(0.3, 0.4, 0.2, 0.1)))
-    chosen = rng.permutation(len(DAMAGE))[:count]
-    for place in sorted(chosen.tolist()):
-        strength = float(rng.uniform(0.02, 1))
-        strengths[place] = strength
-        image = list(DAMAGE.values())[place](image, strength, rng)
-        image = np.clip(image, 0, 255).astype(np.float32)
-    return np.rint(image).astype(np.uint8), strengths
-
-
-def _warp(image: Picture, strength: float, rng: Generator) -> Picture:
-    """Bend the picture as generators that have not learnt faces do."""
-    smooth = rng.uniform(3, 10)
-    fields = [gaussian_filter(rng.standard_normal((SIZE, SIZE)), smooth) for _ in range(2)]
-    bend = np.stack([field / field.std() for field in fields]) * (0.4 + 3.5 * strength)
-    return _sampled(image, np.mgrid[:SIZE, :SIZE] + bend)
-
-
-def _ghost(image: Picture, strength: float, rng: Generator) -> Picture:
-    return (1 - strength / 2) * image + strength / 2 * _another(rng)
-
-
-def _cast(image: Picture, strength: float, rng: Generator) -> Picture:
-    direction = rng.normal(0, 1, (3, 1, 1))
-    direction -= direction.mean()
-    return image + 65 * strength * direction / np.linalg.norm(direction)
-
-
-def _faded(image: Picture, strength: float, rng: Generator) -> Picture:
-    """Lessen or raise contrast or saturation."""
-    middle = image.mean(0, keepdims=True) if rng.uniform() < 0.5 else image.mean()
-    return middle + (image - middle) * (1 + rng.choice([-0.8, 0.8]) * strength)
-
-
-def _blotches(image: Picture, strength: float, rng: Generator) -> Picture:
-    """Lay smooth coloured blotches over the picture, as GANs do."""
-    noise = gaussian_filter(rng.standard_normal((3, SIZE, SIZE)), (0, *rng.uniform(2, 8, 2)))
-    return image + 45 * strength * noise / noise.std()
-
-
-def _checks(image: Picture, strength: float, rng: Generator) -> Picture:
-    """Add the checkerboard of transposed convolutions."""
-    period = int(rng.choice([2, 4, 8]))
-    tile = rng.normal(0, 1, (3, period, period)) * np.array([1, 0.3, 0.3])[:, None, None]
-    return image + 28 * strength * np.tile(tile - tile.mean(), (1, SIZE // period, SIZE // period))
-
-
-def _sharp(image: Picture, strength: float, rng: Generator) -> Picture:
-    soft = gaussian_filter(image, (0, 1, 1))
-    return image + 2.5 * strength * (image - soft)
-
-
-def _blur(image: Picture, strength: float, rng: Generator) -> Picture:
-    sigma = 0.3 + 2.7 * strength**1.5
-    return gaussian_filter(image, (0, sigma, sigma), mode="nearest")
-
-
-def _mosaic(image: Picture, strength: float, rng: Generator) -> Picture:
-    """Show the picture by fewer pixels, as blocks or smoothly."""
-    fewer = round(SIZE / (1 + 7 * strength))
-    back = Resampling.NEAREST if rng.uniform() < 0.5 else Resampling.BILINEAR
-    coarse = (Image.fromarray(c).resize((fewer, fewer), Resampling.BOX) for c in image)
-    return np.stack([np.asarray(c.resize((SIZE, SIZE), back)) for c in coarse])
-
-
-def _noise(image: Picture, strength: float, rng: Generator) -> Picture:
-    grain = rng.standard_normal(image.shape)
-    return image + (2 + 58 * strength**1.5) * grain
-
-
-def _jpeg(image: Picture, strength: float, rng: Generator) -> Picture:
-    from validity_changes import jpeg
-
-    quality = round(90 * (1 - strength) + 4)
-    return jpeg(np.rint(image).astype(np.uint8)[None], quality)[0].astype(np.float32)
-
-
-DAMAGE: dict[str, Callable[[Picture, float, Generator], Picture]] = {
-    "warp": _warp,
-    "ghosting": _ghost,
-    "colour cast": _cast,
-    "fading": _faded,
-    "blotches": _blotches,
-    "checks": _checks,
-    "sharpening": _sharp,
-    "blur": _blur,
-    "mosaic": _mosaic,
-    "noise": _noise,
-    "jpeg": _jpeg,
-}
-"""The kinds of damage, in the order in which they happen."""
