@@ -1,11 +1,11 @@
 """What the speed of facebench is measured on: networks, pictures and features."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from shared_files import INCEPTION, SHARED
 
 from facebench.data.dataset import Dataset
 from facebench.data.prepare import prepare
@@ -15,9 +15,8 @@ from facebench.numerics.precision import Precision
 from facebench.samplers.image_files import ImageFilesSampler
 from facebench.weights import WeightSource
 
-SHARED = Path(os.environ.get("FACEBENCH_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 NETWORKS = {
-    "inception": SHARED / "weights" / "inception_parity.pth",
+    "inception": INCEPTION,
     "alexnet": SHARED / "weights" / "alexnet_features.pth",
 }
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

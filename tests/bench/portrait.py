@@ -15,8 +15,9 @@ import click
 import torch
 from portrait_export import export
 from portrait_generators import train
-from portrait_lessons import INCEPTION, chunk_names, chunk_path, load, make
+from portrait_lessons import chunk_names, chunk_path, load, make
 from portrait_student import School
+from shared_files import INCEPTION
 
 from facebench.errors import BadInput
 from facebench.features.portrait import FILE

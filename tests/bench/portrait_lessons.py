@@ -4,7 +4,6 @@ Kept in chunks of 500, each written whole, so that work that was ended goes on. 
 or of what one generator draws.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
@@ -14,6 +13,7 @@ import numpy as np
 from portrait_damage import DAMAGE, GROUP, damaged
 from portrait_generators import MODELS, drawn
 from portrait_pictures import FACTORS, face_factors, picture
+from shared_files import INCEPTION
 
 from facebench import features as extractors
 from facebench.features.extractor import Extractor
@@ -21,8 +21,6 @@ from facebench.files import atomic_path
 from facebench.weights import WeightSource
 
 CHUNK = 500
-_SHARED = Path(os.environ.get("FACEBENCH_SHARED") or Path(__file__).resolve().parents[3] / "shared")
-INCEPTION = _SHARED / "weights" / "inception_parity.pth"
 TEACHER = "inception@768"
 _BATCH = 50
 _FIRST_MADE = 2 * 10**7  # the number of damage to what is not painted

@@ -1,7 +1,6 @@
 """The portrait network at school: it learns what Inception says, and what is wrong."""
 
 import math
-import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from facebench.errors import BadInput
 from facebench.features.portrait import POOLED, PortraitNetwork, to_network
+from facebench.files import atomic_path
 
 BATCH, GROUPS = 128, 8
 RATE = 2e-3
@@ -148,9 +148,8 @@ class School:
     def _save(self, done: int) -> None:
         states = {"student": self.student.state_dict(), "adam": self.adam.state_dict()}
         kept = states | {"done": done, "origin": self.origin}
-        unfinished = self.path.with_suffix(f".{os.getpid()}")
-        torch.save(kept, unfinished)
-        unfinished.rename(self.path)
+        with atomic_path(self.path) as partial:
+            torch.save(kept, partial)
         self.done = done
 
 

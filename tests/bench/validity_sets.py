@@ -6,19 +6,20 @@ at that place. Everything is kept in chunks of 500 images, each written once and
 place, so that a run that was killed goes on, and a pool can grow.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from shared_files import INCEPTION, SHARED
 from validity_changes import STRENGTHS, Pictures, changed, jpeg, mirrored, negative
 
 from facebench import features as extractors
 from facebench.data.dataset import open_dataset
 from facebench.data.prepare import prepare
 from facebench.features.extractor import Extractor
+from facebench.files import atomic_path
 from facebench.synth import factors, render
 from facebench.weights import WeightSource
 
@@ -26,10 +27,8 @@ CHUNK = 500
 POOLS = ("real", "generated", "training")
 SIZE = 64
 _BATCH = 50
-_DEFAULT_SHARED = Path(__file__).resolve().parents[3] / "shared"
-SHARED = Path(os.environ.get("FACEBENCH_SHARED") or _DEFAULT_SHARED)
 CELEBA = SHARED / "faces" / "celeba_9000_89x109.zip"
-_WEIGHTS = {"inception": SHARED / "weights" / "inception_parity.pth"}
+_WEIGHTS = {"inception": INCEPTION}
 
 
 @dataclass(frozen=True)
@@ -199,7 +198,5 @@ _OTHERS: dict[str, Callable[[Pictures, int], Pictures]] = {
 def _keep(path: Path, array: np.ndarray) -> None:
     """Write an array so that it is there wholly or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    with unfinished.open("wb") as stream:
+    with atomic_path(path) as partial, partial.open("wb") as stream:
         np.save(stream, array)
-    unfinished.rename(path)

@@ -6,7 +6,6 @@ Each step is a command that a user could type. Models learn 8,000 CelebA picture
 are compared with the 1,000 others, and with LFW; strangers' models and pictures join them.
 """
 
-import os
 import shlex
 import subprocess
 import sys
@@ -14,10 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from shared_files import INCEPTION, ROOT, SHARED
 
-ROOT = Path(__file__).resolve().parents[2]
-SHARED = Path(os.environ.get("FACEBENCH_SHARED") or ROOT.parent / "shared")
-WEIGHTS = f"inception={SHARED / 'weights' / 'inception_parity.pth'}"
+WEIGHTS = f"inception={INCEPTION}"
 COMPONENTS = (4, 8, 16, 32, 64, 128, 256, 512)
 SEEDS = (0, 1, 2)
 TRAINERS = {
