@@ -6,10 +6,8 @@ import numpy as np
 import portrait_student
 import pytest
 import torch
-from PIL import Image
-from portrait_damage import DAMAGE, GROUP, damaged
+from portrait_damage import DAMAGE, damaged
 from portrait_export import export, folded
-from portrait_generators import MODELS, RUNS, drawn
 from portrait_lessons import Lessons
 from portrait_pictures import FACTORS, face, face_factors, picture
 from portrait_student import School
@@ -20,16 +18,14 @@ from facebench.metrics import kernel_distance
 from facebench.synth import render
 from facebench.weights import WeightSource
 
-COUNT = 3 * GROUP
-
 
 @pytest.fixture(scope="module")
 def lessons() -> Lessons:
-    """Give three groups of pictures, and a teacher that looks at their colours."""
-    drawn = [damaged(picture(number), number) for number in range(COUNT)]
+    """Give sixty pictures, and a teacher that looks at their colours."""
+    drawn = [damaged(picture(number), number) for number in range(60)]
     images = np.stack([image for image, _ in drawn])
-    colours = images.reshape(COUNT, 3, -1)[:, :, ::100].reshape(COUNT, -1)[:, :40] / 255
-    factors = np.stack([face_factors(number) for number in range(COUNT)])
+    colours = images.reshape(60, 3, -1)[:, :, ::100].reshape(60, -1)[:, :40] / 255
+    factors = np.stack([face_factors(number) for number in range(60)])
     return Lessons(
         images, colours.astype(np.float32), np.stack([strength for _, strength in drawn]), factors
     )
@@ -38,7 +34,6 @@ def lessons() -> Lessons:
 @pytest.fixture
 def school(lessons: Lessons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> School:
     monkeypatch.setattr(portrait_student, "BATCH", 16)
-    monkeypatch.setattr(portrait_student, "GROUPS", 2)
     monkeypatch.setattr(portrait_student, "WARM_UP", 2)
     return School(tmp_path, lessons, steps=4)
 
@@ -51,22 +46,6 @@ def test_pictures_are_drawn_from_their_number_alone() -> None:
         assert first[1].shape == (len(DAMAGE),) and first[1].min() >= 0 and first[1].max() <= 1
         known = np.isfinite(face_factors(number))
         assert known.shape == (len(FACTORS),) and known.all() == known.any()
-
-
-def test_pictures_of_a_group_are_damaged_alike(lessons: Lessons) -> None:
-    for group in np.split(lessons.damage, 3):
-        assert ((group > 0) == (group[0] > 0)).all()
-        assert len({*group.max(1).tolist()}) == (GROUP if group.any() else 1)
-
-
-def test_models_are_runs_and_what_they_draw_is_in_the_order_of_seeds(tmp_path: Path) -> None:
-    assert {name.partition("@")[0] for name in MODELS} == {*RUNS}
-    colours = np.random.default_rng(0).integers(0, 256, (40, 3, 1, 1), np.uint8)
-    images = np.tile(colours, (1, 1, 64, 64))
-    rows = images.reshape(2, 20, 3, 64, 64).transpose(0, 3, 1, 4, 2).reshape(128, 1280, 3)
-    (tmp_path / "drawn").mkdir()
-    Image.fromarray(rows).save(tmp_path / "drawn" / "vae@400.png")
-    np.testing.assert_array_equal(drawn(tmp_path, "vae@400", 40), images)
 
 
 @pytest.mark.parametrize("place", range(11))

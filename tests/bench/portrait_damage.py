@@ -10,9 +10,6 @@ from PIL.Image import Resampling
 from portrait_pictures import SIZE, Picture, another, sampled
 from scipy.ndimage import gaussian_filter
 
-GROUP = 50
-"""Pictures in a row that are damaged alike, as all of one generator's are."""
-
 
 def damaged(image: Picture, number: int) -> tuple[UInt8[np.ndarray, "3 64 64"], np.ndarray]:
     """Return picture `number` with up to three kinds of damage, and how strong each kind is.
@@ -20,19 +17,15 @@ def damaged(image: Picture, number: int) -> tuple[UInt8[np.ndarray, "3 64 64"], 
     Strengths are 0 where there is none, else 0 to 1; the order is that of DAMAGE.
     """
     rng = Generator(Philox(key=number + (2 << 64)))
-    strengths = _strengths(number // GROUP) * rng.uniform(0.8, 1.25, len(DAMAGE))
-    for strength, damage in zip(strengths, DAMAGE.values(), strict=True):
-        if strength:
-            image = np.clip(damage(image, float(strength), rng), 0, 255).astype(np.float32)
-    return np.rint(image).astype(np.uint8), strengths.astype(np.float32)
-
-
-def _strengths(group: int) -> np.ndarray:
-    rng = Generator(Philox(key=group + (3 << 64)))
+    strengths = np.zeros(len(DAMAGE), np.float32)
     count = int(rng.choice(4, p=(0.3, 0.4, 0.2, 0.1)))
-    strengths = np.zeros(len(DAMAGE))
-    strengths[rng.permutation(len(DAMAGE))[:count]] = rng.uniform(0.02, 0.8, count)
-    return strengths
+    chosen = rng.permutation(len(DAMAGE))[:count]
+    for place in sorted(chosen.tolist()):
+        strength = float(rng.uniform(0.02, 1))
+        strengths[place] = strength
+        image = list(DAMAGE.values())[place](image, strength, rng)
+        image = np.clip(image, 0, 255).astype(np.float32)
+    return np.rint(image).astype(np.uint8), strengths
 
 
 def _warp(image: Picture, strength: float, rng: Generator) -> Picture:

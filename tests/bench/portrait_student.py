@@ -10,7 +10,6 @@ import click
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from portrait_damage import GROUP
 from portrait_lessons import Lessons
 from torch import Tensor, nn
 
@@ -18,13 +17,13 @@ from facebench.errors import BadInput
 from facebench.features.portrait import POOLED, PortraitNetwork, to_network
 from facebench.files import atomic_path
 
-BATCH, GROUPS = 128, 8
+BATCH = 128
 RATE = 2e-3
 DECAY = 0.02
 WARM_UP = 300
 SAVE_EVERY = 250
-WEIGHTS = {"teacher": 1.0, "means": 8.0, "damage": 0.3, "factors": 0.1}
-"""Of what is learnt. ``means``: over pictures that belong together, which is what distances see."""
+WEIGHTS = {"teacher": 1.0, "damage": 0.3, "factors": 0.1}
+"""Of what is learnt."""
 
 
 @dataclass(frozen=True)
@@ -118,32 +117,22 @@ class School:
                 self._save(step + 1)
 
     def _step(self, step: int) -> dict[str, Tensor]:
-        """Learn from one batch: pictures of a few groups, each mirrored or not."""
+        """Learn from one batch, drawn by seed and step, each picture mirrored or not."""
         rng = np.random.default_rng([self.seed, step])
-        rows = self._rows(rng)
-        mirrored = rng.random(len(rows)) < 0.5
+        rows = np.sort(rng.choice(len(self.images), BATCH, replace=False))
+        mirrored = rng.random(BATCH) < 0.5
         batch = self.images[rows]
         batch[mirrored] = batch[mirrored][..., ::-1]
+        said = self.student(to_network(torch.from_numpy(batch)))
         wanted = {name: each[rows] for name, each in vars(self.targets).items()}
         wanted["factors"][mirrored] = np.nan  # a mirrored face looks the other way
-        said = self.student(to_network(torch.from_numpy(batch)))
-        errors = {name: said[name] - torch.from_numpy(wanted[name]) for name in said}
-        losses = {name: _mean_square(each) for name, each in errors.items()}
-        losses["means"] = _mean_square(errors["teacher"].unflatten(0, (GROUPS, -1)).mean(1))
+        losses = {name: _error(said[name], torch.from_numpy(wanted[name])) for name in said}
         for group in self.adam.param_groups:
             group["lr"] = RATE * _schedule(step, self.steps)
         self.adam.zero_grad()
         torch.autograd.backward([WEIGHTS[name] * loss for name, loss in losses.items()])
         self.adam.step()
         return {name: loss.detach() for name, loss in losses.items()}
-
-    def _rows(self, rng: np.random.Generator) -> np.ndarray:
-        """Return which pictures a batch has: as many of each of GROUPS groups, drawn at random."""
-        groups = rng.choice(len(self.images) // GROUP, GROUPS, replace=False)
-        rows = [
-            group * GROUP + rng.choice(GROUP, BATCH // GROUPS, replace=False) for group in groups
-        ]
-        return np.concatenate(rows)
 
     def _save(self, done: int) -> None:
         states = {"student": self.student.state_dict(), "adam": self.adam.state_dict()}
@@ -153,10 +142,10 @@ class School:
         self.done = done
 
 
-def _mean_square(errors: Tensor) -> Tensor:
+def _error(said: Tensor, wanted: Tensor) -> Tensor:
     """Return the mean squared error where something is wanted."""
-    known = errors[errors.isfinite()]
-    return known.square().sum() / max(known.numel(), 1)
+    known = wanted.isfinite()
+    return (said - wanted.nan_to_num()).square()[known].mean()
 
 
 def _schedule(step: int, steps: int) -> float:
