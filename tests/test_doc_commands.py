@@ -220,8 +220,12 @@ def test_every_target_of_make_that_a_page_names_is_one_that_there_is() -> None:
         assert set(named) <= made, page
 
 
-def test_the_demo_gives_commands_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_keras", [True, False])
+def test_the_demo_gives_commands_that_there_are(
+    has_keras: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given: list[list[str]] = []
+    monkeypatch.setattr("facebench.cli.demo.find_spec", lambda name: has_keras or None)
 
     class Process(subprocess.Popen[bytes]):
         def __init__(self, words: list[str]):
@@ -233,7 +237,10 @@ def test_the_demo_gives_commands_that_there_are(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("subprocess.Popen", Process)
     answer = CliRunner().invoke(cli, ["demo", "--out", "there"])
     assert answer.exit_code == 0, answer.output
-    assert [words[3] for words in given] == ["data", "train", "train", "train", "eval"]
+    trained = ["pca", "vae", "dcgan"] if has_keras else ["pca", "vae"]
+    assert [words[3] for words in given] == ["data", *["train"] * len(trained), "eval"]
+    assert [words[4] for words in given if words[3] == "train"] == trained
+    assert ("facebench[keras]" in answer.stderr) != has_keras
     for words in given:
         assert words[:3] == [sys.executable, "-m", "facebench"]
         parse(cli, *words[2:])

@@ -4,6 +4,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -33,11 +34,14 @@ def demo(out: Path) -> None:
     Takes about five minutes on two CPU cores and downloads nothing. Each step is shown as the
     command it is; running the demo again continues it.
     """
-    data, results = out / "faces64", out / "results"
+    data, results, trainers = out / "faces64", out / "results", dict(_TRAINERS)
+    if find_spec("keras") is None:
+        click.echo("Without the DCGAN, which needs: pip install 'facebench[keras]'.", err=True)
+        del trainers["dcgan"]
     _run("data", "synth", data, "--num", _FACES, "--holdout", 500)
-    for name, options in _TRAINERS.items():
+    for name, options in trainers.items():
         _run("train", name, "--data", data, "--out", out / "runs" / name, *options)
-    models = ",".join(f"{name}={out / 'runs' / name}" for name in _TRAINERS)
+    models = ",".join(f"{name}={out / 'runs' / name}" for name in trainers)
     reference = "--reference", data, "--extractor", "portrait"
     _run("eval", "--models", models, *reference, "--out", results)
     click.echo(f"\nThe board: {(results / 'leaderboard.html').resolve()}")

@@ -89,6 +89,7 @@ class Stage:
 PAINTED = (
     Stage("painted", "inception@768", (1000,), 4000, 4000, 4000, 1500),
     Stage("painted", "random", (500, 2000), 4000, 7000, 4000, 4000),
+    Stage("painted", "portrait", (500,), 4000, 4000, 4000, 1500),
 )
 REDUCED = tuple(replace(stage, strengths=(1, 3, 5)) for stage in PAINTED)
 """Of the same images as the whole, so that one goes on where the other stopped."""
