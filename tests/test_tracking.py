@@ -311,7 +311,7 @@ def test_a_metric_that_fails_fails_alone(
     monkeypatch.setattr("facebench.metrics.frechet.frechet_estimate", lambda *_: fail(None))
     with pytest.warns(UserWarning, match=r"Computing fid failed .*did not converge.*goes on"):
         found = tracker(1)
-    assert found and {name.partition("@")[0] for name in found} == {"kd_random"}
+    assert found and {name.partition("@")[0] for name in found} == {"kd_portrait"}
 
 
 def test_a_disk_that_is_full_ends_no_training(faces: np.ndarray, place: Path) -> None:
@@ -434,10 +434,10 @@ def test_pictures_of_several_sizes_are_refused_with_a_way_out(place: Path) -> No
 def test_inception_is_taken_on_a_gpu_only_where_its_weights_are(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert cheap_extractor("cpu") == cheap_extractor("cuda:0") == "random"
+    assert cheap_extractor("cpu") == cheap_extractor("cuda:0") == "portrait"
     (place / MANIFEST["inception"].file_name).touch()
     monkeypatch.setenv("FACEBENCH_WEIGHTS", str(place))
-    assert cheap_extractor("cpu") == "random"
+    assert cheap_extractor("cpu") == "portrait"
     assert cheap_extractor("cuda:0") == "inception"
 
 
@@ -448,7 +448,7 @@ def test_every_tracked_metric_has_a_name_of_its_own(faces: np.ndarray) -> None:
     found = tracker(1)
     assert found
     values = [name for name in found if not name.endswith(("_low", "_high"))]
-    assert len(values) == len(keys) and all("random@24" in name for name in values)
+    assert len(values) == len(keys) and all("portrait@24" in name for name in values)
 
 
 def test_a_gpus_tensors_are_taken_and_scored_there(faces: np.ndarray) -> None:
