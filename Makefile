@@ -25,7 +25,7 @@ slow: $(INSTALLED)        ## what takes minutes
 simulate: $(INSTALLED)    ## how far intervals and verdicts can be trusted: the tables of docs/uncertainty.md
 	$(BIN)/python tests/bench/simulations.py
 
-validity: $(INSTALLED)    ## which metric sees what, reduced: the table of docs/validity.md, within an hour on two cores
+validity: $(INSTALLED)    ## which metric sees what, reduced: the table of docs/validity.md, an hour on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python tests/bench/validity.py --reduced $(VALIDITY_OPTIONS)
 
 portrait: $(INSTALLED)    ## train the network of --extractor portrait: an hour on two cores; ended, it goes on
