@@ -34,7 +34,7 @@ def _extractor_option(default: str | None, told: str) -> Decorator:
     )
 
 
-extractor_option = _extractor_option(None, "inception, or portrait where its weights are not had")
+extractor_option = _extractor_option(None, "inception, or portrait where its weights cannot be had")
 inception_option = _extractor_option("inception", "inception")
 
 faces_options = option_group(
