@@ -62,6 +62,7 @@ def _face(number: int, rng: Generator) -> Picture:
 
 
 def another(rng: Generator) -> Picture:
+    """Return a face that belongs to no picture."""
     return face(int(rng.integers(10**8)) + 10**8)
 
 
@@ -159,6 +160,7 @@ def _framed(
 
 
 def sampled(image: Picture, places: np.ndarray) -> Picture:
+    """Return what lies at `places`, rows and columns of shape (2, 64, 64), between pixels too."""
     return np.stack([map_coordinates(c, places, order=1, mode="mirror") for c in image])
 
 
