@@ -1,7 +1,5 @@
-"""The VAE as facebench.training sees it: ascent of the ELBO, with averaged weights to keep."""
+"""The VAE as facebench.training sees it: ascent of the ELBO."""
 
-import copy
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +8,22 @@ import torch
 from torch import Tensor
 
 from facebench.numerics.transfer import send
-from facebench.sampler import LatentSampler
-from facebench.training.images import PlacedImages
-from facebench.training.learner import ImageRows, State, choose, generator
+from facebench.training.learner import ImageRows, choose, generator
+from facebench.training.network_learner import NetworkLearner
 from facebench.training.parallel import Group
-from facebench.training.sampler import ModelSampler
 from facebench_vae.model import VAE, Elbo, save, to_network
 
 
-class VAELearner:
-    """The network, its moving average and Adam; all randomness comes from the seed and the step."""
+class VAELearner(NetworkLearner):
+    """The network in training; all randomness comes from the seed and the step."""
 
-    control_scale = 1.0
+    average: VAE
 
     def __init__(self, config: dict[str, Any], images: ImageRows, device: str, group: Group):
         torch.manual_seed(config["seed"])
-        self.config, self.group = config, group
-        self.steps, self.images_per_step = config["steps"], config["batch_size"]
-        self.model = VAE(config["size"], config["latent_dim"], config["width"]).to(device)
-        self.images = PlacedImages(images, self.model.device)
-        self.average = copy.deepcopy(self.model)
-        # On a GPU by one kernel, from and to the same state: a run may go on elsewhere.
-        fused = self.model.device.type == "cuda" or None
-        self.adam = torch.optim.Adam(self.model.parameters(), config["lr"], fused=fused)
-        objective = _Objective(self.model, config)
+        model = VAE(config["size"], config["latent_dim"], config["width"]).to(device)
+        super().__init__(model, config, images, group)
+        objective = _Objective(model, config)
         if config["compile"]:
             objective.compile()
         self.objective = group.wrap(objective)
@@ -42,47 +32,9 @@ class VAELearner:
         """Take one step up the objective; return the ELBO of its batch and what it is made of."""
         images, noise = self._batch(number)
         weight = self.config["beta"] * warm_up(number, self.config["kl_warmup"])
-        rate = self.config["lr"] * (1 + math.cos(math.pi * (number - 1) / self.steps)) / 2
-        for group in self.adam.param_groups:
-            group["lr"] = rate
-        self.adam.zero_grad()
         elbo: Elbo = self.objective(images, noise)
-        torch.autograd.backward(-(elbo.reconstruction - weight * elbo.kl).mean())
-        self.adam.step()
-        self._move_average(number)
+        self.descend(number, -(elbo.reconstruction - weight * elbo.kl).mean())
         return means(elbo)
-
-    def sampler(self) -> LatentSampler:
-        """Return the sampler of the averaged network."""
-        return ModelSampler(self.average)
-
-    def state(self) -> State:
-        """Return weights, averages and Adam's moments as arrays."""
-        moments = {
-            f"{index}/{name}": tensor
-            for index, values in self.adam.state_dict()["state"].items()
-            for name, tensor in values.items()
-        }
-        networks = {"model": self.model.state_dict(), "average": self.average.state_dict()}
-        return {
-            f"{part}/{name}": tensor.detach().cpu().numpy().copy()
-            for part, tensors in (networks | {"adam": moments}).items()
-            for name, tensor in tensors.items()
-        }
-
-    def restore(self, state: State) -> None:
-        """Take weights, averages and Adam's moments from arrays."""
-        tensors = {name: torch.from_numpy(array) for name, array in state.items()}
-        self.model.load_state_dict(_part(tensors, "model/"))
-        self.average.load_state_dict(_part(tensors, "average/"))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in _part(tensors, "adam/").items():
-            index, _, name = key.partition("/")
-            moments.setdefault(int(index), {})[name] = tensor
-        self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
-        for weights, kept in self.adam.state.items():  # one kernel reads them all in one order
-            for name in ("exp_avg", "exp_avg_sq"):
-                kept[name] = torch.empty_like(weights).copy_(kept[name])
 
     def save(self, path: Path) -> None:
         """Write the averaged network."""
@@ -95,18 +47,7 @@ class VAELearner:
         noise = rng.standard_normal((count, self.config["latent_dim"]), dtype=np.float32)
         mine = self.group.share
         images = self.images.take(choice.share(mine))
-        return to_network(images), send(noise[mine], self.model.device)
-
-    @torch.no_grad()
-    def _move_average(self, number: int) -> None:
-        """Average weights; BatchNorm's statistics are averages already and are taken as they are.
-
-        That fits, unlike for the GAN, because the weights move little in a step.
-        """
-        decay = min(self.config["ema"], number / (number + 10))  # short while the weights run
-        averages: list[Tensor] = [*self.average.parameters()]
-        torch._foreach_lerp_(averages, [*self.model.parameters()], 1 - decay)
-        torch._foreach_copy_([*self.average.buffers()], [*self.model.buffers()])
+        return to_network(images), send(noise[mine], self.device)
 
 
 class _Objective(torch.nn.Module):
@@ -137,11 +78,3 @@ def means(elbo: Elbo) -> dict[str, Tensor]:
     """Return the mean of the bound and of each of its terms, where they are: none is waited for."""
     terms: dict[str, Tensor] = {"elbo": elbo.total, **elbo._asdict()}
     return {name: term.detach().mean() for name, term in terms.items()}
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }

@@ -1,0 +1,4 @@
+"""Flow matching with a U-Net in PyTorch."""
+
+
+from facebench_flow.sampler import FlowSampler as FlowSampler

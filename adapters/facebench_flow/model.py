@@ -1,0 +1,106 @@
+"""Flow matching (Lipman et al. 2023, arXiv:2210.02747; Liu et al. 2023, arXiv:2209.03003).
+
+Noise z and an image x are joined by the line x_t = (1 - t) z + t x. A network learns the mean of
+the velocity x - z of all lines through a point; images are made by moving noise along it.
+
+The network's input and output are scaled as Karras et al. 2022 (arXiv:2206.00364, section 5) do
+for diffusion: what the best linear guess leaves is all that has to be learnt. For pixels of
+standard deviation SPREAD, x_t has variance s = (1 - t)² + t² SPREAD², the linear guess of the
+velocity is (t SPREAD² - (1 - t)) / s x_t, and its error has standard deviation SPREAD / sqrt(s).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from facebench.errors import BadInput
+from facebench.files import atomic_path, read_json
+from facebench.sampler import Images, tensor_to_uint8
+from facebench_flow.solver import SolverName, solve
+from facebench_flow.unet import SHAPES, UNet
+
+SPREAD = 0.5
+"""Standard deviation of pixels scaled to [-1, 1], about."""
+
+
+class Flow(nn.Module):
+    """The velocity of images of `size` pixels, scaled to [-1, 1], and the way along it."""
+
+    def __init__(self, size: int, network: str, steps: int, solver: SolverName):
+        super().__init__()
+        self.shape, self.latent_dim = (3, size, size), 3 * size * size
+        self.unet = UNet(size, SHAPES[network])
+        self.steps, self.solver = steps, solver
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def forward(
+        self, x: Float[Tensor, "n 3 s s"], t: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n 3 s s"]:
+        """Return the velocity at `x` and times `t`."""
+        time = t[:, None, None, None]
+        variance = (1 - time) ** 2 + (time * SPREAD) ** 2
+        linear = (time * SPREAD**2 - (1 - time)) / variance
+        return linear * x + SPREAD / variance.sqrt() * self.unet(x / variance.sqrt(), t).float()
+
+    def loss(
+        self, x: Float[Tensor, "n 3 s s"], z: Float[Tensor, "n 3 s s"], t: Float[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        """Return each image's mean squared error of the velocity at time `t` of its line."""
+        time = t[:, None, None, None]
+        return (self((1 - time) * z + time * x, t) - (x - z)).square().flatten(1).mean(1)
+
+    @torch.inference_mode()
+    def render(self, z: Float32[np.ndarray, "n d"]) -> Images:
+        """Return the images that standard normal `z` moves to."""
+        noise = torch.from_numpy(z).to(self.device).unflatten(1, self.shape)
+        return tensor_to_uint8(solve(self.eval(), noise, self.steps, self.solver), -1.0, 1.0)
+
+    @torch.inference_mode()
+    def invert(self, images: Images) -> Float32[np.ndarray, "n d"]:
+        """Return the noise that moves to `images`: `render`'s way back."""
+        x = to_network(torch.from_numpy(images).to(self.device))
+        z = solve(self.eval(), x, self.steps, self.solver, backwards=True)
+        return z.flatten(1).cpu().numpy()
+
+
+def to_network(images: Tensor) -> Float32[Tensor, "n 3 h w"]:
+    """Return bytes as the networks take them: 0 to 255 as [-1, 1]."""
+    half = torch.full((), 127.5, device=images.device)  # by a number CUDA would not quite divide
+    return images.float() / half - 1
+
+
+def save(model: Flow, path: Path) -> None:
+    """Write the weights atomically."""
+    weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with atomic_path(path) as partial:
+        partial.write_bytes(to_bytes(weights))  # save_file's errors are no OSError
+
+
+def build(config: Any) -> Flow:
+    """Return the flow that a run's `config` describes."""
+    return Flow(*(config[name] for name in ("size", "network", "solver_steps", "solver")))
+
+
+def load(path: Path) -> Flow:
+    """Build the flow that the run's ``config.json`` describes and give it the weights at `path`."""
+    config = read_json(path.parent / "config.json")
+    try:
+        model = build(config)
+        model.load_state_dict(load_file(path))
+    except (KeyError, OSError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
+        reason = str(error).partition("\n")[0]
+        raise BadInput(
+            f"{path} and its config.json are not one flow, or damaged: {reason}."
+        ) from error
+    return model.eval()
