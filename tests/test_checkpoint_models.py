@@ -18,6 +18,7 @@ from facebench.data.prepare import synthesize
 from facebench.errors import BadInput
 from facebench.plugins.model_spec import Model, parse_model, parse_models, parse_named
 from facebench.results.result import read_results
+from facebench_flow.train import command as flow
 from facebench_pca.train import command as pca
 from facebench_vae.train import command as vae
 
@@ -28,6 +29,7 @@ TRAINERS = {
     "vae": (vae, f"{NETWORK} --device cpu"),
     "fitted": (vae, f"{NETWORK} --prior fitted --device cpu"),
     "pca": (pca, "--components 4 --solver randomized --passes 5"),
+    "flow": (flow, "--steps 5 --batch-size 4 --solver-steps 2 --device cpu"),
 }
 
 
@@ -211,7 +213,7 @@ def empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
-@pytest.mark.parametrize("name", ["vae", "pca"])
+@pytest.mark.parametrize("name", ["vae", "pca", "flow"])
 @pytest.mark.parametrize("damage", [truncated, pickled, lying, without_header, empty])
 def test_a_damaged_checkpoint_is_one_sentence(
     damage: Callable[[Path], None], name: str, place: Path
@@ -227,6 +229,8 @@ def test_a_damaged_checkpoint_is_one_sentence(
         ("vae", {"width": 5}, "are not of one run, or damaged"),
         ("vae", {"width": "wide"}, "are not of one run, or damaged"),
         ("vae", {"prior": None}, "r"),
+        ("flow", {"network": "huge"}, "are not of one run, or damaged"),
+        ("flow", {"solver_steps": 0}, "are not of one run, or damaged .*solver"),
         ("pca", {"size": 8}, "are not of one run, or damaged .*pixels"),
         ("pca", {"adapter": "vae"}, "is of a run of 'vae', which 'pca' cannot open"),
     ],

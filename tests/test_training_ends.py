@@ -20,6 +20,8 @@ from facebench.files import read_json
 from facebench.training.charts import save_chart
 from facebench.training.checkpoints import Checkpoints
 from facebench_dcgan.growth import Growth, growth
+from facebench_flow.learner import FlowLearner
+from facebench_flow.train import command as flow
 from facebench_pca.learner import PCALearner
 from facebench_pca.train import command as pca
 from facebench_vae.learner import VAELearner
@@ -27,9 +29,11 @@ from facebench_vae.train import command as vae
 
 VAE = "--batch-size 8 --width 4 --latent-dim 4 --device cpu"
 PCA = "--components 4 --solver randomized"
+FLOW = "--batch-size 4 --solver euler --solver-steps 1 --device cpu"
 TRAINERS: dict[str, tuple[click.Command, Any, str, str, str]] = {
     "vae": (vae, VAELearner, "--steps", "model.safetensors", VAE),
     "pca": (pca, PCALearner, "--passes", "model.npz", PCA),
+    "flow": (flow, FlowLearner, "--steps", "model.safetensors", FLOW),
 }
 SELDOM = "--log-every 50 --grid-every 50 --checkpoint-every 50"
 OFTEN = "--log-every 1 --grid-every 1 --checkpoint-every 2"
@@ -124,14 +128,15 @@ def assert_whole(run: Path, model: str, steps: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_mp4(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Save the time that they take; test_training_loop makes some."""
+    """Save the time that they take; test_training_loop makes some, and test_flow measures more."""
+    monkeypatch.setattr("facebench_flow.fit.MEASURED", 1)
     monkeypatch.setattr("facebench.training.animation.find_spec", lambda name: None)
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("vae", SELDOM), ("pca", SELDOM), ("pca", OFTEN)],
-    ids=["vae", "pca", "pca, often"],
+    [("vae", SELDOM), ("pca", SELDOM), ("pca", OFTEN), ("flow", SELDOM)],
+    ids=["vae", "pca", "pca, often", "flow"],
 )
 @pytest.mark.parametrize("road", ROADS)
 def test_every_road_ends_with_all_that_a_run_has(

@@ -14,6 +14,7 @@ from facebench.data.prepare import synthesize
 from facebench.errors import BadInput
 from facebench.files import read_json
 from facebench.training.data import held_back, hold_back
+from facebench_flow.train import command as flow
 from facebench_pca.train import command as pca
 from facebench_vae.train import command as vae
 
@@ -23,6 +24,7 @@ NETWORK = "--steps 4 --batch-size 8 --width 4 --latent-dim 8"
 TRAINERS = {
     "vae": (vae, f"{NETWORK} --prior fitted --device cpu"),
     "pca": (pca, "--components 4 --solver randomized --passes 3"),
+    "flow": (flow, "--steps 4 --batch-size 4 --solver-steps 2 --device cpu"),
 }
 # Trains on every data set, in one process, TensorFlow eagerly: compiling takes most of the time.
 DCGAN = """

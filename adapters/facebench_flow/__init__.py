@@ -1,4 +1,3 @@
 """Flow matching with a U-Net in PyTorch."""
 
-
 from facebench_flow.sampler import FlowSampler as FlowSampler

@@ -3,14 +3,14 @@
 Noise z and an image x are joined by the line x_t = (1 - t) z + t x. A network learns the mean of
 the velocity x - z of all lines through a point; images are made by moving noise along it.
 
-The network's input and output are scaled as Karras et al. 2022 (arXiv:2206.00364, section 5) do
-for diffusion: what the best linear guess leaves is all that has to be learnt. For pixels of
-standard deviation SPREAD, x_t has variance s = (1 - t)² + t² SPREAD², the linear guess of the
-velocity is (t SPREAD² - (1 - t)) / s x_t, and its error has standard deviation SPREAD / sqrt(s).
+The network guesses the image, and the velocity at x_t is (guess - x_t) / (1 - t): an image has far
+fewer dimensions than noise, which a network of large patches cannot hand through (Li & He 2025,
+arXiv:2511.13720). One that was to learn the velocity itself left its images noisy. Its input is
+scaled to a variance of about 1, as Karras et al. 2022 do (arXiv:2206.00364, section 5).
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from facebench_flow.unet import SHAPES, UNet
 
 SPREAD = 0.5
 """Standard deviation of pixels scaled to [-1, 1], about."""
+LEAST_LEFT = 0.05
+"""What 1 - t is taken for at least: errors of the last guesses are not made larger (ibid.)."""
+MOST_STEPS = 1000
 
 
 class Flow(nn.Module):
@@ -35,6 +38,8 @@ class Flow(nn.Module):
 
     def __init__(self, size: int, network: str, steps: int, solver: SolverName):
         super().__init__()
+        if steps not in range(1, MOST_STEPS + 1) or solver not in get_args(SolverName):
+            raise ValueError(f"there is no solver {solver!r} of {steps!r} steps")
         self.shape, self.latent_dim = (3, size, size), 3 * size * size
         self.unet = UNet(size, SHAPES[network])
         self.steps, self.solver = steps, solver
@@ -49,21 +54,28 @@ class Flow(nn.Module):
     ) -> Float[Tensor, "n 3 s s"]:
         """Return the velocity at `x` and times `t`."""
         time = t[:, None, None, None]
-        variance = (1 - time) ** 2 + (time * SPREAD) ** 2
-        linear = (time * SPREAD**2 - (1 - time)) / variance
-        return linear * x + SPREAD / variance.sqrt() * self.unet(x / variance.sqrt(), t).float()
+        return (self.guess(x, t) - x) / (1 - time).clamp(min=LEAST_LEFT)
+
+    def guess(
+        self, x: Float[Tensor, "n 3 s s"], t: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n 3 s s"]:
+        """Return the mean of the images whose lines lead through `x` at times `t`."""
+        time = t[:, None, None, None]
+        spread = ((1 - time) ** 2 + (time * SPREAD) ** 2).sqrt()
+        return SPREAD * self.unet(x / spread, t).float()
 
     def loss(
         self, x: Float[Tensor, "n 3 s s"], z: Float[Tensor, "n 3 s s"], t: Float[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
         """Return each image's mean squared error of the velocity at time `t` of its line."""
         time = t[:, None, None, None]
-        return (self((1 - time) * z + time * x, t) - (x - z)).square().flatten(1).mean(1)
+        error = (self.guess((1 - time) * z + time * x, t) - x) / (1 - time).clamp(min=LEAST_LEFT)
+        return error.square().flatten(1).mean(1)
 
     @torch.inference_mode()
     def render(self, z: Float32[np.ndarray, "n d"]) -> Images:
         """Return the images that standard normal `z` moves to."""
-        noise = torch.from_numpy(z).to(self.device).unflatten(1, self.shape)
+        noise = torch.from_numpy(z).to(self.device).view(-1, *self.shape)
         return tensor_to_uint8(solve(self.eval(), noise, self.steps, self.solver), -1.0, 1.0)
 
     @torch.inference_mode()

@@ -22,7 +22,7 @@ from facebench_flow.sampler import MODEL_FILE
 @choice(
     "--network",
     ["small", "large"],
-    "A U-Net of 1.6 million weights, for CPUs, or of 23 million, for GPUs.",
+    "A U-Net of 2.4 million weights, for CPUs, or of 17 million, for GPUs.",
 )
 @number(
     "--lr",
@@ -38,7 +38,7 @@ from facebench_flow.sampler import MODEL_FILE
     click.FloatRange(0, 1, max_open=True),
 )
 @choice("--solver", ["heun", "euler"], "How samples move; Heun's steps are two of Euler's.")
-@number("--solver-steps", 10, "Steps of the solver from noise to an image.")
+@number("--solver-steps", 10, "Steps of the solver from noise to an image.", click.IntRange(1, 1000))
 @choice("--device", ["auto", "cpu", "cuda"], "Where to train; auto takes a GPU if torch sees one.")
 @click.option(
     "--mixed-precision",

@@ -93,9 +93,7 @@ class _Block(nn.Module):
 
     def __init__(self, channels: int, wide: int, known: int, side: int):
         super().__init__()
-        self.first = nn.Sequential(
-            *_activated(channels), nn.Conv2d(channels, wide, 3, padding=1)
-        )
+        self.first = nn.Sequential(*_activated(channels), nn.Conv2d(channels, wide, 3, padding=1))
         self.modulate = nn.Linear(known, 2 * wide)
         self.norm = nn.GroupNorm(_GROUPS, wide)
         self.second = nn.Sequential(nn.SiLU(), _zero(nn.Conv2d(wide, wide, 3, padding=1)))

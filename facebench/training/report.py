@@ -17,7 +17,7 @@ from facebench.training.learner import Learner
 from facebench.training.options import Plan
 from facebench.training.run import Run
 
-_TITLES = {"dcgan": "DCGAN", "vae": "VAE", "pca": "Eigenfaces"}
+_TITLES = {"dcgan": "DCGAN", "vae": "VAE", "pca": "Eigenfaces", "flow": "Flow"}
 _HELD_BACK = "Scores are of {:,} more training images, which it did not learn."
 _LEARNT = "Scores are of the images that it learnt: there were too few to hold any back."
 _SCORE = "score"
