@@ -38,7 +38,9 @@ from facebench_flow.sampler import MODEL_FILE
     click.FloatRange(0, 1, max_open=True),
 )
 @choice("--solver", ["heun", "euler"], "How samples move; Heun's steps are two of Euler's.")
-@number("--solver-steps", 10, "Steps of the solver from noise to an image.", click.IntRange(1, 1000))
+@number(
+    "--solver-steps", 10, "Steps of the solver from noise to an image.", click.IntRange(1, 1000)
+)
 @choice("--device", ["auto", "cpu", "cuda"], "Where to train; auto takes a GPU if torch sees one.")
 @click.option(
     "--mixed-precision",
