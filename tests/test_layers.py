@@ -54,6 +54,7 @@ LAYERS = (
     "faces",
     "metrics",
     "engine training",
+    "pairs",
     "cli",
     "__main__",
 )
