@@ -46,7 +46,7 @@ LAYERS = (
     "folder_walk",
     "files progress options",
     "sampler",
-    "testing numerics cache",
+    "testing numerics cache translator",
     "weights synth plugins results distributed",
     "data",
     "samplers",

@@ -15,6 +15,7 @@ from facebench.training.images import PlacedImages
 from facebench.training.learner import ImageRows, State, choose, generator
 from facebench.training.parallel import Group
 from facebench.training.sampler import ModelSampler
+from facebench.training.torch_state import Parts, arrays_of, restore
 from facebench_vae.model import VAE, Elbo, save, to_network
 
 
@@ -37,6 +38,7 @@ class VAELearner:
         if config["compile"]:
             objective.compile()
         self.objective = group.wrap(objective)
+        self._parts: Parts = {"model": self.model, "average": self.average, "adam": self.adam}
 
     def step(self, number: int) -> dict[str, Any]:
         """Take one step up the objective; return the ELBO of its batch and what it is made of."""
@@ -58,31 +60,11 @@ class VAELearner:
 
     def state(self) -> State:
         """Return weights, averages and Adam's moments as arrays."""
-        moments = {
-            f"{index}/{name}": tensor
-            for index, values in self.adam.state_dict()["state"].items()
-            for name, tensor in values.items()
-        }
-        networks = {"model": self.model.state_dict(), "average": self.average.state_dict()}
-        return {
-            f"{part}/{name}": tensor.detach().cpu().numpy().copy()
-            for part, tensors in (networks | {"adam": moments}).items()
-            for name, tensor in tensors.items()
-        }
+        return arrays_of(self._parts)
 
     def restore(self, state: State) -> None:
         """Take weights, averages and Adam's moments from arrays."""
-        tensors = {name: torch.from_numpy(array) for name, array in state.items()}
-        self.model.load_state_dict(_part(tensors, "model/"))
-        self.average.load_state_dict(_part(tensors, "average/"))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in _part(tensors, "adam/").items():
-            index, _, name = key.partition("/")
-            moments.setdefault(int(index), {})[name] = tensor
-        self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
-        for weights, kept in self.adam.state.items():  # one kernel reads them all in one order
-            for name in ("exp_avg", "exp_avg_sq"):
-                kept[name] = torch.empty_like(weights).copy_(kept[name])
+        restore(self._parts, state)
 
     def save(self, path: Path) -> None:
         """Write the averaged network."""
@@ -137,11 +119,3 @@ def means(elbo: Elbo) -> dict[str, Tensor]:
     """Return the mean of the bound and of each of its terms, where they are: none is waited for."""
     terms: dict[str, Tensor] = {"elbo": elbo.total, **elbo._asdict()}
     return {name: term.detach().mean() for name, term in terms.items()}
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }

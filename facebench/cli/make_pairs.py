@@ -1,6 +1,7 @@
 """``facebench data pairs``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -37,7 +38,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     metavar="LEVELS",
 )
 @seed_option("Seed of the random boxes and of the noise.")
-def pairs(data: Path, task: str, out: Path, **options: int | float | str | None) -> None:
+def pairs(data: Path, task: str, out: Path, **options: Any) -> None:
     """Make pairs of a source and its target, for image to image, of a prepared data set.
 
     \b
