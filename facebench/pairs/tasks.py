@@ -19,13 +19,15 @@ from facebench.sampler import Images
 from facebench.training.learner import generator
 
 Grey = UInt8[np.ndarray, "n h w"]
+Sources = UInt8[np.ndarray, "n 3 source_h source_w"]
+"""Like `Images`, in a size of their own."""
 FILL = 127
 """The grey level of a box that is to be painted: there is no other sign of where it is."""
 CANNY_SIGMA, CANNY_LOW, CANNY_HIGH = 1.0, 8.0, 16.0
 """Pixels that are smoothed over; grey levels a pixel from which an edge goes on, and begins."""
 
 
-def super_resolution(images: Images, factor: int = 4) -> Images:
+def super_resolution(images: Images, factor: int = 4) -> Sources:
     """Return the images at 1/`factor` of their size, by Pillow's antialiased bicubic filter.
 
     It is the reduction of super-resolution's benchmarks (Timofte et al. 2017, NTIRE), whose own is
@@ -143,7 +145,7 @@ def _pictures(images: Images) -> Iterator[Image.Image]:
 class Task:
     """How sources are made, and by which options."""
 
-    make: Callable[..., Images]
+    make: Callable[..., Sources]
     """Takes images, and the options by name."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What it can be told besides, and what it takes where it is not."""
@@ -186,7 +188,7 @@ def options_of(task: str, given: Mapping[str, Any], seed: int) -> dict[str, Any]
 
 def sources_of(
     task: str, images: Images, indices: Sequence[int], options: Mapping[str, Any]
-) -> Images:
+) -> Sources:
     """Return the sources of `images`, whose indices in their data set are `indices`."""
     chosen = TASKS[task]
     return (
