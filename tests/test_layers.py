@@ -46,7 +46,7 @@ LAYERS = (
     "folder_walk",
     "files progress options",
     "sampler",
-    "testing numerics cache",
+    "testing numerics cache translator",
     "weights synth plugins results distributed",
     "data",
     "samplers",
@@ -54,6 +54,7 @@ LAYERS = (
     "faces",
     "metrics",
     "engine training",
+    "pairs",
     "cli",
     "__main__",
 )
