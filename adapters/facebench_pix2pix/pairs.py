@@ -90,6 +90,8 @@ def targets_of(pairs: PairSet, sizes: list[int]) -> Dataset:
     return Dataset(pairs.folder, pairs.targets, {"digest": pairs.digest}, "train")
 
 
-def triples(sources: Images, answers: Images, targets: Images) -> Images:
+def triples(
+    sources: Images, answers: Images, targets: Images
+) -> UInt8[np.ndarray, "three_n 3 h w"]:
     """Return source, answer and target of each pair one after another, all of one size."""
     return np.stack([sources, answers, targets], 1).reshape(-1, *targets.shape[1:])
