@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from hostile_files import FILES
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -108,7 +109,7 @@ def test_a_logit_is_of_a_patch(size: int, patch: int) -> None:
     network = PatchDiscriminator(size, 2)
     for layer in network.layers:
         if isinstance(layer, torch.nn.InstanceNorm2d):  # which looks at the whole map
-            layer.forward = lambda x: x  # type: ignore[method-assign]
+            layer.forward = lambda x: x  # type: ignore[method-assign, assignment]
     image = torch.randn(1, 3, size, size, requires_grad=True)
     logits = network(torch.zeros_like(image), image)
     middle = logits[0, 0, logits.shape[2] // 2, logits.shape[3] // 2]
@@ -482,6 +483,19 @@ class Bomb:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.touch, (self.target,)
+
+
+HOSTILE = {name: case for name, case in FILES.items() if name.startswith("safetensors ")}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_safetensors_are_refused(name: str, run: Path, tmp_path: Path) -> None:
+    folder = copy_of(run, tmp_path, b"")
+    HOSTILE[name].make(folder / "model.safetensors")
+    assert "are not one U-Net, or damaged" in refusal(folder)
+    (folder / "checkpoints").mkdir()
+    HOSTILE[name].make(folder / "checkpoints" / "step-000001.safetensors")
+    assert "damaged" in refusal(folder / "checkpoints" / "step-000001.safetensors")
 
 
 def copy_of(run: Path, folder: Path, weights: bytes) -> Path:

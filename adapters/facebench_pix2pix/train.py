@@ -79,9 +79,9 @@ def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> N
 
     \b
     Examples:
-      facebench train pix2pix --data pairs/larger --out runs/larger
-      facebench train pix2pix --data pairs/painted --out runs/painted --minutes 10
-      facebench train pix2pix --data pairs/clean --out runs/clean --dropout 0 --l1 10
+      facebench train pix2pix --data faces64-x4 --out runs/x4
+      facebench train pix2pix --data faces64-painted --out runs/painted --minutes 10
+      facebench train pix2pix --data faces64-clean --out runs/clean --dropout 0 --l1 10
     """
     from facebench.pairs.pair_set import open_pairs
     from facebench_pix2pix.model import SIZES

@@ -54,9 +54,9 @@ def pairs(data: Path, task: str, out: Path, **options: Any) -> None:
 
     \b
     Examples:
-      facebench data pairs --data faces64 --task super-resolution --out pairs/larger
-      facebench data pairs --data faces64 --task inpainting --place random --out pairs/painted
-      facebench data pairs --data faces64 --task denoising --sigma 50 --out pairs/clean
+      facebench data pairs --data faces64 --task super-resolution --out faces64-x4
+      facebench data pairs --data faces64 --task inpainting --place random --out faces64-painted
+      facebench data pairs --data faces64 --task denoising --sigma 50 --out faces64-clean
     """
     from facebench.pairs.make import make_pairs
 
