@@ -1,8 +1,9 @@
 """The networks of pix2pix (Isola et al. 2017, arXiv:1611.07004), small.
 
-Unlike theirs at their size: the U-Net ends at 4×4 pixels in place of 1×1, and maps are normalised
-image by image (Ulyanov et al. 2016, arXiv:1607.08022), which is what batch normalisation of theirs
-is in batches of one: an answer depends on its source alone.
+Unlike theirs: the U-Net ends at 4×4 pixels in place of 1×1, and the source itself, through a filter
+of 3×3 pixels, skips to the last layer, so that what is to stay need not pass through maps of half
+its size. Maps are normalised image by image (Ulyanov et al. 2016, arXiv:1607.08022), which is what
+theirs by batches are in batches of one: an answer depends on its source alone.
 """
 
 import math
@@ -63,6 +64,7 @@ class UNet(nn.Module):
             for c, d in zip(taken, given, strict=False)
         )
         self.last = nn.ConvTranspose2d(taken[-1], 3, 4, stride=2, padding=1)
+        self.filter = nn.Conv2d(3, 3, 3, padding=1)
         self.dropped = [
             (d, 2 * _BOTTOM << level, 2 * _BOTTOM << level)
             for level, d in enumerate(given[:DROPPED])
@@ -83,7 +85,7 @@ class UNet(nn.Module):
         self, x: Float[Tensor, "n 3 s s"], noise: Float[Tensor, "n d"] | None = None
     ) -> Float[Tensor, "n 3 s s"]:
         """Return the answers to `x`, in [-1, 1] like it; dropped is what `noise` in [0, 1) says."""
-        seen = []
+        seen, source = [], x
         for block in self.down:
             x = block(x)
             seen.append(x)
@@ -92,7 +94,7 @@ class UNet(nn.Module):
         for level, block in enumerate(self.up):
             x = block(x)
             x = torch.cat([x * masks[level] if level < len(masks) else x, seen.pop()], 1)
-        return self.last(x).tanh()
+        return (self.last(x) + self.filter(source)).tanh()
 
     def _masks(self, noise: Tensor | None) -> Sequence[Tensor]:
         if noise is None or not self.dropout:
