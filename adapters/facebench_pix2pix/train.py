@@ -50,9 +50,9 @@ _SHARE = click.FloatRange(0, 1, max_open=True)
 )
 @number(
     "--lr",
-    2e-4,
-    "Adam's learning rate; it falls to 0 over the second half of --steps. A run that goes on with "
-    "other --steps goes on along theirs.",
+    5e-4,
+    "Adam's learning rate (the paper's is 2e-4, for batches of one); it falls to 0 over the second "
+    "half of --steps. A run that goes on with other --steps goes on along theirs.",
     POSITIVE,
 )
 @choice("--device", ["auto", "cpu", "cuda"], "Where to train; auto takes a GPU if torch sees one.")
