@@ -8,6 +8,7 @@ Everything below is loaded on first use, so that ``import facebench`` costs noth
 
 - :func:`facebench.score`: two sets of images and one answer
 - :func:`facebench.evaluate`: score generators against a reference data set
+- :func:`facebench.evaluate_pairs`: score image-to-image models against the true targets
 - :func:`facebench.compare`: two Results, metric by metric
 - :func:`facebench.load`: a sampler from an adapter's name and a path
 - :mod:`facebench.metrics`: the metrics as functions of arrays
@@ -22,13 +23,23 @@ __version__ = "0.1.0"
 _LAZY = {
     "compare": ("facebench.metrics.paired", "compare"),
     "evaluate": ("facebench.engine", "evaluate"),
+    "evaluate_pairs": ("facebench.pairs.evaluate", "evaluate_pairs"),
     "load": ("facebench.plugins.registry", "load"),
     "metrics": ("facebench.metrics", None),
     "score": ("facebench.engine.score", "score"),
     "track": ("facebench.training.track", "track"),
 }
 
-__all__ = ["__version__", "compare", "evaluate", "load", "metrics", "score", "track"]
+__all__ = [
+    "__version__",
+    "compare",
+    "evaluate",
+    "evaluate_pairs",
+    "load",
+    "metrics",
+    "score",
+    "track",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -166,6 +166,8 @@ def test_eigenfaces_take_one_process(
     assert CliRunner().invoke(pca, [*words[:6], "--processes", "1"]).exit_code == 0
 
 
-@pytest.mark.parametrize("path", [["eval"], *(["train", name] for name in ("dcgan", "pca", "vae"))])
+@pytest.mark.parametrize(
+    "path", [["eval"], *(["train", name] for name in ("dcgan", "pca", "pix2pix", "vae"))]
+)
 def test_every_command_that_shares_work_has_the_option(path: list[str]) -> None:
     assert "--processes INT" in CliRunner().invoke(cli, [*path, "--help"]).output

@@ -22,7 +22,9 @@ from torch import Tensor, nn
 
 from facebench.errors import BadInput
 from facebench.files import atomic_path, read_json
+from facebench.numerics.transfer import send
 from facebench.sampler import Images, tensor_to_uint8
+from facebench.training.images import to_network
 from facebench_flow.solver import SolverName, solve
 from facebench_flow.unet import SHAPES, UNet
 
@@ -81,15 +83,9 @@ class Flow(nn.Module):
     @torch.inference_mode()
     def invert(self, images: Images) -> Float32[np.ndarray, "n d"]:
         """Return the noise that moves to `images`: `render`'s way back."""
-        x = to_network(torch.from_numpy(images).to(self.device))
+        x = to_network(send(images, self.device))
         z = solve(self.eval(), x, self.steps, self.solver, backwards=True)
         return z.flatten(1).cpu().numpy()
-
-
-def to_network(images: Tensor) -> Float32[Tensor, "n 3 h w"]:
-    """Return bytes as the networks take them: 0 to 255 as [-1, 1]."""
-    half = torch.full((), 127.5, device=images.device)  # by a number CUDA would not quite divide
-    return images.float() / half - 1
 
 
 def save(model: Flow, path: Path) -> None:

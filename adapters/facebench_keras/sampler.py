@@ -20,14 +20,14 @@ from jaxtyping import Float32
 
 from facebench.errors import BadInput
 from facebench.files import read_json
-from facebench.sampler import latents
+from facebench.sampler import Images, latents
 from facebench_keras.architecture import load_archive
 from facebench_keras.hdf5 import load_hdf5
 from facebench_keras.saved_model import load_saved_model
 from facebench_keras.vetting import AS_SAVED_MODEL, keras
-from facebench_models.feeding import Network
 from facebench_models.kinds import KERAS, kind_of, reading, refuse_others
 from facebench_models.network import Loaded, NetworkSampler
+from facebench_models.translation import INPUTS, NetworkTranslator
 
 _WHAT = "a Keras model (.keras, .h5, or a folder with saved_model.pb)"
 _SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -56,16 +56,57 @@ class KerasSampler(NetworkSampler):
 
     def load(self, path: Path) -> Loaded:
         """Return the model, or its part, with the files beside weights that say how it is built."""
-        refuse_others(path, KERAS, what=_WHAT)
-        with reading(path, KERAS, what=_WHAT):
-            if path.is_dir():
-                return load_saved_model(path)
-            model, files = (load_archive(path), ()) if is_zipfile(path) else load_hdf5(path)
-            return Loaded(*_as_function(_chosen(path, model, self._part)), files)
+        return _load(path, self._part)
 
     def draw(self, seeds: Sequence[int]) -> Float32[np.ndarray, "n d"]:
         """Return the latents of `seeds`."""
         return self._pca.draw(seeds, self.latent_dim) if self._pca else super().draw(seeds)
+
+
+class KerasTranslator(NetworkTranslator):
+    """A model that Keras saved, from sources, and perhaps noise, to pixels."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        latent: str = "normal",
+        size: str = "",
+        range: str = "tanh",
+        input_range: str = "",
+        layout: str = "NHWC",
+        part: str = "",
+        sources: Images,
+    ):
+        self._part = part
+        super().__init__(
+            model_file(path),
+            latent=latent,
+            size=size,
+            range=range,
+            input_range=input_range,
+            layout=layout,
+            sources=sources,
+        )
+        if path.is_dir():
+            self.files = ()  # whatever lies in the folder that was named
+
+    def load(self, path: Path) -> Loaded:
+        """Return the model, or its part, with the files beside weights that say how it is built."""
+        return _load(path, self._part, INPUTS)
+
+
+KerasSampler.translator = KerasTranslator
+
+
+def _load(path: Path, part: str, most: int = 1) -> Loaded:
+    refuse_others(path, KERAS, what=_WHAT)
+    with reading(path, KERAS, what=_WHAT):
+        if path.is_dir():
+            return load_saved_model(path)
+        model, files = (load_archive(path), ()) if is_zipfile(path) else load_hdf5(path)
+        run, shape, *others = _as_function(_chosen(path, model, part, most))
+        return Loaded(run, shape, files, others)
 
 
 class _LatentPCA:
@@ -102,7 +143,7 @@ def model_file(path: Path) -> Path:
     return found[0] if found else path
 
 
-def _chosen(path: Path, model: Any, part: str) -> Any:
+def _chosen(path: Path, model: Any, part: str, most: int = 1) -> Any:
     """Return the model, or the one within it that is called `part`, if it can make images."""
     if part:
         parts = dict(_parts(model))
@@ -112,10 +153,11 @@ def _chosen(path: Path, model: Any, part: str) -> Any:
         model = parts[part]
     if not getattr(model, "inputs", None):
         raise BadInput(f"{path} does not say what its model takes: {AS_SAVED_MODEL}.")
-    if not (len(model.inputs) == len(model.outputs) == 1):
+    if len(model.inputs) > most or len(model.outputs) != 1:
         takes = " and ".join(f"{each.name!r} {_shapes([each])}" for each in model.inputs)
         raise BadInput(
-            f"{path} maps {takes} to {_shapes(model.outputs)}, where one latent makes one image: "
+            f"{path} maps {takes} to {_shapes(model.outputs)}, where one "
+            f"{'latent' if most == 1 else 'source, at most with noise,'} makes one image: "
             f"{_way_out(model)}."
         )
     if len(model.outputs[0].shape) != 4:
@@ -143,12 +185,13 @@ def _way_out(model: Any) -> str:
     return "python: takes a function of your own that samples from it"
 
 
-def _as_function(model: Any) -> tuple[Network, Sequence[int | None]]:
-    """Return a model with one input as a function of arrays, and the shape that it takes."""
+def _as_function(model: Any) -> tuple[Any, ...]:
+    """Return a model as a function of arrays, and the shape of each that it takes."""
     # Keras 3 keeps a list of one a list.
     is_listed = not isinstance(model, keras.Sequential) and isinstance(model.input, list)
 
-    def run(z: np.ndarray) -> Any:
-        return model([z] if is_listed else z, training=False)
+    def run(*arrays: np.ndarray) -> Any:
+        return model([*arrays] if is_listed else arrays[0], training=False)
 
-    return run, (None, *model.inputs[0].shape[1:])  # whatever batch it was built with
+    # whatever batch it was built with
+    return run, *((None, *each.shape[1:]) for each in model.inputs)

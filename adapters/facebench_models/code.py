@@ -11,6 +11,7 @@ from facebench.errors import BadInput
 from facebench.plugins.user_code import check_arguments, import_function, takes
 from facebench.sampler import Images
 from facebench.samplers.pixels import Pixels
+from facebench.translator import Answers
 from facebench_models.feeding import as_array, images_of
 from facebench_models.network import Loaded, NetworkSampler
 
@@ -88,20 +89,58 @@ def open_function(
     return LatentsSampler(run, code, **options)
 
 
+class FunctionTranslator:
+    """A function from sources and a list of seeds to pixels."""
+
+    def __init__(self, function: Callable[..., Any], pixels: Pixels, output: str):
+        self._function, self._pixels, self._output = function, pixels, output
+
+    def translate(self, sources: Images, seeds: Sequence[int]) -> Answers:
+        """Return the function's answers."""
+        output = self._function(sources, list(seeds))
+        return self._pixels.images(as_array(images_of(output, self._output)))
+
+
+def open_translation(
+    path: Path, *, code: str = "", range: str = "uint8", layout: str = "NCHW", output: str = ""
+) -> FunctionTranslator:
+    """Return the translator of a function of the user's own.
+
+    It is given sources, ``uint8`` RGB (n, 3, h, w), and as many seeds; where `path` is of a file
+    and not `code` once more, that is its third argument. The rest is as in `open_function`, of the
+    answers.
+    """
+    if not code:
+        raise BadInput(
+            "python: takes a function: python:MODULE:FUNCTION, python:FILE.py:FUNCTION, or …@PATH."
+        )
+    run = _with_path(code, import_function(code), None if code == str(path) else path, 2)
+    return FunctionTranslator(run, Pixels(range, layout), output)
+
+
+open_function.translator = open_translation  # type: ignore[attr-defined]
+
+
 def _takes_labels(function: Callable[..., Any]) -> bool:
     """Say whether a function of seeds can be asked for classes: by these and by a parameter."""
     return hasattr(function, "classes") and "labels" in signature(function).parameters
 
 
-def _with_path(code: str, function: Callable[..., Any], path: Path | None) -> Callable[..., Any]:
-    """Return `function`, which is given `path` besides if there is one; a list is one batch."""
-    if path is not None and takes(function, 1) and not takes(function, 2):
-        raise BadInput(f"{code} takes one argument, so {path} is not for it: leave out @{path}.")
-    given = () if path is None else (path,)
-    check_arguments(code, function, 1 + len(given))
+def _with_path(
+    code: str, function: Callable[..., Any], path: Path | None, count: int = 1
+) -> Callable[..., Any]:
+    """Return `function`, which is given `path` besides if there is one; a list is one batch.
 
-    def run(batch: Any, **asked: Any) -> Any:
-        output = function(batch, *given, **asked)
+    It takes `count` other arguments.
+    """
+    if path is not None and takes(function, count) and not takes(function, count + 1):
+        number = "one argument" if count == 1 else f"{count} arguments"
+        raise BadInput(f"{code} takes {number}, so {path} is not for it: leave out @{path}.")
+    given = () if path is None else (path,)
+    check_arguments(code, function, count + len(given))
+
+    def run(*batch: Any, **asked: Any) -> Any:
+        output = function(*batch, *given, **asked)
         return np.stack([*map(as_array, output)]) if isinstance(output, list) else output
 
     return run

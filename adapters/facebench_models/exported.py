@@ -43,8 +43,8 @@ def load_program(path: Path) -> ExportedProgram:
     return torch.export.load(io.BytesIO(_repacked(path)))
 
 
-def latents_of(path: Path, program: ExportedProgram) -> Tensor:
-    """Return a batch of what the program takes, without values; its shape may have symbols."""
+def inputs_of(path: Path, program: ExportedProgram, most: int = 1) -> list[Tensor]:
+    """Return batches of what the program takes, without values; their shapes may have symbols."""
     names = program.graph_signature.user_inputs
     inputs = {
         node.name: node.meta.get("val")
@@ -53,9 +53,8 @@ def latents_of(path: Path, program: ExportedProgram) -> Tensor:
     }
     described = [f"{name} {value}" for name, value in inputs.items()]
     are_real = all(isinstance(x, Tensor) and x.is_floating_point() for x in inputs.values())
-    check_inputs(path, described, are_real)
-    (latents,) = inputs.values()
-    return latents
+    check_inputs(path, described, are_real, most)
+    return [*inputs.values()]
 
 
 def _repacked(path: Path) -> bytes:

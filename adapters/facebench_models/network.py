@@ -2,10 +2,10 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float32
@@ -14,7 +14,7 @@ from facebench.errors import BadInput
 from facebench.sampler import Images, LatentSampler
 from facebench.samplers.latents import check_distribution, draw, parse_shape
 from facebench.samplers.pixels import Pixels
-from facebench_models.feeding import Network, as_array, batched, plain
+from facebench_models.feeding import as_array, batched, plain
 
 _PROBE = tuple(range(16))
 """Seeds that are sampled once when a model is opened, to see that its range is the stated one."""
@@ -24,15 +24,21 @@ _PROBE = tuple(range(16))
 class Loaded:
     """A network, and what its file says of it."""
 
-    run: Network
+    run: Callable[..., Any]
+    """From its inputs, one array each, see :data:`facebench_models.feeding.Network`."""
     latents: Sequence[Any] = ()
     """Shape of a batch of them; what is not a number, the file leaves open."""
     files: tuple[Path, ...] | None = ()
     """What the images depend on besides the file; None where that cannot be known."""
+    others: Sequence[Sequence[Any]] = ()
+    """The shapes of further inputs, of what translates."""
 
 
 class NetworkSampler(LatentSampler):
     """A network of any framework with its latents and its pixels; subclasses give `load`."""
+
+    translator: ClassVar[Callable[..., Any]]
+    """What opens the same files as translators, where there is something."""
 
     def __init__(
         self,
@@ -106,12 +112,16 @@ def _is_number(side: Any) -> bool:
     return isinstance(side, int) and side > 0
 
 
-def check_inputs(path: Path, inputs: Sequence[str], are_real: bool) -> None:
-    """Refuse a network whose `inputs`, as they are described, are anything but one latent."""
+def check_inputs(path: Path, inputs: Sequence[str], are_real: bool, most: int = 1) -> None:
+    """Refuse a network whose `inputs`, as they are described, are anything but one latent.
+
+    At `most` two, they may be a source and noise.
+    """
     listed = ", ".join(inputs)
-    if len(inputs) != 1:
+    if not 0 < len(inputs) <= most:
+        needed = "one latent is" if most == 1 else "a source and at most noise are"
         raise BadInput(
-            f"{path} takes {len(inputs)} inputs ({listed}), where one latent is needed: export a "
+            f"{path} takes {len(inputs)} inputs ({listed}), where {needed} needed: export a "
             "network that takes nothing else."
         )
     if not are_real:

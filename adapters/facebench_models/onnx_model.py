@@ -13,6 +13,7 @@ import onnxruntime
 from facebench.errors import BadInput
 from facebench_models.kinds import ONNX, reading
 from facebench_models.network import Loaded, NetworkSampler, check_inputs
+from facebench_models.translation import INPUTS, NetworkTranslator
 
 CUDA = "CUDAExecutionProvider"
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
@@ -23,25 +24,41 @@ class OnnxSampler(NetworkSampler):
 
     def load(self, path: Path) -> Loaded:
         """Return its network, and the files beside it in which it keeps weights."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = _threads()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4
-        with reading(path, ONNX):
-            wanted = providers(self.device)
-            session = onnxruntime.InferenceSession(path, options, providers=wanted)
-            require_gpu(session.get_providers(), wanted)
-            files = _files(path)
-        inputs, names = session.get_inputs(), [each.name for each in session.get_outputs()]
-        are_real = all(each.type in _TYPES and each.shape for each in inputs)
-        check_inputs(path, [f"{each.name} {each.type} {each.shape}" for each in inputs], are_real)
-        (latents,) = inputs
+        return _load(path, self.device)
 
-        def run(z: np.ndarray) -> dict[str, Any]:
-            values = session.run(None, {latents.name: z.astype(_TYPES[latents.type])})
-            return dict(zip(names, values, strict=True))
 
-        return Loaded(run, latents.shape, files)
+class OnnxTranslator(NetworkTranslator):
+    """A network from sources, and perhaps noise, to pixels."""
+
+    def load(self, path: Path) -> Loaded:
+        """Return its network, and the files beside it in which it keeps weights."""
+        return _load(path, self.device, INPUTS)
+
+
+OnnxSampler.translator = OnnxTranslator
+
+
+def _load(path: Path, device: str, most: int = 1) -> Loaded:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    with reading(path, ONNX):
+        wanted = providers(device)
+        session = onnxruntime.InferenceSession(path, options, providers=wanted)
+        require_gpu(session.get_providers(), wanted)
+        files = _files(path)
+    inputs, names = session.get_inputs(), [each.name for each in session.get_outputs()]
+    are_real = all(each.type in _TYPES and each.shape for each in inputs)
+    check_inputs(path, [f"{each.name} {each.type} {each.shape}" for each in inputs], are_real, most)
+
+    def run(*arrays: np.ndarray) -> dict[str, Any]:
+        pairs = zip(inputs, arrays, strict=True)
+        given = {each.name: array.astype(_TYPES[each.type]) for each, array in pairs}
+        return dict(zip(names, session.run(None, given), strict=True))
+
+    shape, *others = (each.shape for each in inputs)
+    return Loaded(run, shape, files, others)
 
 
 def providers(device: str) -> list[Any]:

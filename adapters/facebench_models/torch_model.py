@@ -5,7 +5,7 @@ program in a language of its own, which runs (see SECURITY.md).
 """
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from torch.export.passes import move_to_device_pass
 
 from facebench.errors import BadInput
 from facebench.plugins.user_code import call, import_function
-from facebench_models.exported import latents_of, load_program
-from facebench_models.feeding import Network
+from facebench.sampler import Images
+from facebench_models.exported import inputs_of, load_program
 from facebench_models.kinds import EXPORTED, TORCHSCRIPT, reading, refuse_others
 from facebench_models.network import Loaded, NetworkSampler
 from facebench_models.state import give_weights
+from facebench_models.translation import INPUTS, NetworkTranslator
 
 
 class TorchSampler(NetworkSampler):
@@ -49,13 +50,7 @@ class TorchSampler(NetworkSampler):
         `unused` may "allow" weights that the module has no place for, such as an encoder's. The
         rest is as in :class:`NetworkSampler`.
         """
-        if not code or code == str(path):
-            raise BadInput(
-                "torch: takes a function and its weights: torch:MODULE:FUNCTION@PATH or "
-                "torch:FILE.py:FUNCTION@PATH."
-            )
-        if unused not in ("refuse", "allow"):
-            raise BadInput(f"There is no unused={unused!r}; there are: refuse, allow.")
+        _check_code(path, code, unused)
         self._code, self._key, self._unused = code, key, unused
         super().__init__(
             path,
@@ -69,11 +64,7 @@ class TorchSampler(NetworkSampler):
 
     def load(self, path: Path) -> Loaded:
         """Return the module with its weights; what its code reads is not known."""
-        network = _built(self._code)
-        give_weights(network, path, self._key, self._unused == "allow")
-        network.to(self.device).eval()
-        tensors = chain(network.parameters(), network.buffers())
-        return Loaded(_of_arrays(network, tensors, self.device), files=None)
+        return _load_module(path, self._code, self._key, self._unused, self.device)
 
 
 class TorchScriptSampler(NetworkSampler):
@@ -81,11 +72,7 @@ class TorchScriptSampler(NetworkSampler):
 
     def load(self, path: Path) -> Loaded:
         """Return its network; of the shape of latents it says nothing."""
-        with reading(path, TORCHSCRIPT), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that TorchScript as such is deprecated
-            network = torch.jit.load(path, map_location=self.device).eval()  # type: ignore[no-untyped-call]
-            set_device_of_constants(network, self.device)
-            return Loaded(_of_arrays(network, _tensors(network), self.device))
+        return _load_script(path, self.device)
 
 
 class ExportSampler(NetworkSampler):
@@ -93,14 +80,105 @@ class ExportSampler(NetworkSampler):
 
     def load(self, path: Path) -> Loaded:
         """Return its network, of one batch size if it was exported for one only."""
-        refuse_others(path, EXPORTED)
-        with reading(path, EXPORTED), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that guards were left out
-            program = load_program(path)
-            latents = latents_of(path, program)
-            # Tensors that the program itself makes have their device written into it.
-            network = move_to_device_pass(program, self.device).module(check_guards=False)
-        return Loaded(_of_arrays(network, [latents], self.device), latents.shape)
+        return _load_exported(path, self.device)
+
+
+class TorchTranslator(NetworkTranslator):
+    """A module that the user's own function builds, from sources to pixels."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        code: str = "",
+        latent: str = "normal",
+        size: str = "",
+        range: str = "tanh",
+        input_range: str = "",
+        layout: str = "NCHW",
+        output: str = "",
+        key: str = "",
+        unused: str = "refuse",
+        device: str = "cpu",
+        sources: Images,
+    ):
+        """Build the module and give it its weights, as `TorchSampler` does."""
+        _check_code(path, code, unused)
+        self._code, self._key, self._unused = code, key, unused
+        super().__init__(
+            path,
+            latent=latent,
+            size=size,
+            range=range,
+            input_range=input_range,
+            layout=layout,
+            output=output,
+            device=device,
+            sources=sources,
+        )
+
+    def load(self, path: Path) -> Loaded:
+        """Return the module with its weights; what its code reads is not known."""
+        return _load_module(path, self._code, self._key, self._unused, self.device)
+
+
+class TorchScriptTranslator(NetworkTranslator):
+    """A TorchScript file, from sources to pixels."""
+
+    def load(self, path: Path) -> Loaded:
+        """Return its network; of the shapes of what it takes it says nothing."""
+        return _load_script(path, self.device)
+
+
+class ExportTranslator(NetworkTranslator):
+    """A ``.pt2`` of ``torch.export.save``, from sources to pixels."""
+
+    def load(self, path: Path) -> Loaded:
+        """Return its network."""
+        return _load_exported(path, self.device, INPUTS)
+
+
+TorchSampler.translator = TorchTranslator
+TorchScriptSampler.translator = TorchScriptTranslator
+ExportSampler.translator = ExportTranslator
+
+
+def _check_code(path: Path, code: str, unused: str) -> None:
+    if not code or code == str(path):
+        raise BadInput(
+            "torch: takes a function and its weights: torch:MODULE:FUNCTION@PATH or "
+            "torch:FILE.py:FUNCTION@PATH."
+        )
+    if unused not in ("refuse", "allow"):
+        raise BadInput(f"There is no unused={unused!r}; there are: refuse, allow.")
+
+
+def _load_module(path: Path, code: str, key: str, unused: str, device: str) -> Loaded:
+    network = _built(code)
+    give_weights(network, path, key, unused == "allow")
+    network.to(device).eval()
+    tensors = chain(network.parameters(), network.buffers())
+    return Loaded(_of_arrays(network, tensors, device), files=None)
+
+
+def _load_script(path: Path, device: str) -> Loaded:
+    with reading(path, TORCHSCRIPT), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that TorchScript as such is deprecated
+        network = torch.jit.load(path, map_location=device).eval()  # type: ignore[no-untyped-call]
+        set_device_of_constants(network, device)
+        return Loaded(_of_arrays(network, _tensors(network), device))
+
+
+def _load_exported(path: Path, device: str, most: int = 1) -> Loaded:
+    refuse_others(path, EXPORTED)
+    with reading(path, EXPORTED), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that guards were left out
+        program = load_program(path)
+        inputs = inputs_of(path, program, most)
+        # Tensors that the program itself makes have their device written into it.
+        network = move_to_device_pass(program, device).module(check_guards=False)
+    shape, *others = (each.shape for each in inputs)
+    return Loaded(_of_arrays(network, inputs, device), shape, others=others)
 
 
 def _built(code: str) -> nn.Module:
@@ -135,13 +213,14 @@ def _tensors(network: Any) -> Iterator[Tensor]:
             yield node.t("value")
 
 
-def _of_arrays(network: Any, tensors: Iterable[Tensor], device: str) -> Network:
+def _of_arrays(network: Any, tensors: Iterable[Tensor], device: str) -> Callable[..., Any]:
     """Return a `network` on `device` as one of arrays, fed in the type of its `tensors`."""
     types = (x.dtype for x in tensors if x.ndim and x.is_floating_point())
     dtype = next(types, torch.float32)
 
     @torch.inference_mode()
-    def run(z: np.ndarray) -> Any:
-        return network(torch.from_numpy(np.ascontiguousarray(z)).to(device, dtype))
+    def run(*inputs: np.ndarray) -> Any:
+        arrays = map(np.ascontiguousarray, inputs)
+        return network(*(torch.from_numpy(each).to(device, dtype) for each in arrays))
 
     return run

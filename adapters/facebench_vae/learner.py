@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from facebench.numerics.transfer import send
+from facebench.training.images import to_network
 from facebench.training.learner import ImageRows, choose, generator
 from facebench.training.network_learner import NetworkLearner
 from facebench.training.parallel import Group
-from facebench_vae.model import VAE, Elbo, save, to_network
+from facebench_vae.model import VAE, Elbo, save
 
 
 class VAELearner(NetworkLearner):

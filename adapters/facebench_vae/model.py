@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from facebench.errors import BadInput
 from facebench.files import atomic_path, read_json
 from facebench.sampler import Images, tensor_to_uint8
+from facebench.training.images import to_network as to_network
 from facebench_vae.likelihood import LIKELIHOODS
 
 _BOTTOM = 4  # height and width of the smallest feature map
@@ -140,13 +141,6 @@ class VAE(nn.Module):
 def kl_to_prior(q: Posterior) -> Float[Tensor, " n"]:
     """Return KL(q ‖ N(0, I)) in nats (Kingma & Welling 2014, appendix B)."""
     return (q.mean.square() + q.log_variance.exp() - 1 - q.log_variance).sum(1) / 2
-
-
-def to_network(images: Images | UInt8[Tensor, "n 3 h w"]) -> Float32[Tensor, "n 3 h w"]:
-    """Return `images`, wherever they are, as the networks take them: 0 to 255 as [-1, 1]."""
-    pixels = torch.as_tensor(images).float()
-    half = torch.full((), 127.5, device=pixels.device)  # by a number CUDA would not quite divide
-    return (pixels / half - 1).contiguous(memory_format=torch.channels_last)
 
 
 def save(model: VAE, path: Path) -> None:

@@ -31,6 +31,7 @@ _COMMANDS = {
     "traverse": "facebench.cli.play:traverse",
     "score": "facebench.cli.score:score",
     "eval": "facebench.cli.evaluate:evaluate",
+    "eval-pairs": "facebench.cli.evaluate_pairs:evaluate_pairs",
     "stats": "facebench.cli.stats:stats",
     "report": "facebench.cli.report:report",
     "compare": "facebench.cli.compare:compare",

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import click
 
+from facebench.cli.make_pairs import pairs
 from facebench.data.crop import PRESETS
 from facebench.data.dataset import HOLDOUT_BY, Dataset, Split, open_dataset
 from facebench.data.labels import CHOICES
@@ -20,6 +21,8 @@ _OUT = click.Path(path_type=Path, file_okay=False)
 def data() -> None:
     """Make data sets to train on and compare with, and look at them."""
 
+
+data.add_command(pairs)
 
 _size_option = click.option(
     "--size",

@@ -109,7 +109,7 @@ def evaluate(
         reference,
         out=out,
         command=command_line(),
-        announce=_announce,
+        announce=announce,
         say_time=say_time,
         **opened(**options),
     )
@@ -147,7 +147,8 @@ def exit_as(evaluation: "Evaluation") -> None:
         sys.exit(1)
 
 
-def _announce(result: Result) -> None:
+def announce(result: Result) -> None:
+    """Say what a row scored, as soon as it is known."""
     shown = {key: value for key, value in result.metrics.items() if not metric(key).is_of_many}
     values = "  ".join(f"{key} {value.value:.4g}" for key, value in shown.items())
     click.echo(f"{result.model}: {values}", err=True)

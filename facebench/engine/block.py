@@ -99,7 +99,8 @@ def look_at(
                 lacking[extractor].append(i)
     asked = {}
     for extractor, places in lacking.items():
-        rows = _rows(extractor, images.runs(places), batch_size)
+        numbers = [block[i].first + k for i in places for k in range(len(block[i].seeds))]
+        rows = _rows(extractor.beside(numbers), images.runs(places), batch_size)
         counts = [math.ceil(len(block[i].seeds) / extractor.images_per_row) for i in places]
         for i, part in zip(places, _divided(rows, counts), strict=True):
             chunk = block[i]

@@ -1,5 +1,6 @@
 """What is the same for every row of one evaluation: reference, networks, metrics, protocol."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ from facebench.engine.metric_choice import check_count, choose_metrics
 from facebench.engine.real_images import RealImages
 from facebench.errors import BadInput
 from facebench.features.extractor import Extractor
+from facebench.metrics.metric import OF_LPIPS_PAIRS, OF_PAIRS, OF_PIXEL_PAIRS
 from facebench.metrics.modes import DEFAULT, Mode, find_mode
 from facebench.metrics.table import Metric
 from facebench.numerics.precision import Precision
@@ -23,7 +25,7 @@ from facebench.results.result import Protocol
 from facebench.results.speeds import Work
 from facebench.sandbox.limits import DEFAULT as DEFAULT_LIMITS
 from facebench.sandbox.limits import Limits
-from facebench.weights import WeightSource
+from facebench.weights import NoWeights, WeightSource
 
 COMPILE_FROM: Mapping[Precision, int] = {"fp32": 50_000, "tf32": 50_000, "bf16": 10_000}
 """Images a model from which compiling the network pays: float32 gains by 2 % only."""
@@ -32,7 +34,7 @@ _NO_TRAINING = (
     "no identity_leakage, which needs the training images: give the prepared data set that was "
     "trained on as the reference"
 )
-_OF_NONE = ("lpips", "faces", "training faces", "floors", "steps")
+_OF_NONE = ("lpips", "faces", "training faces", "floors", "steps", *OF_PAIRS)
 """What metrics need that take no network's features, or those of all."""
 
 
@@ -58,6 +60,8 @@ class Context:
     precision: Precision
     batch_size: int
     device: str
+    to_targets: Sequence[Extractor] = ()
+    """What compares a translator's answers with their targets, where a metric asks."""
     track: Track = silent
     ranks: Ranks = ALONE
     limits: Limits = DEFAULT_LIMITS
@@ -76,7 +80,7 @@ class Context:
     @property
     def used(self) -> list[Extractor]:
         """All networks that the numbers are of."""
-        return [*self.extractors, *filter(None, [self.steps])]
+        return [*self.extractors, *filter(None, [self.steps]), *self.to_targets]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -84,7 +88,7 @@ class Context:
         networks = (note for extractor in self.used for note in extractor.notes)
         metrics = (row.note for row in self.metrics if row.note)
         said = [*filter(None, [self.real.note]), *networks, *self._of_the_first(), *metrics]
-        if self.faces and self.training is None:
+        if self.faces and self.training is None and self.real.pairs is None:
             said.append(_NO_TRAINING)
         return tuple(dict.fromkeys(said))  # two layers of a network say the same
 
@@ -115,6 +119,7 @@ class Context:
             num=num,
             num_reference=len(real),
             faces=_looked_for(self.faces, real.dataset) if self.faces else "",
+            pairs=real.pairs.told if real.pairs else "",
         )
 
     @cached_property
@@ -173,7 +178,16 @@ def make_context(
     if extractor is None:
         extractor = _default_extractor(real, mode, weights)
     names = extractor_names(extractor)
-    rows = choose_metrics(names, metrics, definitions, real, sanity, plain, bool(face_model))
+    rows = choose_metrics(
+        names,
+        metrics,
+        definitions,
+        real,
+        sanity,
+        plain,
+        bool(face_model),
+        has_lpips=metrics is not None or real.pairs is None or _has_lpips(weights),
+    )
     if real.has_images:
         check_count(rows, len(real), f"{real.name} ({real.split})")
     all_pictures = num is None and (plain or not real.has_images)
@@ -205,6 +219,7 @@ def make_context(
         lpips=_lpips(rows, weights, device),
         faces=_faces(rows, face_model, weights, device),
         steps=_steps(rows, weights, device),
+        to_targets=_to_targets(rows, real, weights, device),
         mode=definitions,
         precision=precision,
         batch_size=batch_size or choose_batch_size(device),
@@ -291,3 +306,28 @@ def _steps(rows: Sequence[Metric], weights: WeightSource, device: str) -> Extrac
     from facebench.features.lpips_steps import LPIPSOfPairs
 
     return LPIPSOfPairs(weights, device, load=False)
+
+
+def _has_lpips(weights: WeightSource) -> bool:
+    """Say whether LPIPS' weights can be had, and warn where they cannot."""
+    try:
+        weights.find("alexnet")
+    except NoWeights as missing:
+        warnings.warn(f"{missing} Meanwhile there is no lpips_to_target.", stacklevel=2)
+        return False
+    return True
+
+
+def _to_targets(
+    rows: Sequence[Metric], real: RealImages, weights: WeightSource, device: str
+) -> list[Extractor]:
+    needs = {row.needs for row in rows}
+    if real.pairs is None or not needs & {*OF_PIXEL_PAIRS, *OF_LPIPS_PAIRS}:
+        return []
+    from facebench.features.to_target import LPIPS_FROM, LPIPSToTargets, PixelsToTargets
+
+    pairs = real.pairs.targets, real.pairs.asked.answers
+    found: list[Extractor] = [PixelsToTargets(*pairs, device)]
+    if needs & {*OF_LPIPS_PAIRS} and min(real.pairs.asked.size) >= LPIPS_FROM:
+        found.append(LPIPSToTargets(*pairs, weights, device))
+    return found

@@ -15,6 +15,7 @@ import numpy as np
 from facebench.data.arrays import channels_first
 from facebench.data.statistics import is_statistics
 from facebench.engine.given_statistics import StatisticsRow
+from facebench.engine.pairing import SourceRow
 from facebench.engine.sanity import SanityRow
 from facebench.errors import BadInput, cause
 from facebench.plugins.model_hints import path_of
@@ -29,6 +30,7 @@ from facebench.plugins.model_spec import (
 from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
 from facebench.sampler import Sampler
 from facebench.samplers.picture_set import PictureSet, of_array
+from facebench.translator import Translator
 
 PICTURES = "images"
 """The adapter of pictures that are there already."""
@@ -74,7 +76,7 @@ class PicturesRow:
         return self.open()
 
 
-Entry = Model | ObjectRow | PicturesRow | StatisticsRow | SanityRow
+Entry = Model | ObjectRow | PicturesRow | StatisticsRow | SanityRow | SourceRow
 """Whatever becomes a row of the board."""
 
 Models = Any
@@ -188,8 +190,8 @@ def _in_its_place(row: Given) -> Given:
 def _sampler(name: str, value: Any) -> Sampler:
     if isinstance(value, type):
         raise BadInput(f"{name} is a class: give an object of it, {name}(…).")
-    if isinstance(value, Sampler):
-        return value
+    if isinstance(value, Sampler | Translator):
+        return value  # type: ignore[return-value]  # which of them is wanted, the job knows
     if callable(value) and not hasattr(value, "state_dict"):
         return _Function(value)
     raise BadInput(
@@ -201,11 +203,15 @@ def _sampler(name: str, value: Any) -> Sampler:
 
 @dataclass(frozen=True)
 class _Function:
-    function: Callable[[list[int]], Any]
+    function: Callable[..., Any]
 
     def sample(self, seeds: Any) -> np.ndarray:
         """Return the function's images of `seeds`."""
         return _on_host(self.function(list(seeds)))
+
+    def translate(self, sources: Any, seeds: Any) -> np.ndarray:
+        """Return the function's answers to `sources`."""
+        return _on_host(self.function(sources, list(seeds)))
 
 
 def _origin(value: Any) -> str:

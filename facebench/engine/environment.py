@@ -14,7 +14,7 @@ import facebench
 from facebench.features.extractor import Extractor
 
 _PACKAGES = (
-    *("torch", "torchvision", "torch-fidelity", "lpips"),
+    *("torch", "torchvision", "torch-fidelity", "torchmetrics", "lpips"),
     # sample and decode images, where installed
     *("numpy", "scipy", "pillow", "keras", "tensorflow", "onnxruntime", "scikit-learn"),
     *("dlib-bin", "dlib", "opencv-python-headless", "opencv-python"),
@@ -22,12 +22,12 @@ _PACKAGES = (
 )
 
 _ROOMS = (
-    *("cache", "data", "faces", "features", "numerics", "plugins", "samplers", "sandbox"),
+    *("cache", "data", "faces", "features", "numerics", "pairs", "plugins", "samplers", "sandbox"),
     "synth",  # on whose faces a user's face model is tried
 )
 FEATURE_CODE = (
     *("*.py", *(f"{room}/*.py" for room in _ROOMS)),
-    *("engine/extract.py", "engine/block.py", "engine/sanity.py"),
+    *("engine/extract.py", "engine/block.py", "engine/pairing.py", "engine/sanity.py"),
 )
 """What of facebench images and features come from: its content counts, for its version stays the
 same while somebody works on it."""

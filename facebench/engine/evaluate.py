@@ -106,14 +106,9 @@ def evaluate(
         BadInput: for what concerns all rows: the models' names and paths, the reference, the
             weights, the options.
     """
-    out = Path(out).expanduser() if out else None
-    if out and out.exists() and not out.is_dir():
-        raise BadInput(f"{out} is a file: name a folder for the results.")
+    _require_folder(out)
     chosen, keys = parse_entries(models), split_keys(metrics)
     check_classes(chosen, keys or ())
-    if not isinstance(weights, WeightSource):
-        files = {name: Path(file).expanduser() for name, file in dict(weights or {}).items()}
-        weights = WeightSource(files, track=track)
     count, place, limits = _whole("num", num), find_device(device), limits or Limits()
     context = make_context(
         open_real(
@@ -130,12 +125,25 @@ def evaluate(
         batch_size=_whole("batch_size", batch_size),
         precision=precision,
         compiled=compiled,
-        weights=weights,
+        weights=weight_source(weights, track),
         device=place,
         track=track,
         limits=limits,
     )
     entries: list[Entry] = [*chosen, *(_sanity(context) if sanity else [])]
+    return evaluate_rows(entries, context, out, command, announce, say_time)
+
+
+def evaluate_rows(
+    entries: Sequence[Entry],
+    context: Context,
+    out: Path | str | None = None,
+    command: str = "",
+    announce: Callable[[Result], object] = lambda _: None,
+    say_time: Callable[[str], object] | None = None,
+) -> Evaluation:
+    """Score `entries` as the context says; the rest is as in :func:`evaluate`."""
+    out = _require_folder(out)
     if not entries:
         raise BadInput('There is no model to evaluate: give "NAME", {"NAME": sampler} or a list.')
     if out:
@@ -159,6 +167,24 @@ def evaluate(
             results.append(result)
             announce(result)
     return Evaluation(results, failures if context.ranks.leads else {})
+
+
+def weight_source(
+    weights: WeightSource | Mapping[str, Path | str] | None, track: Track
+) -> WeightSource:
+    """Return where weights come from: given as it is, or as files by the networks' names."""
+    if isinstance(weights, WeightSource):
+        return weights
+    files = {name: Path(file).expanduser() for name, file in dict(weights or {}).items()}
+    return WeightSource(files, track=track)
+
+
+def _require_folder(out: Path | str | None) -> Path | None:
+    """Return where results go, if that is no file."""
+    out = Path(out).expanduser() if out else None
+    if out and out.exists() and not out.is_dir():
+        raise BadInput(f"{out} is a file: name a folder for the results.")
+    return out
 
 
 def _refuse_to_overwrite(entry: Entry, context: Context, out: Path) -> None:

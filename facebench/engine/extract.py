@@ -115,7 +115,7 @@ def _chunks(
     meter: Meter,
 ) -> list[Chunk]:
     """Return the chunks with their keys, which the leader finds for all ranks."""
-    parts, found = parts_of(seeds), list[Key]()
+    parts, found = parts_of(seeds, extractors), list[Key]()
     with ranks.together():
         if ranks.leads:
             with meter.phase("waiting for images"):
@@ -123,9 +123,15 @@ def _chunks(
     return chunks_of(seeds, ranks.told(found), extractors, Preview(source.preview_side), device)
 
 
-def parts_of(seeds: range) -> list[range]:
-    """Return the seeds of each chunk."""
-    return [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
+def parts_of(seeds: range, extractors: Sequence[Extractor] = ()) -> list[range]:
+    """Return the seeds of each chunk: where an extractor looks at groups, of whole ones.
+
+    >>> parts_of(range(300))
+    [range(0, 256), range(256, 300)]
+    """
+    group = max((each.group for each in extractors), default=1)
+    length = max(1, CHUNK // group) * group
+    return [seeds[start : start + length] for start in range(0, len(seeds), length)]
 
 
 def chunks_of(
@@ -137,7 +143,7 @@ def chunks_of(
 ) -> list[Chunk]:
     """Return the chunks of `seeds`, by the key of each one's images, with the records' keys."""
     chunks = []
-    for key, part in zip(found, parts_of(seeds), strict=True):
+    for key, part in zip(found, parts_of(seeds, extractors), strict=True):
         first = part.start - seeds.start
         shown = [*extractors, preview] if first == 0 else extractors
         keys = {each: _key(key, part, first, each, device) for each in shown}

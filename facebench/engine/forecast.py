@@ -96,24 +96,25 @@ def _todo(job: Job, context: Context) -> _Todo:
     work = work_of(job, context)
     if isinstance(job.source, StatisticsSource):
         return _Todo(work, 0)
-    keys = _kept_keys(job.source, job.seeds)
+    extractors = extractors_of(job, context)
+    keys = _kept_keys(job.source, parts_of(job.seeds, extractors))
     if keys is None:
         is_certain = isinstance(job.source, ObjectSource)
         return _Todo(work, len(job.seeds), is_certain)
     store, preview = FeatureStore(kept_features()), Preview(job.source.preview_side)
-    chunks = chunks_of(job.seeds, keys, extractors_of(job, context), preview, context.device)
+    chunks = chunks_of(job.seeds, keys, extractors, preview, context.device)
     there = (all(store.path(key).exists() for key in chunk.keys.values()) for chunk in chunks)
     missing = (len(c.seeds) for c, is_there in zip(chunks, there, strict=True) if not is_there)
     return _Todo(work, sum(missing))
 
 
-def _kept_keys(source: ImageSource, seeds: range) -> list[Key] | None:
+def _kept_keys(source: ImageSource, parts: Sequence[range]) -> list[Key] | None:
     """Return the keys of the images, as far as they are known without opening a model."""
     if isinstance(source, ObjectSource):
         return None
     if isinstance(source, ModelSource):
-        return None if _is_large(source) else source.kept_keys(parts_of(seeds))
-    return source.keys(parts_of(seeds))
+        return None if _is_large(source) else source.kept_keys(parts)
+    return source.keys(parts)
 
 
 def _is_large(source: ModelSource) -> bool:

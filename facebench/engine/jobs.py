@@ -20,6 +20,7 @@ from facebench.engine.entries import Entry, ObjectRow, PicturesRow
 from facebench.engine.extract import extract
 from facebench.engine.given_statistics import StatisticsRow, StatisticsSource
 from facebench.engine.model_source import ModelSource
+from facebench.engine.pairing import SourceRow
 from facebench.engine.phase_costs import Meter
 from facebench.engine.real_images import RealImages
 from facebench.engine.sanity import SanityRow
@@ -29,9 +30,11 @@ from facebench.errors import BadInput
 from facebench.features.extractor import Extractor, Record
 from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.feature_sets import FeatureSet
+from facebench.metrics.pair_scores import PairScores
 from facebench.plugins.model_spec import Model
 from facebench.results.speeds import Work
-from facebench.sampler import Images
+from facebench.sampler import Images, Sampler
+from facebench.translator import Asked, as_sampler
 
 
 class Job(NamedTuple):
@@ -42,6 +45,8 @@ class Job(NamedTuple):
     label: str
     networks: bool = True
     """Whether the networks look at them, not only what looks for faces."""
+    answers: bool = False
+    """Whether they are answers, each with its target."""
 
 
 class Extracted(NamedTuple):
@@ -62,10 +67,17 @@ class Extracted(NamedTuple):
 
 def row_job(entry: Entry, context: Context) -> Job:
     """Return what has to be extracted of one row."""
+    return _row_job(entry, context)._replace(answers=context.real.pairs is not None)
+
+
+def _row_job(entry: Entry, context: Context) -> Job:
     seeds = context.seeds
+    asked = context.real.pairs.asked if context.real.pairs else None
     match entry:
         case SanityRow():
             return Job(entry.source(), range(len(seeds)), entry.name)
+        case SourceRow():
+            return Job(entry.open(), seeds, entry.name)
         case PicturesRow():
             count = len(entry.pictures)
             seeds = range(context.seeds.start, count) if context.all_pictures else seeds
@@ -77,11 +89,18 @@ def row_job(entry: Entry, context: Context) -> Job:
         raise BadInput(f"{entry.name} gives any number of images: say how many with --num.")
     match entry:
         case ObjectRow():
-            opened = partial(entry.open, context.device)
+            opened = partial(_opened, entry, context.device, asked)
             return Job(ObjectSource(opened, context.real.classes), seeds, entry.name)
         case Model():
-            source = ModelSource(entry, context.limits, context.device, context.real.classes)
+            wanted = context.real.classes
+            source = ModelSource(entry, context.limits, context.device, wanted, asked=asked)
             return Job(source, seeds, entry.name)
+
+
+def _opened(entry: ObjectRow, device: str, asked: Asked | None) -> Sampler:
+    """Return an object that samples, or one that translates as what samples its answers."""
+    sampler: Sampler = as_sampler(entry.open(device), asked)
+    return sampler
 
 
 def real_job(real: RealImages) -> Job:
@@ -118,6 +137,7 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
     pairs = records[lpips.name] if lpips else None
     faces = _faces(records[context.faces.name], job) if context.faces else None
     labels = job.source.labels_of(job.seeds)
+    answers = _pair_scores(records, job, context)
     sets = {
         network.name: FeatureSet(
             records[network.name]["features"] if job.networks else NO_FEATURES,
@@ -125,6 +145,7 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
             None if place else pairs,
             labels,
             None if place else faces,
+            pairs=None if place else answers,
         )
         for place, network in enumerate(context.networks)
     }
@@ -135,7 +156,8 @@ def run(job: Job, context: Context, meter: Meter | None = None) -> Extracted | N
 def extractors_of(job: Job, context: Context) -> list[Extractor]:
     """Return the networks that look at the images of a job."""
     networks = context.networks if job.networks else []
-    return [*networks, *filter(None, (_lpips(job, context), context.faces))]
+    to_targets = context.to_targets if job.answers else []
+    return [*networks, *to_targets, *filter(None, (_lpips(job, context), context.faces))]
 
 
 def work_of(job: Job, context: Context) -> Work:
@@ -165,6 +187,15 @@ def _faces(record: Record, job: Job) -> FaceSet:
     people = None if dataset.people is None else dataset.people[places]
     attributes = {name: each[places] for name, each in (dataset.attributes or {}).items()}
     return replace(faces, people=people, attributes=attributes)
+
+
+def _pair_scores(records: Mapping[str, Record], job: Job, context: Context) -> PairScores | None:
+    """Return what answers and targets are to each other, where the images are answers."""
+    pairs = context.real.pairs
+    if pairs is None or not job.answers:
+        return None
+    found = (records[each.name].items() for each in context.to_targets)
+    return PairScores({name: each for one in found for name, each in one}, pairs.asked.size)
 
 
 NO_FEATURES = np.empty((0, 1), np.float32)

@@ -6,7 +6,7 @@ from facebench.engine.entries import Entry, PicturesRow
 from facebench.engine.real_images import RealImages
 from facebench.errors import BadInput
 from facebench.features import WITHOUT_DOWNLOAD
-from facebench.metrics.metric import OF_FACES, OF_TRAINING
+from facebench.metrics.metric import OF_ANSWERS, OF_FACES, OF_LPIPS_PAIRS, OF_PAIRS, OF_TRAINING
 from facebench.metrics.modes import Mode
 from facebench.metrics.table import METRICS, Metric
 
@@ -15,6 +15,8 @@ PLAIN = (
     *("clipped_density", "precision", "clipped_coverage", "coverage", "recall"),
 )
 """What sets as they are get unasked: what one network and some seconds give."""
+BESIDE_PAIRS = ("fid", "kid")
+"""What translators get unasked, besides what answers and their targets tell."""
 
 
 def choose_metrics(
@@ -25,6 +27,7 @@ def choose_metrics(
     sanity: bool = False,
     plain: bool = False,
     faces: bool = False,
+    has_lpips: bool = True,
 ) -> list[Metric]:
     """Return the rows that `keys` name; by default all that everything else can serve.
 
@@ -48,7 +51,11 @@ def choose_metrics(
     if keys is None:
         is_offline = extractors[0] in WITHOUT_DOWNLOAD
         skipped = {*missing, *OF_FACES} | ({"lpips"} if is_offline else set())
+        if real.pairs and not has_lpips:
+            skipped |= {*OF_LPIPS_PAIRS}
         rows = [row for row in _default(mode, plain, sanity) if row.needs not in skipped]
+        if real.pairs:
+            rows = [row for row in rows if row.is_of_pairs or row.key in BESIDE_PAIRS]
     else:
         rows = _named(keys)
     if not any(row.is_of_faces for row in rows):
@@ -97,6 +104,11 @@ def _missing(extractors: Sequence[str], real: RealImages, faces: bool) -> dict[s
                 f"training images, and {real.name} does not say which they are: give a prepared "
                 "data set (facebench data prepare)",
             )
+    if real.pairs is None:
+        missing |= dict.fromkeys(OF_PAIRS, "a source and a target for each image: eval-pairs")
+    elif real.pairs.asked.answers < 2:
+        several = "several answers to each source: add --seeds-per-source"
+        missing |= dict.fromkeys(OF_ANSWERS, several)
     if not real.has_pairs:
         missing["lpips"] = (
             f"images of one size, and {real.name} has several: leave it out, or bring them to one "

@@ -26,6 +26,7 @@ from facebench.sampler import Images
 from facebench.samplers.latent_steps import EPSILON
 from facebench.sandbox.limits import DEFAULT, Limits
 from facebench.sandbox.parent import Sandbox
+from facebench.translator import Asked
 
 _DECIDE = "KERAS_BACKEND", "NVIDIA_TF32_OVERRIDE"
 """Variables of the environment that decide what computes the images, or how it rounds."""
@@ -41,11 +42,15 @@ class ModelSource(SamplerSource):
         device: str = "cpu",
         wanted: ClassBySeed | None = None,
         steps: bool = False,
+        asked: Asked | None = None,
     ):
-        """Name a model; with `steps`, the images are those of steps through its latent space."""
+        """Name a model; with `steps`, the images are those of steps through its latent space.
+
+        With `asked` it is a translator, and they are its answers.
+        """
         super().__init__(wanted)
         self.model, self._limits, self._device = model, limits, device
-        self._steps = steps
+        self._steps, self._of_sources = steps, asked
         self._sandbox: Sandbox | None = None
         self._known: Identity | None = None
         self._before: set[str] = set()
@@ -148,7 +153,7 @@ class ModelSource(SamplerSource):
     def _process(self) -> Sandbox:
         if self._sandbox is None:
             self._opened = time.time()
-            self._sandbox = Sandbox(self.model, self._limits, self._device)
+            self._sandbox = Sandbox(self.model, self._limits, self._device, self._of_sources)
         return self._sandbox
 
     def _shown(self, parts: Sequence[range]) -> list[Key]:
@@ -175,7 +180,8 @@ class ModelSource(SamplerSource):
         """What was named, by content, and what else decides how it is opened and how it rounds."""
         kind = self._device.partition(":")[0]
         opened = f"{registry.origin(self.model.adapter)} {self._backend} {kind}"
-        return f"{opened} {self.model.digest()}"
+        answers = f" answers {self._of_sources.digest}" if self._of_sources else ""
+        return f"{opened} {self.model.digest()}{answers}"
 
     @property
     def _backend(self) -> str:

@@ -13,6 +13,7 @@ from facebench.engine.asked_classes import ClassBySeed
 from facebench.engine.entries import ObjectRow, PicturesRow, parse_one, require_path
 from facebench.engine.given_statistics import StatisticsRow, StatisticsSource
 from facebench.engine.model_source import ModelSource
+from facebench.engine.pairing import Pairing
 from facebench.engine.sources import ObjectSource
 from facebench.engine.stored_images import DatasetSource, Described, PictureSource
 from facebench.errors import BadInput
@@ -52,6 +53,8 @@ class RealImages:
     """What must be said of it beside every number."""
     has_images: bool = True
     """Whether it is more than statistics."""
+    pairs: Pairing | None = None
+    """What translators are asked, where these are the targets."""
 
     def images(self) -> Described:
         """Return the source of the images, which statistics have not."""

@@ -178,7 +178,8 @@ def _defined(context: Context, *sides: Sets) -> Sequence[Metric]:
     every = [each for side in sides for each in side.values()]
     smallest = min(len(each.features) for each in every)
     rows = [r for r in context.metrics if not r.is_of_copies and r.minimum <= smallest]
-    rows = [row for row in rows if row.needs != "steps"]  # real images have no latents
+    # real images have no latents, and are answers to no source
+    rows = [row for row in rows if row.needs != "steps" and not row.is_of_pairs]
     if all(_has_pairs(each) for each in every):
         return rows
     return [row for row in rows if row.needs != "lpips"]

@@ -41,8 +41,9 @@ class Scores(NamedTuple):
         try:
             found = compute_on(device, partial(give, comparison))
         except Exception as error:  # of linear algebra, of memory, of a plug-in's
-            # too few faces, or no held-out images to compare with training ones
-            if (row.is_of_faces or row.is_of_copies) and isinstance(error, BadInput):
+            # too few faces or pixels, or no held-out images to compare with training ones
+            is_refusal = row.is_of_faces or row.is_of_copies or row.is_of_pairs
+            if is_refusal and isinstance(error, BadInput):
                 self.refused[key] = _said(error)
             else:
                 self.failed[key] = cause(error)

@@ -10,6 +10,7 @@ from itertools import groupby
 import numpy as np
 
 from facebench.data.dataset import Dataset
+from facebench.engine.pairing import TrustedSource
 from facebench.engine.sources import Batch, Key, SamplerSource, Seeds
 from facebench.engine.thumbnails import LARGEST, shown_side
 from facebench.sampler import Images
@@ -105,5 +106,5 @@ def _in_runs(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.stack(list(run)) for _, run in groupby(pictures, lambda image: image.shape)]
 
 
-Described = DatasetSource | PictureSource | SamplerSource
+Described = DatasetSource | PictureSource | SamplerSource | TrustedSource
 """A source that also has a `digest` of its images, and a `note` on them."""

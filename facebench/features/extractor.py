@@ -1,7 +1,7 @@
 """The extractor contract, and what extractors share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
 import numpy as np
@@ -39,6 +39,8 @@ class Extractor(ABC):
     """Where it computes."""
     images_per_row = 1
     """How many images share a row of what is computed."""
+    group = 1
+    """How many consecutive images must be shown together."""
 
     @abstractmethod
     def compute(self, images: ImageBatch, batch_size: int) -> Tensors:
@@ -47,6 +49,10 @@ class Extractor(ABC):
         The images are there, shared with other extractors, and must stay as they are. Nothing
         waits for a GPU.
         """
+
+    def beside(self, numbers: Sequence[int]) -> "Extractor":
+        """Return the one for images that are so numbered in their set: the same for most."""
+        return self
 
     def kept(self, rows: Tensors, first: int) -> Tensors:
         """Return what is kept of the `rows` of a chunk that begins with image number `first`."""

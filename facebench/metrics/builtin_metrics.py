@@ -10,10 +10,12 @@ from facebench.metrics import (
     diversity_rows,
     face_rows,
     neighbourhood_rows,
+    pair_rows,
 )
 from facebench.metrics.metric import Metric
 
 ROWS: tuple[Metric, ...] = (
+    *pair_rows.ROWS,
     *distance_rows.ROWS,
     *neighbourhood_rows.ROWS,
     *copy_rows.ROWS,

@@ -23,6 +23,12 @@ _NEEDS = {
     "attributes": "the face pass (--faces), and attributes of the real images",
     "floors": "the Fréchet distances of two extractors or more, and their noise floors",
     "steps": "a model with a latent space, and LPIPS features (AlexNet) of twice as many images",
+    "pairs": "a source and a target for each image (facebench eval-pairs)",
+    "answers": "several answers to each source (facebench eval-pairs --seeds-per-source)",
+    "lpips pairs": "LPIPS features (AlexNet) of answers and targets (facebench eval-pairs)",
+    "lpips answers": "LPIPS features (AlexNet) of several answers to each source (facebench "
+    "eval-pairs --seeds-per-source)",
+    "paired faces": "the face pass (facebench eval-pairs --faces)",
 }
 
 

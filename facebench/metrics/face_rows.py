@@ -116,6 +116,12 @@ def _precision_identity(c: "Comparison") -> "Estimate":
     return identity_manifold(*_pair(c), c.mode.k, c.mode.strict).precision
 
 
+def _identity_kept(c: "Comparison") -> "Estimate":
+    from facebench.metrics.pair_scores import identity_kept
+
+    return identity_kept(*_pair(c))
+
+
 def _recall_identity(c: "Comparison") -> "Estimate":
     from facebench.metrics.faces.embedded import identity_manifold
 
@@ -151,6 +157,21 @@ ROWS: tuple[Metric, ...] = (
         valid=(-math.inf, math.inf),
         needs="faces",
         looks_at=("fidelity",),
+    ),
+    Metric(
+        "identity_kept",
+        "Identity kept",
+        _identity_kept,
+        "higher",
+        "verification at a false-match rate of 1e-3, as Grother & Ngan 2014 (FRVT), NIST IR 8009",
+        "Share of the answers whose face is as alike to the face on the target as only one in a "
+        "thousand is to that on another target; an answer without a face has kept nobody.",
+        "It sees what the face network sees: at sizes where that recognises few people, small "
+        "changes pass for another person. Only of sources whose target shows a face.",
+        unit="share of the answers",
+        valid=(0.0, 1.0),
+        needs="paired faces",
+        looks_at=(),
     ),
     Metric(
         "identity_leakage",

@@ -16,6 +16,7 @@ from facebench.metrics.frechet_ratio import OverFloor
 from facebench.metrics.manifold import Manifold, ManifoldEstimates, manifold
 from facebench.metrics.modes import DEFAULT, MODES, Mode
 from facebench.metrics.moments import Moments
+from facebench.metrics.pair_scores import PairScores
 from facebench.metrics.uncertainty import Estimate
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class FeatureSet:
     """What the face pass found."""
     steps: Mapping[str, np.ndarray] | None = None
     """Of steps through the latent space, see :mod:`facebench.features.lpips_steps`."""
+    pairs: PairScores | None = None
+    """Of a translator's answers, how near they are to their targets."""
     moments: Moments | None = None
     """What there is instead of features, where the set is known by somebody's statistics alone."""
 

@@ -18,17 +18,24 @@ Better = Literal["lower", "higher", "reference"]
 """Which direction is better; "reference": the closer to the reference's own value."""
 Needs = Literal[
     "features", "logits", "lpips", "training", "labels", "faces", "training faces", "attributes",
-    "floors", "steps",
+    "floors", "steps", "pairs", "answers", "lpips pairs", "lpips answers", "paired faces",
 ]  # fmt: skip
 """What is extracted for it; "training": the features of the training images, too; "labels": the
 features, and each image's class on both sides; "faces": what the face pass finds, "training faces":
 that of the training images, too, "attributes": and what the real images are known to show;
 "floors": the features of several networks, in each of which the Fréchet distance and its noise
-floor are known; "steps": the LPIPS of the two ends of steps through the model's latent space."""
+floor are known; "steps": the LPIPS of the two ends of steps through the model's latent space;
+"pairs": the pixels of each answer and its target, "answers": of several answers to each source,
+"lpips pairs" and "lpips answers": their LPIPS, "paired faces": what the face pass finds in both."""
 Aspect = Literal["fidelity", "diversity", "copies"]
 """What can be wrong with a generator: its images, their variety, or that they are not its own."""
-OF_FACES: tuple[Needs, ...] = ("faces", "training faces", "attributes")
+OF_FACES: tuple[Needs, ...] = ("faces", "training faces", "attributes", "paired faces")
 OF_TRAINING: tuple[Needs, ...] = ("training", "training faces")
+OF_PIXEL_PAIRS: tuple[Needs, ...] = ("pairs", "answers")
+OF_LPIPS_PAIRS: tuple[Needs, ...] = ("lpips pairs", "lpips answers")
+OF_PAIRS: tuple[Needs, ...] = (*OF_PIXEL_PAIRS, *OF_LPIPS_PAIRS, "paired faces")
+OF_ANSWERS: tuple[Needs, ...] = ("answers", "lpips answers")
+OF_LPIPS: tuple[Needs, ...] = ("lpips", "steps", *OF_LPIPS_PAIRS)
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -123,6 +130,16 @@ class Metric:
     def is_of_copies(self) -> bool:
         """Whether it looks for training images among the generated ones."""
         return self.needs in OF_TRAINING
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether it compares each answer of a translator with its target, or with the others."""
+        return self.needs in OF_PAIRS
+
+    @property
+    def is_of_lpips(self) -> bool:
+        """Whether LPIPS' network is looked through."""
+        return self.needs in OF_LPIPS
 
     @property
     def is_of_every_network(self) -> bool:

@@ -225,7 +225,7 @@ def _comparable(key: str, a: Result, b: Result) -> bool:
 
 def _difference_of(key: str, a: Result, b: Result, judged: bool) -> Difference:
     row = metric(key)
-    if row.needs in ("lpips", "steps") and lpips_weights(a) != lpips_weights(b):
+    if row.is_of_lpips and lpips_weights(a) != lpips_weights(b):
         judged = False
     x, y = (one.metrics[key] if judged else replace(one.metrics[key], groups=()) for one in (a, b))
     return difference(x, y, row.better)

@@ -18,7 +18,8 @@ Where they come from depends on the statistic, because no one way is right for a
 - *neighbourhoods* (precision, recall, coverage): from the statistic of disjoint blocks (Politis &
   Romano 1994); a jackknife would count each neighbour's share again, a bootstrap's duplicates are
   neighbours at distance 0;
-- *means* over images or splits: from the groups' own means.
+- *means* over images or splits: from the groups' own means;
+- *means over sources*, of image to image: the sources' own values.
 
 Groups are consecutive, not drawn, so that images that belong together (one person's, say) are not
 taken for independent ones.
@@ -41,6 +42,8 @@ BLOCKS = 10
 """Disjoint blocks of a neighbourhood statistic: more would be too small to be like the whole."""
 _SMALLEST_BLOCK = 10  # images: fewer have no neighbourhoods to speak of
 _FEWEST = 5  # groups that still tell a spread
+SOURCES = 1000
+"""Sources of which each has a pseudo-value of its own; more are grouped, for a Result holds all."""
 
 PseudoValues = Float64[np.ndarray, " groups"]
 
@@ -184,6 +187,18 @@ def from_splits(values: Sequence[float] | np.ndarray) -> Estimate:
     """Return the estimate of a mean over splits that share no image."""
     splits = np.asarray(values, np.float64)
     return Estimate(float(splits.mean()), splits if len(splits) >= _FEWEST else None)
+
+
+def from_sources(values: Float64[np.ndarray, " n"]) -> Estimate:
+    """Return the estimate of a mean over sources, each of which has a value of its own.
+
+    The pseudo-values are these: two models' differ source by source. Of more than `SOURCES` they
+    are the means of as many groups of consecutive ones.
+    """
+    value = float(values.mean())
+    if len(values) <= SOURCES:
+        return Estimate(value, values if len(values) >= _FEWEST else None)
+    return Estimate(value, value + _deviations(values, np.ones(len(values)), SOURCES))
 
 
 def blocks(*counts: int) -> list[tuple[slice, ...]]:

@@ -21,6 +21,7 @@ from facebench.plugins.model_hints import ON_WINDOWS, WINDOWS, path_of, way_out
 from facebench.plugins.run_checkpoints import FORM as CHECKPOINTS
 from facebench.plugins.run_checkpoints import checkpoint_files
 from facebench.sampler import Sampler
+from facebench.translator import require_sampler
 
 RUNS = Path("runs")
 STATISTICS = "statistics"
@@ -87,7 +88,8 @@ class Model:
 
     def open(self, device: str = "cpu") -> Sampler:
         """Return the sampler, opened in this process to compute on `device`."""
-        return registry.load(self.adapter, self.path, self.options, self.code, device)
+        opened = registry.load(self.adapter, self.path, self.options, self.code, device)
+        return require_sampler(opened)
 
 
 def parse_models(text: str) -> list[Model]:

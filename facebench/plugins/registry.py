@@ -19,9 +19,9 @@ from facebench.errors import BadInput
 from facebench.plugins.user_code import sources_digest
 
 if TYPE_CHECKING:
-    from facebench.sampler import Sampler
+    from facebench.sampler import Images
 
-_OF_THE_ENGINE = {"code", "device"}
+_OF_THE_ENGINE = {"code", "device", "sources"}
 """Keywords of an adapter that are no options of the user's."""
 
 
@@ -59,8 +59,12 @@ def load(
     options: Mapping[str, object] | None = None,
     code: str = "",
     device: str = "cpu",
-) -> "Sampler":
-    """Return the sampler that `adapter` makes of the model at `path`.
+    sources: "Images | None" = None,
+) -> Any:
+    """Return the sampler, or the translator of `sources`, that an adapter makes of a model.
+
+    An adapter that opens both has what opens translators as its attribute ``translator``. Whether
+    it is the one that is wanted, :mod:`facebench.translator` says.
 
     Args:
         adapter: its registered name.
@@ -69,8 +73,11 @@ def load(
         code: the user's own ``module:function`` or ``file.py:function``, for an adapter that takes
             `code`.
         device: the torch device to compute on, for an adapter that takes `device`.
+        sources: some of those that a translator will be given, for an adapter that takes `sources`.
     """
-    factory: Callable[..., Sampler] = find("adapters", adapter)
+    factory: Callable[..., Any] = find("adapters", adapter)
+    if sources is not None:
+        factory = getattr(factory, "translator", factory)
     given = {name: as_text(value) for name, value in (options or {}).items()}
     known = _keywords(factory)
     if code and "code" not in known:
@@ -84,9 +91,11 @@ def load(
                 raise BadInput("A model computes on the evaluation's device: give --device.")
             there = ", ".join(sorted(options_known)) or "none"
             raise BadInput(f"The adapter {adapter!r} has no option {name!r}; there are: {there}.")
-    ours = {"code": code} if code else {}
+    ours: dict[str, Any] = {"code": code} if code else {}
     if "device" in known:
         ours["device"] = device
+    if "sources" in known:
+        ours["sources"] = sources
     try:
         return factory(Path(path).expanduser(), **given, **ours)
     except FileNotFoundError as error:

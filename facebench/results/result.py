@@ -79,6 +79,8 @@ class Protocol:
     """Whose definitions the numbers follow; another tool's name where they match that tool."""
     faces: str = ""
     """What looked for faces and knew them apart; empty where nothing did."""
+    pairs: str = ""
+    """The task of image to image, and how translators are asked; empty for samplers."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def together(said: Mapping[str, str]) -> Iterator[str]:
 def protocol_record(protocol: Protocol) -> dict[str, Any]:
     """Return a protocol as JSON has it, as it was before there were faces where it has none."""
     record = asdict(protocol)
-    return record if protocol.faces else {k: v for k, v in record.items() if k != "faces"}
+    return {k: v for k, v in record.items() if v or k not in ("faces", "pairs")}
 
 
 def read_result(path: Path) -> Result:

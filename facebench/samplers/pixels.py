@@ -65,6 +65,16 @@ class Pixels:
             return np.ascontiguousarray(values)
         return to_uint8(values.astype(np.float32), low, high)
 
+    def numbers(self, images: Images) -> np.ndarray:
+        """Return images as float32 numbers in this range and layout: the way back.
+
+        >>> Pixels("tanh", "NHWC").numbers(np.full((1, 3, 2, 5), 255, np.uint8)).shape
+        (1, 2, 5, 3)
+        """
+        low, high = self._bounds
+        values = images.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
+        return values if self.layout == "NCHW" else values.transpose(0, 2, 3, 1)
+
     def check(self, values: np.ndarray) -> None:
         """Refuse a probe of several images that fits another range better than the stated one.
 

@@ -20,10 +20,11 @@ from facebench.plugins.model_spec import Model
 from facebench.sampler import Images
 from facebench.sandbox.environment import device_inside, environment
 from facebench.sandbox.limits import Limits, own_cores
-from facebench.sandbox.protocol import ProtocolError, read_header, read_images
+from facebench.sandbox.protocol import ProtocolError, handed_over, read_header, read_images
 from facebench.sandbox.watchdog import WatchedProcess
 from facebench.testing import Finding, compared
 from facebench.text import without_controls
+from facebench.translator import Asked
 
 AHEAD = 4
 """Batches that are sampled ahead while the engine works on one."""
@@ -42,9 +43,12 @@ class Sandbox:
         model: what it opens.
         limits: of time, memory and threads.
         device: the engine's torch device; the process sees no other card than this one.
+        asked: what it is asked as a translator; it samples its answers then.
     """
 
-    def __init__(self, model: Model, limits: Limits, device: str = "cpu"):
+    def __init__(
+        self, model: Model, limits: Limits, device: str = "cpu", asked: Asked | None = None
+    ):
         self.files: set[str] = set()
         """The files that the images are known to depend on, after each sampling."""
         self.knows_all_files = False
@@ -56,10 +60,12 @@ class Sandbox:
         self._opened = False
         self._classes: tuple[str, ...] | None = None
         around = environment(os.environ, device, limits.threads, own_cores())
-        self._process = WatchedProcess(limits.memory, around)
-        self.tree = self._process.tree
         named = model.adapter, str(model.path), model.texts, model.code
-        self._process.send({"model": named, "device": device_inside(device)})
+        opening: dict[str, Any] = {"model": named, "device": device_inside(device)}
+        with handed_over(asked) as told:
+            self._process = WatchedProcess(limits.memory, around, [told["sources"]] if told else [])
+        self.tree = self._process.tree
+        self._process.send(opening | ({"asked": told} if told else {}))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

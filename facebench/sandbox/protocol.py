@@ -4,10 +4,15 @@ The other side of the pipe is somebody else's code, so every length is checked b
 """
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedIOBase
 from typing import Any
 
 import numpy as np
+
+from facebench.translator import Asked
 
 _LONGEST_HEADER = 1 << 20  # bytes
 LARGEST_SIDE = 16384
@@ -57,3 +62,30 @@ def read_images(pipe: BufferedIOBase, shape: Any, count: int) -> np.ndarray:
     if pipe.readinto(images.data.cast("B")) < images.nbytes:
         raise ProtocolError("images that were cut off")
     return images
+
+
+@contextmanager
+def handed_over(asked: Asked | None) -> Iterator[dict[str, Any]]:
+    """Give what a process must be told of `asked`: the sources are an open file, in memory.
+
+    Nothing where nothing is asked.
+    """
+    if asked is None:
+        yield {}
+        return
+    file = os.memfd_create("facebench-sources")
+    try:
+        with open(file, "wb", closefd=False) as stream:
+            np.save(stream, asked.sources)
+        yield {"sources": file, "size": asked.size, "answers": asked.answers, "first": asked.first}
+    finally:
+        os.close(file)
+
+
+def taken_over(told: dict[str, Any]) -> Asked:
+    """Return, in the process, what it was told that it is asked."""
+    path = f"/proc/self/fd/{told['sources']}"
+    sources = np.load(path, mmap_mode="r", allow_pickle=False)
+    os.close(told["sources"])
+    height, width = told["size"]
+    return Asked(sources, (height, width), told["answers"], told["first"])

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psutil
@@ -23,10 +23,13 @@ _SECONDS = 1.0  # from one look at its memory to the next
 class WatchedProcess:
     """A process of :mod:`facebench.sandbox.worker`, killed when it takes too much memory."""
 
-    def __init__(self, memory: int, environment: Mapping[str, str]):
-        """Start it in an `environment`; all of its processes may hold `memory` bytes."""
+    def __init__(self, memory: int, environment: Mapping[str, str], files: Sequence[int] = ()):
+        """Start it in an `environment`; all of its processes may hold `memory` bytes.
+
+        It has the open `files`, by the same numbers.
+        """
         mark = uuid.uuid4().hex
-        self._process, self.answers = _start(mark, environment)
+        self._process, self.answers = _start(mark, environment, files)
         self.tree = ProcessTree(mark, self._process.pid)
         self.output = Output(self._process)
         self._memory, self._overrun = memory, ""
@@ -97,7 +100,9 @@ class WatchedProcess:
             self._ended.wait(_SECONDS)
 
 
-def _start(mark: str, environment: Mapping[str, str]) -> tuple["subprocess.Popen[bytes]", Any]:
+def _start(
+    mark: str, environment: Mapping[str, str], files: Sequence[int]
+) -> tuple["subprocess.Popen[bytes]", Any]:
     """Return the process, and the pipe that its answers come by."""
     reading, writing = os.pipe()
     path = [str(folder) or os.getcwd() for folder in sys.path]
@@ -106,7 +111,7 @@ def _start(mark: str, environment: Mapping[str, str]) -> tuple["subprocess.Popen
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        pass_fds=(writing,),
+        pass_fds=(writing, *files),
         start_new_session=True,
         env={**environment, "PYTHONPATH": os.pathsep.join(path), MARK: mark},
     )

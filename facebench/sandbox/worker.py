@@ -25,10 +25,13 @@ from facebench.plugins import registry
 from facebench.plugins.dependencies import Reads
 from facebench.sampler import Sampler, check_labels, checked, drawn, known_classes
 from facebench.sandbox.process_tree import MARK, ProcessTree
-from facebench.sandbox.protocol import write_message
+from facebench.sandbox.protocol import taken_over, write_message
+from facebench.translator import as_sampler
 
 _SHARE = 3 / 4
 """Of a GPU's memory, beyond which a batch is halved: the engine's networks are on it, too."""
+_SHOWN = 16
+"""Sources that a translator is shown when it is opened, to be tried on them."""
 _AT_ONCE = 50
 """Paths in a message, which has its bounds."""
 
@@ -59,7 +62,10 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
     try:
         opening = next(requests)
         (adapter, path, options, code), device = opening["model"], opening["device"]
-        sampler = registry.load(adapter, path, options, code, device)
+        asked = taken_over(opening["asked"]) if "asked" in opening else None
+        shown = asked.sources[:_SHOWN] if asked else None
+        model = registry.load(adapter, path, options, code, device, shown)
+        sampler = as_sampler(model, asked)
         _share_gpu(device)
         classes = known_classes(sampler)
         known: dict[str, Any] = {} if classes is None else {"classes": classes}
@@ -69,9 +75,9 @@ def serve(requests: Iterator[dict[str, Any]], answers: Answers, reads: Reads) ->
                 num, first_seed = request["check"]
                 check(sampler, answers, num, first_seed, device)
             else:
-                asked = _stepping(sampler) if "steps" in request else sampler
-                sample_all(asked, request["seeds"], answers, request.get("labels"))
-            tell_dependencies(sampler, reads, answers)
+                drawing = _stepping(sampler) if "steps" in request else sampler
+                sample_all(drawing, request["seeds"], answers, request.get("labels"))
+            tell_dependencies(model, reads, answers)
             answers.put("done")
     except BadInput as error:
         answers.put("refused", reason=str(error))

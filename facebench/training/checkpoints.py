@@ -30,7 +30,7 @@ class Checkpoint:
     seconds: float
     """Time spent training until then."""
     score: float | None
-    """The samples' sliced Wasserstein distance; None where the run was interrupted."""
+    """What the best one has least of; None where the run was interrupted."""
     losses: Mapping[str, float] = field(default_factory=dict, compare=False)
     """Those of its step, for a run that turns out to end there."""
 

@@ -5,10 +5,11 @@ Bytes travel, a quarter of what float32 would be.
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from facebench.numerics.transfer import send
+from facebench.sampler import Images
 from facebench.training.learner import Choice, ImageRows, take
 
 SHARE = 4
@@ -42,6 +43,13 @@ class PlacedImages:
         else:
             chosen = self._resident[send(choice.rows, self._device)]
         return torch.where(mirrored, chosen.flip(-1), chosen)
+
+
+def to_network(images: Images | UInt8[Tensor, "n 3 h w"]) -> Float32[Tensor, "n 3 h w"]:
+    """Return `images`, wherever they are, as the networks take them: 0 to 255 as [-1, 1]."""
+    pixels = torch.as_tensor(images).float()
+    half = torch.full((), 127.5, device=pixels.device)  # by a number CUDA would not quite divide
+    return (pixels / half - 1).contiguous(memory_format=torch.channels_last)
 
 
 def _fits(images: ImageRows, device: torch.device) -> bool:

@@ -1,4 +1,4 @@
-"""What a trainer gives the loop: a step, a sampler, and all that the next step depends on."""
+"""What a trainer gives the loop: a step, pictures, and all that the next step depends on."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,8 +31,8 @@ ImageRows = np.ndarray | Rows
 
 
 @runtime_checkable
-class Learner(Protocol):
-    """A model in training.
+class AnyLearner(Protocol):
+    """A model in training, whatever it makes images of.
 
     Whatever is random in step *k* is drawn from the run's seed and *k* (see `generator`), so that
     `state` needs no generators' states and a resumed run repeats an uninterrupted one.
@@ -40,14 +40,9 @@ class Learner(Protocol):
 
     steps: int
     images_per_step: int
-    control_scale: float
-    """Standard deviation of the control grid's latents."""
 
     def step(self, number: int) -> Mapping[str, Any]:
         """Take step `number`, counted from 1; return its losses, as anything that float takes."""
-
-    def sampler(self) -> LatentSampler:
-        """Return the sampler of the model as it is now."""
 
     def state(self) -> State:
         """Return copies of all arrays that the next step depends on."""
@@ -57,6 +52,31 @@ class Learner(Protocol):
 
     def save(self, path: Path) -> None:
         """Write the model file that the adapter loads, atomically."""
+
+
+@runtime_checkable
+class SamplerLearner(AnyLearner, Protocol):
+    """One that makes images of latents: the score compares the distribution of fixed ones."""
+
+    control_scale: float
+    """Standard deviation of the control grid's latents."""
+
+    def sampler(self) -> LatentSampler:
+        """Return the sampler of the model as it is now."""
+
+
+@runtime_checkable
+class TranslatorLearner(AnyLearner, Protocol):
+    """One that makes images of source images: the score compares them one by one with theirs."""
+
+    def answers(self) -> Images:
+        """Return what the model as it is now makes of the sources of the images to score by."""
+
+    def control_images(self) -> Images:
+        """Return 36 images that show it at work, six a row, of the same sources every time."""
+
+
+Learner = SamplerLearner | TranslatorLearner
 
 
 class Diverged(BadInput):

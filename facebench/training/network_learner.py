@@ -1,4 +1,4 @@
-"""What PyTorch learners of one network share: its moving average, Adam, and both as arrays."""
+"""What PyTorch learners of one network share: its moving average, and Adam."""
 
 import copy
 import math
@@ -12,6 +12,7 @@ from facebench.training.images import PlacedImages
 from facebench.training.learner import ImageRows, State
 from facebench.training.parallel import Group
 from facebench.training.sampler import ModelSampler
+from facebench.training.torch_state import Parts, arrays_of, restore
 
 
 class NetworkLearner:
@@ -32,6 +33,7 @@ class NetworkLearner:
         # On a GPU by one kernel, from and to the same state: a run may go on elsewhere.
         fused = self.device.type == "cuda" or None
         self.adam = torch.optim.Adam(model.parameters(), config["lr"], fused=fused)
+        self._parts: Parts = {"model": model, "average": self.average, "adam": self.adam}
 
     def sampler(self) -> LatentSampler:
         """Return the sampler of the averaged network."""
@@ -49,31 +51,11 @@ class NetworkLearner:
 
     def state(self) -> State:
         """Return weights, averages and Adam's moments as arrays."""
-        moments = {
-            f"{index}/{name}": tensor
-            for index, values in self.adam.state_dict()["state"].items()
-            for name, tensor in values.items()
-        }
-        networks = {"model": self.model.state_dict(), "average": self.average.state_dict()}
-        return {
-            f"{part}/{name}": tensor.detach().cpu().numpy().copy()
-            for part, tensors in (networks | {"adam": moments}).items()
-            for name, tensor in tensors.items()
-        }
+        return arrays_of(self._parts)
 
     def restore(self, state: State) -> None:
         """Take weights, averages and Adam's moments from arrays."""
-        tensors = {name: torch.from_numpy(array) for name, array in state.items()}
-        self.model.load_state_dict(_part(tensors, "model/"))
-        self.average.load_state_dict(_part(tensors, "average/"))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in _part(tensors, "adam/").items():
-            index, _, name = key.partition("/")
-            moments.setdefault(int(index), {})[name] = tensor
-        self.adam.load_state_dict(self.adam.state_dict() | {"state": moments})
-        for weights, kept in self.adam.state.items():  # one kernel reads them all in one order
-            for name in ("exp_avg", "exp_avg_sq"):
-                kept[name] = torch.empty_like(weights).copy_(kept[name])
+        restore(self._parts, state)
 
     @torch.no_grad()
     def _move_average(self, number: int) -> None:
@@ -87,11 +69,3 @@ class NetworkLearner:
         kept: list[Tensor] = [*self.average.buffers()]
         if kept:
             torch._foreach_copy_(kept, [*self.model.buffers()])
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }

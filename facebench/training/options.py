@@ -14,12 +14,13 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 _EXPORT = (
     "Which weights become the model: those of the last step, or of the checkpoint with the best "
     "score. Scores are of a tenth of the training images, 256 at most, which are held back from "
-    "training; the hold-out is left to `facebench eval`. Of fewer than 20 images none are held "
-    "back, and the score is of those that are learnt."
+    "training; the hold-out is left to `facebench {evaluate}`. Of fewer than 20 images none are "
+    "held back, and the score is of those that are learnt."
 )
 _KEEP = (
     "Which checkpoints stay beside the newest: the one with the best score, or all, each as large "
-    "as whatever training needs to go on. facebench eval --models 'OUT@*' puts them on one board."
+    "as whatever training needs to go on. facebench {evaluate} --models 'OUT@*' puts them on one "
+    "board."
 )
 
 
@@ -36,15 +37,20 @@ class Plan:
     keep_checkpoints: Literal["best", "all"] = "best"
 
 
-trainer_options = option_group(
-    click.option(
-        "--data", type=_FOLDER, required=True, metavar="DIR", help="Prepared data set to learn."
-    ),
-    click.option(
-        "--out", type=_FOLDER, required=True, metavar="DIR", help="Folder of the run to write."
-    ),
-    seed_option("Random seed."),
-)
+def data_options(what: str) -> Decorator:
+    """Return the options that say from where to where; `what` is learnt."""
+    return option_group(
+        click.option(
+            "--data", type=_FOLDER, required=True, metavar="DIR", help=f"{what} to learn."
+        ),
+        click.option(
+            "--out", type=_FOLDER, required=True, metavar="DIR", help="Folder of the run to write."
+        ),
+        seed_option("Random seed."),
+    )
+
+
+trainer_options = data_options("Prepared data set")
 """The options that every trainer has: ``--data``, ``--out`` and ``--seed``."""
 
 
@@ -70,11 +76,20 @@ def steps_option(default: int) -> Decorator:
     return option_group(steps, minutes_option)
 
 
-def plan_options(unit: str = "steps", **defaults: int) -> Decorator:
-    """Return a decorator that adds the options of :class:`Plan`, and hands over a ``plan``."""
+def plan_options(
+    unit: str = "steps", shown: str = "fixed latents", evaluate: str = "eval", **defaults: int
+) -> Decorator:
+    """Return a decorator that adds the options of :class:`Plan`, and hands over a ``plan``.
+
+    Args:
+        unit: what training is counted in.
+        shown: what the control grid is of.
+        evaluate: the command that scores such models.
+        defaults: of the options.
+    """
 
     def decorate(command: Callable[..., Any]) -> Any:
-        @_options(Plan(**defaults), unit)  # type: ignore[arg-type]
+        @_options(Plan(**defaults), unit, shown, evaluate)  # type: ignore[arg-type]
         @wraps(command)
         def with_plan(**given: Any) -> Any:
             chosen = {field.name: given.pop(field.name) for field in fields(Plan)}
@@ -85,13 +100,11 @@ def plan_options(unit: str = "steps", **defaults: int) -> Decorator:
     return decorate
 
 
-def _options(plan: Plan, unit: str) -> Decorator:
+def _options(plan: Plan, unit: str, shown: str, evaluate: str) -> Decorator:
     every = f"every so many {unit}."
     return option_group(
         number("--log-every", plan.log_every, f"Log the losses {every}"),
-        number(
-            "--grid-every", plan.grid_every, f"Draw the control grid, 36 fixed latents, {every}"
-        ),
+        number("--grid-every", plan.grid_every, f"Draw the control grid, 36 {shown}, {every}"),
         number(
             "--checkpoint-every",
             plan.checkpoint_every,
@@ -109,6 +122,6 @@ def _options(plan: Plan, unit: str) -> Decorator:
             show_default=True,
             help="Go on from the newest checkpoint in --out, or begin anew.",
         ),
-        choice("--export", ["last", "best"], _EXPORT),
-        choice("--keep-checkpoints", ["best", "all"], _KEEP),
+        choice("--export", ["last", "best"], _EXPORT.format(evaluate=evaluate)),
+        choice("--keep-checkpoints", ["best", "all"], _KEEP.format(evaluate=evaluate)),
     )

@@ -14,7 +14,7 @@ from facebench.progress import training_bar
 from facebench.sampler import Images, latents
 from facebench.training.checkpoints import Checkpoint
 from facebench.training.going_on import GoingOn
-from facebench.training.learner import Diverged, Learner
+from facebench.training.learner import Diverged, Learner, TranslatorLearner
 from facebench.training.options import Plan
 from facebench.training.quick_scores import Numbers, QuickScores
 from facebench.training.report import command_line
@@ -31,10 +31,32 @@ AfterLog = Callable[[int, Mapping[str, float], float], None]
 
 
 def control_images(learner: Learner) -> Images:
-    """Return what the model as it is now makes of the fixed latents."""
+    """Return what the model as it is now makes of the fixed latents, or of the fixed sources."""
+    if isinstance(learner, TranslatorLearner):
+        return learner.control_images()
     sampler = learner.sampler()
     z = latents(CONTROL_SEEDS, sampler.latent_dim)
     return sampler.decode(z * np.float32(learner.control_scale))
+
+
+def scored_images(learner: Learner, real: Images) -> tuple[Images, float]:
+    """Return what the model as it is now makes, as many as `real`, and its score by them."""
+    if isinstance(learner, TranslatorLearner):
+        answers = learner.answers()
+        return answers, mean_absolute_error(real, answers)
+    samples = learner.sampler().sample(SCORE_SEEDS[: len(real)])
+    return samples, sliced_wasserstein(real, samples)
+
+
+def mean_absolute_error(real: Images, fake: Images) -> float:
+    """Return the mean absolute difference of two sets of images in grey levels.
+
+    >>> faces = np.zeros((2, 3, 8, 8), np.uint8)
+    >>> mean_absolute_error(faces, faces + np.uint8(3))
+    3.0
+    """
+    pairs = zip(real, fake, strict=True)  # one by one, for they are many in memory as floats
+    return float(np.mean([np.abs(a.astype(np.int16) - b).mean() for a, b in pairs]))
 
 
 class Recorder:
@@ -118,8 +140,7 @@ class Recorder:
     def _keep(self, step: int, losses: Losses) -> None:
         values = self._finite(step, losses)
         real = self.run.scored[:]
-        fake = self.learner.sampler().sample(SCORE_SEEDS[: len(real)])
-        score = sliced_wasserstein(real, fake)
+        fake, score = scored_images(self.learner, real)
         self._save(step, score, values)
         tracked = self._track(real, fake)
         self.run.log(step, score=score, **tracked)

@@ -13,19 +13,27 @@ from facebench.files import write_text
 from facebench.training.animation import save_animation
 from facebench.training.charts import save_chart
 from facebench.training.curves import Logged, curves_of
-from facebench.training.learner import Learner
+from facebench.training.learner import Learner, TranslatorLearner
 from facebench.training.options import Plan
 from facebench.training.run import Run
 
-_TITLES = {"dcgan": "DCGAN", "vae": "VAE", "pca": "Eigenfaces", "flow": "Flow"}
+_TITLES = {
+    "dcgan": "DCGAN",
+    "vae": "VAE",
+    "pca": "Eigenfaces",
+    "flow": "Flow",
+    "pix2pix": "pix2pix",
+}
 _HELD_BACK = "Scores are of {:,} more training images, which it did not learn."
 _LEARNT = "Scores are of the images that it learnt: there were too few to hold any back."
 _SCORE = "score"
 _SCORED = (
-    "Of every checkpoint. `score`, the sliced Wasserstein distance, is what the best is chosen by. "
+    "Of every checkpoint. `score`, the {}, is what the best is chosen by. "
     "The others are distances of the package's own features, with 95 % intervals, of as many "
     "images a side as stands behind the @: no FID, and comparable within this run only."
 )
+_SCORES = {True: "mean absolute error in grey levels", False: "sliced Wasserstein distance"}
+"""Of translators, and of samplers."""
 _PICTURES = {".png", ".gif", ".svg"}
 
 
@@ -45,7 +53,7 @@ def finish(run: Run, learner: Learner, chosen: str) -> None:
     places["Losses"] = _save_curves(losses, run.folder / "losses.svg")
     places["Scores"] = _save_curves(scores, run.folder / "scores.svg")
     places |= {"Log": run.metrics_path, "Events": run.folder}
-    places |= {"README": _write_readme(run, chosen, curves), "Model": run.model_path}
+    places |= {"README": _write_readme(run, learner, chosen, curves), "Model": run.model_path}
     learner.save(run.model_path)  # last, for a run that has its model is finished
     width = max(map(len, places)) + 2
     for name, place in places.items():
@@ -71,10 +79,10 @@ def _save_curves(curves: Mapping[str, Logged], target: Path) -> Path:
     return save_chart({name: each.curve for name, each in drawn.items()}, target, bands=bands)
 
 
-def _write_readme(run: Run, chosen: str, curves: Mapping[str, Logged]) -> Path:
+def _write_readme(run: Run, learner: Learner, chosen: str, curves: Mapping[str, Logged]) -> Path:
     """Write what the run is: its command, time, options, pictures and last numbers."""
     seconds = max((line.get("seconds", 0.0) for line in run.history()), default=0.0)
-    adapter = str(run.config["adapter"])
+    adapter, score = str(run.config["adapter"]), _SCORES[isinstance(learner, TranslatorLearner)]
     pictures = [path for path in sorted(run.samples.glob("*.*")) if path.suffix in _PICTURES]
     sections = [
         f"# {_TITLES.get(adapter, adapter)} on {run.dataset.name}",
@@ -89,7 +97,7 @@ def _write_readme(run: Run, chosen: str, curves: Mapping[str, Logged]) -> Path:
             if not path.stem.startswith("step-")
         ),
         "## Losses\n\n![losses](losses.svg)",
-        f"## Scores\n\n{_SCORED}\n\n![scores](scores.svg)",
+        f"## Scores\n\n{_SCORED.format(score)}\n\n![scores](scores.svg)",
         "## Options\n\n" + _table({name: str(value) for name, value in run.config.items()}, ""),
     ]
     target = run.folder / "README.md"

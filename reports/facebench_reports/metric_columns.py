@@ -75,10 +75,7 @@ class Column:
     def comparable(self, results: Iterable[Result]) -> bool:
         """Whether all values were computed with the same network, as far as it is recorded."""
         held = [result for result in results if self.key in result.metrics]
-        return (
-            self.metric.needs not in ("lpips", "steps")
-            or len(set(map(paired.lpips_weights, held))) <= 1
-        )
+        return not self.metric.is_of_lpips or len(set(map(paired.lpips_weights, held))) <= 1
 
     def caveat(self, results: Iterable[Result]) -> str:
         """Return what must be said where its numbers stand; empty where there is nothing."""
