@@ -50,6 +50,7 @@ def test_every_command_has_help_that_says_something(path: tuple[str, ...]) -> No
         ("data", "download"),
         ("data", "pairs"),
         ("train", "vae"),
+        ("train", "flow"),
         ("train", "pix2pix"),
         ("train", "pca"),
         ("train", "dcgan"),

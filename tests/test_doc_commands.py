@@ -59,6 +59,11 @@ SMALL = [
     (r"(train dcgan(?!.*notebook).*)", r"\1 --steps 2 --width 2 --batch-size 4", "time"),
     (r"(--preset notebook)", r"\1 --steps 2 --width 2 --batch-size 2", "time"),
     (r"(train vae.*)", r"\1 --steps 2 --width 2 --batch-size 4", "time"),
+    (
+        r"(train flow[^#\n]*).*",
+        r"\1 --network small --steps 2 --batch-size 4 --solver-steps 1",
+        "time",
+    ),
     (r"(train pix2pix.*)", r"\1 --steps 2 --width 2 --batch-size 4", "time"),
     (r"(train pca.*)", r"\1 --passes 2", "time"),
     (r"--checkpoint-every \d+", "--checkpoint-every 1", "of two steps there must be two"),

@@ -167,7 +167,7 @@ def test_eigenfaces_take_one_process(
 
 
 @pytest.mark.parametrize(
-    "path", [["eval"], *(["train", name] for name in ("dcgan", "pca", "pix2pix", "vae"))]
+    "path", [["eval"], *(["train", name] for name in ("dcgan", "flow", "pca", "pix2pix", "vae"))]
 )
 def test_every_command_that_shares_work_has_the_option(path: list[str]) -> None:
     assert "--processes INT" in CliRunner().invoke(cli, [*path, "--help"]).output

@@ -103,6 +103,7 @@ def _loaded(code: str) -> set[str]:
         "from facebench.cli import cli; cli(['train', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['train', 'dcgan', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['train', 'pca', '--help'], standalone_mode=False)",
+        "from facebench.cli import cli; cli(['train', 'flow', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['train', 'pix2pix', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['data', 'pairs', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['sample', '--help'], standalone_mode=False)",
