@@ -10,8 +10,8 @@ from facebench.engine.sources import Batch, Key, Seeds
 from facebench.sampler import Images
 from facebench.translator import Answers, Asked
 
-EXAMPLES = 10
-"""Sources that are shown with all answers to them."""
+EXAMPLES = 8
+"""Sources that are shown with the answers to them."""
 
 
 @dataclass(frozen=True, eq=False)
