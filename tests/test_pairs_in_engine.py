@@ -158,6 +158,10 @@ def test_metrics_that_need_more_are_refused_before_anything_is_computed(tasks: P
     assert "calibration needs several answers" in refused(Brighter(), metrics="calibration")
     assert "identity_kept needs the face pass" in refused(Brighter(), metrics="identity_kept")
     assert "is less than one answer" in refused(Brighter(), seeds_per_source=0)
+    with pytest.raises(BadInput, match="A model is called 'bicubic', as a baseline is"):
+        facebench.evaluate_pairs(
+            {"bicubic": Brighter()}, tasks / "x4", extractor="random", baselines=True
+        )
     assert "holds no answers that go by" in refused(np.zeros((7, 3, 32, 32), np.uint8))
     with pytest.raises(BadInput, match="psnr needs a source and a target for each image: eval-"):
         facebench.evaluate(

@@ -130,14 +130,15 @@ def _identity(result: Result) -> str:
 
 
 def _plans(sampled: Sampled, context: Context, real: Reference) -> dict[str, Plan]:
+    pairs = context.real.pairs
     plans = choose(
         real.extracted.features,
         sampled.extracted.features,
         real.training,
         first_seed=sampled.seeds.start,
         first_image=context.real.first,
+        noun="answer" if pairs else "seed",
     )
-    pairs = context.real.pairs
     return plans | {"answers": _answers(pairs)} if pairs else plans
 
 
