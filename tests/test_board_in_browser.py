@@ -29,6 +29,7 @@ pytestmark = [
 OF_IMAGES = [row for key, row in METRICS.items() if not Column(key).is_of_faces]
 HOSTILE = "<script>alert(1)</script>"
 LONG = "a-model-" + "whose-name-does-not-end" * 4
+MARKED = """b "quoted" & <i>"""
 QUOTES = """it's "quoted" & <b>bold</b>"""
 
 
@@ -97,6 +98,28 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def forced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("forced")
     return to_html([result(LONG), result("dcgan", "108" * 30)], folder, force=True)
+
+
+@pytest.fixture(scope="module")
+def of_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A board of image to image: sources of 16 pixels, answers and targets of 64."""
+    folder = tmp_path_factory.mktemp("pairs")
+    reference = "reference-0123456789ab-holdout"
+    (folder / "samples").mkdir()
+    for side, width in (("sources", 16), ("targets", 64)):
+        picture = Image.effect_noise((width, 8 * width), 80).convert("RGB")
+        picture.save(folder / "samples" / f"{reference}-{side}.png")
+    results = []
+    for model in (LONG, MARKED, "up"):
+        held = result(model)
+        protocol = replace(held.protocol, pairs="super-resolution, 1 answer a source")
+        results.append(replace(held, protocol=protocol))
+        place = visuals_folder(folder, model)
+        place.mkdir(parents=True)
+        Image.new("RGB", (64, 512), "teal").save(place / "answers.png")
+        answers = {"answers": Gallery("answers.png", 1, 64, tuple("abcdefgh"))}
+        write_visuals(Visuals("x", answers), place)
+    return to_html(results, folder)
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +227,26 @@ def test_the_table_of_faces_sorts_for_itself(page: Any, faces: Path) -> None:
     assert names == [HOSTILE, LONG, "vae"]
     ranked = page.locator("table.ranked tbody.rows:not(.sanity-rows) tr")
     assert ranked.first.get_attribute("data-model") == "vae"
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_source_answers_and_truth_stand_side_by_side(page: Any, of_pairs: Path, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(of_pairs.as_uri())
+    overflow = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    assert not page.evaluate(overflow)
+    headings = page.locator(".examples th").all_inner_texts()
+    assert headings == ["Source", LONG, MARKED, "up", "Truth"]
+    pictures = page.locator(".examples img")
+    sizes = pictures.evaluate_all(
+        "all => all.map(i => [i.naturalWidth, i.clientWidth, i.clientHeight, i.alt,"
+        " getComputedStyle(i).imageRendering])"
+    )
+    assert [each[0] for each in sizes] == [16, 64, 64, 64, 64]
+    assert {tuple(each[1:3]) for each in sizes} == {(128, 1024)}  # 16 pixels as large as 64
+    assert {each[4] for each in sizes} == {"pixelated"}
+    assert sizes[3][3] == "Answers of up to these sources, from above: a, b, c, d, e, f, g, h"
+    assert page.title() == "Image-to-image leaderboard"
 
 
 def test_a_check_is_muted_and_has_no_rank(page: Any) -> None:

@@ -77,6 +77,7 @@ SMALL = [
         "no downloads here",
     ),
     (r"(facebench (?:eval|score) (?!.*--metrics).*)", r"\1 --metrics fid", "time"),
+    (r"(facebench eval-pairs .*)", r"\1 --extractor random --metrics psnr", "no downloads here"),
 ]
 
 # Runs commands one after another in one process, for frameworks take long to import.
@@ -274,6 +275,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
         (place / each.name).symlink_to(each)
     (place / "decoder.h5").symlink_to(shared / "generators" / "keras_decoder64_normal27/decoder.h5")
     shutil.copy(DOCS / "strangers.py", place)
+    pairs_of_pictures(place)
     install_tinyflow(place)
     layers = torch.nn.Linear(100, 3 * 64 * 64), torch.nn.Tanh(), torch.nn.Unflatten(1, (3, 64, 64))
     with warnings.catch_warnings():
@@ -282,6 +284,20 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
         traced = torch.jit.trace(network, torch.zeros(1, 100))  # type: ignore[no-untyped-call]
         torch.jit.save(traced, str(place / "gan.pt"))
     return place
+
+
+def pairs_of_pictures(place: Path) -> None:
+    """Lay down some pairs, answers to them, and what translates them."""
+    for folder in ("pairs/sources", "pairs/targets", "their_answers"):
+        pictures(place / "some.zip", (64, 64), count=8)
+        with zipfile.ZipFile(place / "some.zip") as some:
+            some.extractall(place / folder)
+    translate = "def translate(sources, seeds):\n    return sources\n"
+    (place / "colours.py").write_text(translate)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is deprecated, and saved by many
+        traced = torch.jit.trace(torch.nn.Tanh(), torch.zeros(1, 3, 64, 64))  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, str(place / "unet.pt"))
 
 
 def lists_of_people(place: Path) -> None:

@@ -234,10 +234,10 @@ def test_mirrored_kernels_are_refused(written: Path, tmp_path: Path) -> None:
 def test_the_architecture_beside_a_file_of_weights_is_among_its_files(written: Path) -> None:
     options = {"range": "-1..1"}
     beside = (written / "w" / "model.json",)
-    assert load("keras", written / "w" / "w.h5", options).files == beside  # type: ignore[attr-defined]
+    assert load("keras", written / "w" / "w.h5", options).files == beside
     for whole in ("w", "dcgan.h5", "dcgan.keras", "dcgan_graph"):
-        assert load("keras", written / whole, options).files == ()  # type: ignore[attr-defined]
-    assert load("dcgan", written / "dcgan.keras").files == ()  # type: ignore[attr-defined]
+        assert load("keras", written / whole, options).files == ()
+    assert load("dcgan", written / "dcgan.keras").files == ()
 
 
 def test_weights_alone_say_what_is_missing(written: Path, tmp_path: Path) -> None:

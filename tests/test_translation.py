@@ -1,6 +1,7 @@
 """Translators in every form that they come in, opened as a worker opens them."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,43 @@ def save_onnx(network: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> Non
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(network, inputs, path, dynamo=False)
+
+
+KERAS = """
+import sys
+import triton  # before TensorFlow: the other order aborts
+from facebench_keras.runtime import start_keras
+keras = start_keras("tensorflow")
+from pathlib import Path
+import numpy as np
+from facebench.plugins import registry
+from facebench.samplers.latents import draw
+
+keras.utils.set_random_seed(0)
+x, z = keras.Input((6, 5, 3)), keras.Input((4,))
+shift = keras.layers.Reshape((1, 1, 3))(keras.layers.Dense(3)(z))
+y = keras.layers.Add()([keras.layers.Conv2D(3, 3, padding="same")(x), shift])
+y = keras.layers.Activation("tanh")(keras.layers.UpSampling2D(2)(y))
+noisy = keras.Model([x, z], y)
+plain = keras.Sequential(
+    [keras.Input((6, 5, 3)), keras.layers.Conv2D(3, 3, padding="same", activation="tanh")]
+)
+sources = np.random.default_rng(0).integers(0, 256, (7, 3, 6, 5), dtype=np.uint8)
+given = sources.transpose(0, 2, 3, 1).astype(np.float32) / 127.5 - 1
+for model, inputs in ((plain, given), (noisy, [given, draw(range(7), 4, "normal")])):
+    path = Path(sys.argv[1]) / "m.keras"
+    model.save(path)
+    translator = registry.load("keras", path, sources=sources[:4])
+    answers = translator.translate(sources, list(range(7))).astype(int)
+    wanted = np.asarray(model(inputs, training=False)).transpose(0, 3, 1, 2)
+    print(np.abs(answers - (wanted + 1) * 127.5).max() < 1)
+"""
+
+
+def test_a_model_of_keras_translates_with_noise_or_without(
+    keras_process: Callable[..., list[str]], place: Path
+) -> None:
+    assert keras_process(KERAS, place, backend="tensorflow") == ["True", "True"]
 
 
 def test_a_network_of_one_channel_is_given_grey_sources(place: Path) -> None:

@@ -39,6 +39,7 @@ def choose(
     *,
     first_seed: int,
     first_image: int,
+    noun: str = "seed",
 ) -> dict[str, Plan]:
     """Choose what is shown of a model, by the galleries' names.
 
@@ -48,6 +49,7 @@ def choose(
         training: those of the training images, and their faces, as far as they were looked at.
         first_seed: the seed of the model's first image.
         first_image: the number of the reference's first image in its data set.
+        noun: what the model's images are counted as.
     """
     drawn, reference = looked_at(fake), looked_at(real)
     to_real = nearest_neighbours(drawn, reference, 1)[0][:, 0]
@@ -55,8 +57,8 @@ def choose(
     order = np.argsort(to_real, kind="stable")
     worst = np.argsort(-to_fake, kind="stable")[:SHOWN]
     plans = {
-        "nearest": _row("model", order[:SHOWN], to_real, first_seed, "seed"),
-        "farthest": _row("model", order[::-1][:SHOWN], to_real, first_seed, "seed"),
+        "nearest": _row("model", order[:SHOWN], to_real, first_seed, noun),
+        "farthest": _row("model", order[::-1][:SHOWN], to_real, first_seed, noun),
         "uncovered": _row("real", worst, to_fake, first_image, "image"),
     }
     if training is not None and len(training.features):

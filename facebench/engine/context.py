@@ -1,6 +1,5 @@
 """What is the same for every row of one evaluation: reference, networks, metrics, protocol."""
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,10 +12,11 @@ from facebench.engine.batch_size import choose_batch_size
 from facebench.engine.clock import Clock
 from facebench.engine.environment import device_name
 from facebench.engine.metric_choice import check_count, choose_metrics
+from facebench.engine.pair_extractors import to_targets, why_no_lpips
 from facebench.engine.real_images import RealImages
 from facebench.errors import BadInput
 from facebench.features.extractor import Extractor
-from facebench.metrics.metric import OF_LPIPS_PAIRS, OF_PAIRS, OF_PIXEL_PAIRS
+from facebench.metrics.metric import OF_PAIRS
 from facebench.metrics.modes import DEFAULT, Mode, find_mode
 from facebench.metrics.table import Metric
 from facebench.numerics.precision import Precision
@@ -25,7 +25,7 @@ from facebench.results.result import Protocol
 from facebench.results.speeds import Work
 from facebench.sandbox.limits import DEFAULT as DEFAULT_LIMITS
 from facebench.sandbox.limits import Limits
-from facebench.weights import NoWeights, WeightSource
+from facebench.weights import WeightSource
 
 COMPILE_FROM: Mapping[Precision, int] = {"fp32": 50_000, "tf32": 50_000, "bf16": 10_000}
 """Images a model from which compiling the network pays: float32 gains by 2 % only."""
@@ -62,6 +62,8 @@ class Context:
     device: str
     to_targets: Sequence[Extractor] = ()
     """What compares a translator's answers with their targets, where a metric asks."""
+    left_out: str = ""
+    """What is not measured for want of weights."""
     track: Track = silent
     ranks: Ranks = ALONE
     limits: Limits = DEFAULT_LIMITS
@@ -87,7 +89,12 @@ class Context:
         """What networks and metrics want said beside the numbers."""
         networks = (note for extractor in self.used for note in extractor.notes)
         metrics = (row.note for row in self.metrics if row.note)
-        said = [*filter(None, [self.real.note]), *networks, *self._of_the_first(), *metrics]
+        said = [
+            *filter(None, [self.real.note, self.left_out]),
+            *networks,
+            *self._of_the_first(),
+            *metrics,
+        ]
         if self.faces and self.training is None and self.real.pairs is None:
             said.append(_NO_TRAINING)
         return tuple(dict.fromkeys(said))  # two layers of a network say the same
@@ -178,6 +185,7 @@ def make_context(
     if extractor is None:
         extractor = _default_extractor(real, mode, weights)
     names = extractor_names(extractor)
+    no_lpips = why_no_lpips(real, names[0], weights) if metrics is None else ""
     rows = choose_metrics(
         names,
         metrics,
@@ -186,7 +194,7 @@ def make_context(
         sanity,
         plain,
         bool(face_model),
-        has_lpips=metrics is not None or real.pairs is None or _has_lpips(weights),
+        has_lpips=metrics is not None or not no_lpips,
     )
     if real.has_images:
         check_count(rows, len(real), f"{real.name} ({real.split})")
@@ -219,7 +227,8 @@ def make_context(
         lpips=_lpips(rows, weights, device),
         faces=_faces(rows, face_model, weights, device),
         steps=_steps(rows, weights, device),
-        to_targets=_to_targets(rows, real, weights, device),
+        to_targets=to_targets(rows, real, weights, device),
+        left_out=no_lpips,
         mode=definitions,
         precision=precision,
         batch_size=batch_size or choose_batch_size(device),
@@ -306,28 +315,3 @@ def _steps(rows: Sequence[Metric], weights: WeightSource, device: str) -> Extrac
     from facebench.features.lpips_steps import LPIPSOfPairs
 
     return LPIPSOfPairs(weights, device, load=False)
-
-
-def _has_lpips(weights: WeightSource) -> bool:
-    """Say whether LPIPS' weights can be had, and warn where they cannot."""
-    try:
-        weights.find("alexnet")
-    except NoWeights as missing:
-        warnings.warn(f"{missing} Meanwhile there is no lpips_to_target.", stacklevel=2)
-        return False
-    return True
-
-
-def _to_targets(
-    rows: Sequence[Metric], real: RealImages, weights: WeightSource, device: str
-) -> list[Extractor]:
-    needs = {row.needs for row in rows}
-    if real.pairs is None or not needs & {*OF_PIXEL_PAIRS, *OF_LPIPS_PAIRS}:
-        return []
-    from facebench.features.to_target import LPIPS_FROM, LPIPSToTargets, PixelsToTargets
-
-    pairs = real.pairs.targets, real.pairs.asked.answers
-    found: list[Extractor] = [PixelsToTargets(*pairs, device)]
-    if needs & {*OF_LPIPS_PAIRS} and min(real.pairs.asked.size) >= LPIPS_FROM:
-        found.append(LPIPSToTargets(*pairs, weights, device))
-    return found

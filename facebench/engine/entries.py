@@ -47,8 +47,8 @@ class ObjectRow:
     """A sampler that is an object of this process."""
 
     name: str
-    open: Callable[[str], Sampler]
-    """Returns the sampler, to compute on a device if it lets itself be told."""
+    open: Callable[[str], Sampler | Translator]
+    """Returns the sampler or translator, to compute on a device if it lets itself be told."""
     path: Path
     """What it is, for it lies nowhere."""
     adapter: str = "object"
@@ -187,11 +187,11 @@ def _in_its_place(row: Given) -> Given:
     return PicturesRow(row.name, lambda: row.open().pictures, row.path, row.target)  # type: ignore[attr-defined]
 
 
-def _sampler(name: str, value: Any) -> Sampler:
+def _sampler(name: str, value: Any) -> Sampler | Translator:
     if isinstance(value, type):
         raise BadInput(f"{name} is a class: give an object of it, {name}(…).")
     if isinstance(value, Sampler | Translator):
-        return value  # type: ignore[return-value]  # which of them is wanted, the job knows
+        return value  # which of them is wanted, the job knows
     if callable(value) and not hasattr(value, "state_dict"):
         return _Function(value)
     raise BadInput(

@@ -20,6 +20,7 @@ from facebench.plugins.model_spec import Model
 from facebench.sampler import Sampler
 from facebench.samplers.latent_steps import LatentSteps
 from facebench.samplers.latent_walks import latent_sampler
+from facebench.translator import require_sampler
 
 
 class Steps(NamedTuple):
@@ -79,4 +80,4 @@ def _source(entry: Entry, context: Context) -> SamplerSource:
 
 
 def _opened(entry: ObjectRow, device: str) -> Sampler:
-    return LatentSteps(latent_sampler(entry.open(device), entry.name))
+    return LatentSteps(latent_sampler(require_sampler(entry.open(device)), entry.name))

@@ -10,8 +10,8 @@ from facebench.engine.sources import Batch, Key, Seeds
 from facebench.sampler import Images
 from facebench.translator import Answers, Asked
 
-EXAMPLES = 10
-"""Sources that are shown with all answers to them."""
+EXAMPLES = 8
+"""Sources that are shown with the answers to them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Pairing:
     def told(self) -> str:
         """What a protocol says of it besides the digest: the task, and by what rule it is asked."""
         count = self.asked.answers
-        rule = "answer d to source s of n by seed first + d n + s"
+        rule = "seed = first + draw × sources + source"
         return f"{self.task}, {count} answer{'s' if count > 1 else ''} a source, {rule}"
 
     @property

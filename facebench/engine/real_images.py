@@ -20,6 +20,7 @@ from facebench.errors import BadInput
 from facebench.results.result import STATISTICS
 from facebench.sandbox.limits import Limits
 from facebench.text import printable, shown
+from facebench.translator import require_sampler
 
 REFERENCE = "reference"
 _BOTH = (
@@ -121,7 +122,7 @@ def open_real(
         raise BadInput(f"{row.target} gives any number of images: say how many with --num.")
     name, seeds = printable(row.target), range(seed, seed + num)
     if isinstance(row, ObjectRow):
-        source = ObjectSource(lambda: row.open(device))
+        source = ObjectSource(lambda: require_sampler(row.open(device)))
         return RealImages(name, name, "sampled", "", "", 0, seeds, lambda: source)
     make = ModelSource(row, limits, device)
     return RealImages(name, row.digest(), "sampled", "", "", 0, seeds, lambda: make)

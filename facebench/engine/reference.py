@@ -66,7 +66,8 @@ class Reference:
             compute_metrics(context, real, others, _defined(context, real, others)),
             self._floor_of_copying(),
         ]
-        notes = [] if self.others else [_ON_HALVES.format(_count(real), _count(others))]
+        of_halves = self.others is None and any(each.values for each in scores)
+        notes = [_ON_HALVES.format(_count(real), _count(others))] if of_halves else []
         failed = (item for each in scores for item in each.failed.items())
         notes += [f"no noise floor of {key}: {why}" for key, why in failed]
         values = {key: each for one in scores for key, each in one.values.items()}

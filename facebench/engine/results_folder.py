@@ -8,6 +8,7 @@ from pathlib import Path
 from facebench.data.grid import grid
 from facebench.engine.context import Context
 from facebench.engine.reference import Reference
+from facebench.engine.thumbnails import alike
 from facebench.engine.visuals import Sampled, keep_visuals
 from facebench.errors import BadInput
 from facebench.files import atomic_path
@@ -42,6 +43,10 @@ def keep(
     reference = f"reference-{shown.digest[:12]}-{shown.split}"
     _save_preview(out, reference, real.extracted.preview)
     _save_preview(out, result.model, sampled.extracted.preview)
+    if pairs := shown.pairs:
+        sides = {"sources": pairs.asked.sources, "targets": pairs.targets}
+        for side, images in sides.items():
+            _save_column(out, f"{reference}-{side}", alike([*images[pairs.examples]]))
     write_result(result, out)
     keep_visuals(result, sampled, context, real, out)
     return result
@@ -112,6 +117,11 @@ def _that_hold(result: Result, faces: str) -> dict[str, Value]:
     if result.protocol.faces == faces:
         return result.metrics
     return {key: value for key, value in result.metrics.items() if key != "fdr"}
+
+
+def _save_column(out: Path, name: str, images: Images) -> None:
+    with atomic_path(out / "samples" / f"{name}.png") as partial:
+        grid(images, columns=1).save(partial)
 
 
 def _save_preview(out: Path, name: str, images: Images) -> None:

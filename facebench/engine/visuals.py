@@ -31,6 +31,7 @@ from facebench.engine.context import Context
 from facebench.engine.feature_projection import POINTS, plane_of
 from facebench.engine.jobs import Extracted
 from facebench.engine.model_source import ModelSource
+from facebench.engine.pairing import Pairing
 from facebench.engine.reference import Reference
 from facebench.engine.sources import ImageSource, runs
 from facebench.engine.thumbnails import alike
@@ -129,13 +130,23 @@ def _identity(result: Result) -> str:
 
 
 def _plans(sampled: Sampled, context: Context, real: Reference) -> dict[str, Plan]:
-    return choose(
+    pairs = context.real.pairs
+    plans = choose(
         real.extracted.features,
         sampled.extracted.features,
         real.training,
         first_seed=sampled.seeds.start,
         first_image=context.real.first,
+        noun="answer" if pairs else "seed",
     )
+    return plans | {"answers": _answers(pairs)} if pairs else plans
+
+
+def _answers(pairs: Pairing) -> Plan:
+    """Show the first answer to each example."""
+    chosen = pairs.examples
+    cells = [("model", place * pairs.asked.answers) for place in chosen]
+    return Plan(columns=1, cells=cells, labels=[pairs.names[i] for i in chosen], distances=())
 
 
 def _write_galleries(

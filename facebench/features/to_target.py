@@ -128,7 +128,9 @@ class LPIPSToTargets(ToTargets, LPIPSFeatures):
             found = [self._distances(*part) for part in self.parts(images, most)]
             return {name: torch.cat([part[name] for part in found]) for name in found[0]}
 
-    def _distances(self, answers: ImageBatch, targets: ImageBatch) -> dict[str, Tensor]:
+    def _distances(
+        self, answers: ImageBatch, targets: UInt8[Tensor, "_ 3 h w"]
+    ) -> dict[str, Tensor]:
         each = self.images_per_row
         pairs = zip(self.layers(answers), self.layers(targets), strict=True)
         sums = [_of_layer(e.view(len(t), each, -1), t) for e, t in pairs]

@@ -103,9 +103,11 @@ def evaluate_pairs(
         track=track,
         limits=limits or Limits(),
     )
-    entries = [*pair_rows(models, real.pairs)]
-    entries += baseline_rows(real.pairs, pair_set) if baselines else []
-    return evaluate_rows(entries, context, out, command, announce, say_time)
+    rows = pair_rows(models, real.pairs)
+    others = baseline_rows(real.pairs, pair_set) if baselines else []
+    if taken := sorted({row.name for row in rows} & {row.name for row in others}):
+        raise BadInput(f"A model is called {taken[0]!r}, as a baseline is: name it otherwise.")
+    return evaluate_rows([*rows, *others], context, out, command, announce, say_time)
 
 
 def reference(pair_set: PairSet, answers: int = 1, seed: int = 0) -> RealImages:

@@ -40,7 +40,7 @@ def to_csv(
     keys = [column.key for column in metric_columns(r for board in groups for r in board.results)]
     lines = [_line(board, row, keys) for board in groups for row in board.rows]
     beside = (f"{key}_{what}" for key in keys for what in (*_BESIDE, "differs", "classes"))
-    optional = {"rank_low", "rank_high", "correction", "faces", *beside, *_details({})}
+    optional = {"rank_low", "rank_high", "correction", "faces", "pairs", *beside, *_details({})}
     empty = {name for name in optional if all(line[name] is None for line in lines)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -118,6 +118,7 @@ def _settings(protocol: Protocol) -> dict[str, object]:
         "extractor": p.extractor,
         "layer": p.layer,
         "faces": p.faces or None,
+        "pairs": p.pairs or None,
         "definitions": p.mode,
         "arithmetic": p.precision,  # "precision" alone is the metric
         "num_reference": p.num_reference,

@@ -17,13 +17,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import facebench
 from facebench.files import write_text
 from facebench.metrics.multiplicity import Correction
-from facebench.results.result import Result
+from facebench.results.result import Protocol, Result
 from facebench.results.visuals import Visuals
 from facebench_reports import drawing, pairs, plots, protocol_text, theme, withheld
 from facebench_reports.bars import Bar, bars
 from facebench_reports.board import Board, Row, boards, differences
 from facebench_reports.faces_section import LEAKS, FacesSection, faces_section
-from facebench_reports.pictures import SHOWN, Captioned, Picture, galleries, sample_grid
+from facebench_reports.pictures import (
+    SHOWN,
+    Captioned,
+    Examples,
+    Picture,
+    examples,
+    galleries,
+    sample_grid,
+)
 
 PICTURED = 24
 """Rows whose pictures the page carries, the first of all boards: more would make it too large."""
@@ -64,11 +72,14 @@ class Section:
     """What the page's script needs."""
     faces: FacesSection | None
     """What is known of faces; None where nobody looked for any."""
+    examples: Examples | None
+    """Of image to image: sources, answers and truth side by side."""
 
     def seeds(self, row: Row) -> str:
-        """Say which seeds are on the sample grid of `row`."""
+        """Say which seeds, or answers, are on the sample grid of `row`."""
         first = row.result.first_seed
-        return f"{first}{_TO}{first + min(SHOWN, row.result.protocol.num) - 1}"
+        shown = f"{first}{_TO}{first + min(SHOWN, row.result.protocol.num) - 1}"
+        return f"{'answers' if row.result.protocol.pairs else 'seeds'} {shown}"
 
     @property
     def paired(self) -> bool:
@@ -125,6 +136,7 @@ def to_html(
         lstrip_blocks=True,
     ).get_template("leaderboard.html")
     html = template.render(
+        title=_title(groups),
         summary=protocol_text.summary(groups),
         differing=differing,
         differing_labels=protocol_text.labels(differing, groups[0].protocol),
@@ -142,6 +154,11 @@ def to_html(
     target = folder / "leaderboard.html"
     write_text(target, html)
     return target
+
+
+def _title(groups: Sequence[Board]) -> str:
+    are_of_pairs = all(result.protocol.pairs for board in groups for result in board.results)
+    return f"{'Image-to-image' if are_of_pairs else 'Face generator'} leaderboard"
 
 
 def _policy_digest(script: str) -> str:
@@ -186,6 +203,7 @@ def _section(
             **pairs.comparisons(board, folder),
         },
         faces=faces_section(board, _leaks(pictured), PICTURED),
+        examples=_examples(board, folder, pictured, visuals) if training_faces else None,
     )
 
 
@@ -200,6 +218,22 @@ def _pictured(
     return Pictured(row, sample_grid(folder, model), found)
 
 
+def _examples(
+    board: Board, folder: Path, pictured: Sequence[Pictured], visuals: Mapping[str, Visuals]
+) -> Examples | None:
+    """Return what is shown side by side of image to image, in the order of the rows."""
+    if not board.protocol.pairs or board.differing:
+        return None
+    models = [each.row.result.model for each in pictured]
+    held = {model: visuals[model] for model in models if model in visuals}
+    return examples(folder, _reference(board.protocol), held)
+
+
+def _reference(protocol: Protocol) -> str:
+    """Return the name of the sample grid of a reference."""
+    return f"reference-{protocol.dataset_digest[:12]}-{protocol.split}"
+
+
 def _leaks(pictured: Sequence[Pictured]) -> dict[str, Captioned]:
     """Return the galleries of the likest pairs, by model."""
     return {p.row.result.model: g for p in pictured for g in p.galleries if g.key == LEAKS}
@@ -207,8 +241,5 @@ def _leaks(pictured: Sequence[Pictured]) -> dict[str, Captioned]:
 
 def _references(board: Board, folder: Path) -> list[tuple[Picture, str]]:
     protocols = [result.protocol for result in board.results]
-    sets = {(p.dataset_digest[:12], p.split): p.dataset for p in protocols}
-    return [
-        (sample_grid(folder, f"reference-{digest}-{split}"), f"{dataset}, {split} split")
-        for (digest, split), dataset in sets.items()
-    ]
+    sets = {_reference(p): f"{p.dataset}, {p.split} split" for p in protocols}
+    return [(sample_grid(folder, name), told) for name, told in sets.items()]

@@ -3,7 +3,7 @@
 import base64
 import io
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from facebench.results.visuals import Visuals, visuals_folder
 SHOWN = 36  # images on a sample grid
 _WIDTH = 384  # CSS pixels a sample grid is shown at, or as near as a whole factor comes
 _CELL = 64  # CSS pixels of one image in a gallery, likewise
+_EXAMPLE = 128  # CSS pixels of one image beside others of one source: whatever its own size
+_LOSSLESS = 64  # pixels: what is as narrow is enlarged, and shows every fault
 _LARGEST = 1024
 """Pixels of a picture's longer side: five models of 256 pixels stay below 8 MB."""
 
@@ -108,6 +110,47 @@ def galleries(
     return found
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Some sources, the answers of each model to them, and the truth: a column of pictures each."""
+
+    columns: Sequence[tuple[str, Picture, str]]
+    """The heading, the picture, and what it shows in words."""
+    count: int
+    """How many sources."""
+
+
+def examples(folder: Path, reference: str, visuals: Mapping[str, Visuals]) -> Examples | None:
+    """Return what is to be shown side by side; None where an evaluation left no pictures.
+
+    Args:
+        folder: the results'.
+        reference: the name of the targets' sample grid.
+        visuals: the models', in the order of the columns.
+    """
+    sources, targets = (
+        _picture(folder / "samples", f"{reference}-{side}.png", _EXAMPLE)
+        for side in ("sources", "targets")
+    )
+    shown = {
+        model: v.galleries["answers"] for model, v in visuals.items() if "answers" in v.galleries
+    }
+    if not (sources.uri and targets.uri and shown):
+        return None
+    names = next(iter(shown.values())).labels
+    of = f"from above: {', '.join(names)}"
+    answers = [
+        (
+            model,
+            _picture(visuals_folder(folder, model), gallery.file, _EXAMPLE),
+            f"Answers of {model} to these sources, {of}",
+        )
+        for model, gallery in shown.items()
+    ]
+    first, last = ("Source", sources, f"Sources, {of}"), ("Truth", targets, f"Targets, {of}")
+    return Examples([first, *(each for each in answers if each[1].uri), last], len(names))
+
+
 def _picture(folder: Path, name: str, target: int = _WIDTH) -> Picture:
     path, place = folder / name, f"{folder.name}/{name}"
     if Path(name).name != name or not path.is_file():
@@ -122,5 +165,5 @@ def _picture(folder: Path, name: str, target: int = _WIDTH) -> Picture:
 
 def _data_uri(image: Image.Image) -> str:
     stream = io.BytesIO()
-    image.convert("RGB").save(stream, "WEBP", quality=85)
+    image.convert("RGB").save(stream, "WEBP", quality=85, lossless=image.width <= _LOSSLESS)
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -37,6 +37,7 @@ def items(protocol: Protocol) -> list[Item]:
         Item("extractor", "extractor", spaced(p.extractor)),
         Item("layer", "layer", spaced(p.layer)),
         *([Item("faces", "faces", spaced(p.faces))] if p.faces else []),
+        *([Item("pairs", "task", p.pairs)] if p.pairs else []),
         Item("mode", "definitions", p.mode),
         Item("precision", "arithmetic", p.precision),
         Item("dataset_digest", "data set digest", p.dataset_digest),

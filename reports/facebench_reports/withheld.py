@@ -18,6 +18,8 @@ _COPIES = "authenticity"
 
 def why_withheld(result: Result) -> str:
     """Return why none of its pictures is shown; nothing where its samples may be."""
+    if result.protocol.pairs:
+        return "Left out: these are made of photographs of real people, to look like them."
     if result.is_sanity:
         return "Left out: these are real photographs, as they are or spoilt."
     value = result.metrics.get(_KEY)
