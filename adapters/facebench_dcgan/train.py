@@ -29,7 +29,7 @@ Options = dict[str, Any]
 _FREE = {*notebook_preset.PRESET, "minutes", "preset", "seed", "backend"}
 """What may be given beside ``--preset notebook``."""
 LABEL_NOISE = 0.1
-LR, R3_LR = 2e-4, 1e-3
+LR, RESIDUAL_LR = 2e-4, 5e-4
 FLAGS = {
     "spectral-norm": "Bound the discriminator's layers by their spectral norm instead of "
     "normalising batches (Miyato et al. 2018).",
@@ -67,7 +67,7 @@ FLAGS = {
     None,
     "Learning rate of both networks; that of r3 falls to a quarter over the first half of --steps.",
     POSITIVE,
-    show_default=f"{LR:g}, {R3_LR:g} with r3",
+    show_default=f"{LR:g}, of --preset residual {RESIDUAL_LR:g}",
 )
 @choice(
     "--loss",
@@ -194,16 +194,16 @@ def _settled(
 def _settle_r3(options: Options, size: int) -> None:
     """Fill in the rates, and refuse what does not go with R3GAN's loss or networks."""
     if options["loss"] == "r3":
-        options["lr"] = options["lr"] or R3_LR
         options["gamma"] = options["gamma"] or default_gamma(size)
         _refuse(options, "--loss r3", ["spectral_norm", "progressive"])
     elif options["preset"] == "residual":
         raise BadInput("--preset residual normalises nothing, which takes --loss r3: add that.")
     elif options["gamma"]:
         raise BadInput("--gamma weighs the penalties of --loss r3: add that, or leave it out.")
-    options["lr"] = options["lr"] or LR
     if options["preset"] == "residual":
+        options["lr"] = options["lr"] or RESIDUAL_LR
         _refuse(options, "--preset residual", ["attention"])
+    options["lr"] = options["lr"] or LR
 
 
 def _refuse(options: Options, chosen: str, names: list[str]) -> None:
