@@ -123,6 +123,7 @@ def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     Examples:
       facebench train dcgan --data faces64 --out runs/dcgan
       facebench train dcgan --data faces64 --out runs/wide --width 128 --steps 20000 --diffaugment
+      facebench train dcgan --data faces64 --out runs/r3 --loss r3 --preset residual --minutes 40
       facebench train dcgan --data faces128 --out runs/notebook --preset notebook
       facebench train dcgan --data faces64 --out runs/dcgan4 --processes 4
     """
