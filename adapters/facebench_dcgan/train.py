@@ -29,7 +29,7 @@ Options = dict[str, Any]
 _FREE = {*notebook_preset.PRESET, "minutes", "preset", "seed", "backend"}
 """What may be given beside ``--preset notebook``."""
 LABEL_NOISE = 0.1
-LR, RESIDUAL_LR = 2e-4, 5e-4
+LR, RESIDUAL_LR = 2e-4, 1e-3
 FLAGS = {
     "spectral-norm": "Bound the discriminator's layers by their spectral norm instead of "
     "normalising batches (Miyato et al. 2018).",
