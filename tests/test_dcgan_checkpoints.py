@@ -64,6 +64,7 @@ print(json.dumps(found))
 KINDS = {
     "plain": ["--attention"],
     "growing": ["--progressive"],
+    "residual": ["--preset", "residual", "--loss", "r3"],
     "notebook": ["--preset", "notebook"],
 }
 

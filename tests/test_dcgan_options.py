@@ -47,6 +47,9 @@ VARIANTS = {
     "lr": "--lr 1e-3",
     "hinge": "--loss hinge",
     "wgan-gp": "--loss wgan-gp",
+    "r3": "--loss r3 --diffaugment --attention",
+    "gamma": "--loss r3 --gamma 1",
+    "residual": "--loss r3 --preset residual --diffaugment --mixed-precision",
     "label-noise": "--label-noise 0",
     "smoothing": "--smoothing 0.2",
     "ema": "--ema 0",
@@ -283,6 +286,8 @@ PARITY: dict[str, dict[str, Any]] = {
     "plain": {},
     "hinge": {"loss": "hinge", "spectral_norm": True, "diffaugment": True, "label_noise": 0.0},
     "wgan-gp": {"loss": "wgan-gp", "label_noise": 0.0, "lr": 5e-5},
+    "r3": {"loss": "r3", "gamma": 1.0, "lr": 5e-5, "diffaugment": True},
+    "residual": {"loss": "r3", "preset": "residual", "gamma": 1.0, "lr": 5e-5},
     "attention": {"attention": True},
     "last": {"ema": 0.0},
 }

@@ -43,13 +43,14 @@ if __name__ == "__main__":
 
 @pytest.mark.processes
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+@pytest.mark.parametrize("option", ["--diffaugment", "--loss=r3"])
 def test_two_processes_learn_the_same_and_one_writes(
-    backend: str, tiny_folder: Path, tmp_path: Path
+    option: str, backend: str, tiny_folder: Path, tmp_path: Path
 ) -> None:
     script, out = tmp_path / "launch.py", tmp_path / "run"
     script.write_text(SCRIPT)
     words = ["train", "dcgan", "--data", tiny_folder, "--out", out, "--backend", backend]
-    words += ["--steps", 3, "--batch-size", 8, "--width", 4, "--latent-dim", 8, "--diffaugment"]
+    words += ["--steps", 3, "--batch-size", 8, "--width", 4, "--latent-dim", 8, option]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     finished = subprocess.run(
         [*torchrun, str(script), *map(str, words)],

@@ -30,8 +30,12 @@ class Backend(ABC):
         """Return `losses()`, and each loss's gradients by its variables, 0 where it has none."""
 
     @abstractmethod
+    def value_and_gradient(self, function: Function, x: Any) -> tuple[Any, Any]:
+        """Return `function(x)`, and the gradient of its sum by `x`, itself differentiable."""
+
     def input_gradient(self, function: Function, x: Any) -> Any:
-        """Return the gradient of the sum of `function(x)` by `x`, itself differentiable."""
+        """Return that gradient alone."""
+        return self.value_and_gradient(function, x)[1]
 
     @abstractmethod
     def average(self, gradients: Tensors) -> Tensors:
@@ -99,13 +103,13 @@ class _TensorFlow(Backend):
             for loss, each in zip(values, variables, strict=True)
         ]
 
-    def input_gradient(self, function: Function, x: Any) -> Any:
+    def value_and_gradient(self, function: Function, x: Any) -> tuple[Any, Any]:
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
             tape.watch(x)
             value = function(x)
-        return tape.gradient(value, x)
+        return value, tape.gradient(value, x)
 
     def average(self, gradients: Tensors) -> Tensors:
         return self.mirrored.average(gradients) if self.mirrored else gradients
@@ -146,12 +150,13 @@ class _Torch(Backend):
             gradients.append([torch.zeros_like(t) if g is None else g for g, t in pairs])
         return [value.detach() for value in values], gradients  # a graph would hold its memory
 
-    def input_gradient(self, function: Function, x: Any) -> Any:
+    def value_and_gradient(self, function: Function, x: Any) -> tuple[Any, Any]:
         import torch
 
         x = x.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
-        return gradient
+        value = function(x)
+        (gradient,) = torch.autograd.grad(value.sum(), x, create_graph=True)
+        return value, gradient
 
     def average(self, gradients: Tensors) -> Tensors:
         self.group.average(gradients)

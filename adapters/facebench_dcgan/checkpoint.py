@@ -21,11 +21,12 @@ def load_checkpoint(path: Path) -> tuple[GeneratorSampler, tuple[Path, ...]]:
 def _averaged(kept: KeptModel) -> tuple[Any, float]:
     """Return the generator of the stage that was trained, and how far it was faded in."""
     from facebench_dcgan.backend import running_backend
-    from facebench_dcgan.gan import build_averages, settle, unique_variables
+    from facebench_dcgan.gan import settle, unique_variables
+    from facebench_dcgan.networks import generators
 
     config = kept.config
     with kept.fitting():
-        averages = build_averages(config)
+        averages = generators(config)
         _assign(unique_variables(averages), kept.arrays("average/"))
         stage, alpha = growth_of(config, kept.step)
         is_last = kept.step == config["steps"]

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 
 from facebench.training.parallel import ALONE, Group
+from facebench_dcgan.adam import ScheduledAdam
 from facebench_dcgan.augment import augment
 from facebench_dcgan.backend import Backend, Losses, find_backend, numbered
 from facebench_dcgan.losses import discriminator_loss, generator_loss, gradient_penalty
-from facebench_dcgan.model import Norm, build_discriminators, build_generators
+from facebench_dcgan.networks import discriminators, generators
+from facebench_dcgan.relativistic import relativistic_losses
 
 SETTLING_PASSES = 100
 Batch = Mapping[str, Any]
 """Arrays of one step: ``real`` (n, s, s, 3) in [-1, 1], ``z`` (n, d), ``targets`` (2, n, 1), and,
-where the options ask for them, ``changes`` (2, n, 7), ``mix`` (n, 1, 1, 1), ``alpha`` (n, 1, 1, 1).
+where the options ask for them, ``changes`` (2, n, 7), ``mix`` (n, 1, 1, 1), ``alpha`` (n, 1, 1, 1),
+``rates`` (3,), a `facebench_dcgan.relativistic.Rates`.
 """
 
 
@@ -41,15 +44,10 @@ class GAN:
 
         self.config = config
         self.backend = find_backend(keras.backend.backend(), group)
-        size, width = config["size"], config["width"]
-        options = {"attention": config["attention"], "growing": config["progressive"]}
         keras.config.set_dtype_policy("mixed_bfloat16" if config["mixed_precision"] else "float32")
-        self.generators = build_generators(size, config["latent_dim"], width, **options)
-        self.discriminators = build_discriminators(
-            size, width, norm=_norm(config), spectral=config["spectral_norm"], **options
-        )
+        self.generators, self.discriminators = generators(config), discriminators(config)
         keras.config.set_dtype_policy("float32")
-        self.averages = build_averages(config)
+        self.averages = generators(config)
         self.average = self.averages[-1]
         self.average.set_weights(self.generators[-1].get_weights())
         self.trained = [_trainable(nets) for nets in (self.discriminators, self.generators)]
@@ -71,18 +69,36 @@ class GAN:
         batch = {name: self.backend.tensor(values) for name, values in batch.items()}
         name, alpha = self.config["loss"], batch.get("alpha")
         fake = _call(self.generators[stage], batch["z"], alpha)
+        changes = batch.get("changes", (None, None))
 
         def discriminate(images: Any, changes: Any = None) -> Any:
             changed = images if changes is None else augment(images, changes)
             return _call(self.discriminators[stage], changed, alpha)
 
-        changes = batch.get("changes", (None, None))
+        if name == "r3":
+            return self._relativistic_losses(discriminate, batch, fake)
         logits = discriminate(batch["real"], changes[0]), discriminate(fake, changes[1])
         d_loss = discriminator_loss(name, *logits, batch["targets"])
         if name == "wgan-gp":
             between = batch["mix"] * batch["real"] + (1 - batch["mix"]) * fake
             d_loss += gradient_penalty(self.backend.input_gradient(discriminate, between))
         return d_loss, generator_loss(name, logits[1])
+
+    def _relativistic_losses(
+        self, discriminate: Callable[..., Any], batch: Batch, fake: Any
+    ) -> Losses:
+        from keras import ops
+
+        changes = batch.get("changes")
+        if changes is not None:
+            changes = ops.reshape(changes, (-1, changes.shape[-1]))
+        return relativistic_losses(
+            self.backend,
+            lambda images: discriminate(images, changes),
+            batch["real"],
+            fake,
+            batch["rates"][0],
+        )
 
     def settle(self, stage: int = -1, alpha: float = 1.0) -> Any:
         """Measure the BatchNorm statistics of the averaged weights; return that network."""
@@ -108,9 +124,16 @@ class GAN:
         with self.backend.updating():
             steps = zip(self.optimizers, self.trained, means, strict=True)
             for optimizer, variables, values in steps:
-                optimizer.apply(values, variables)
+                optimizer.apply(values, variables, *self._rates(batch))
             self._move_average()
         return losses[0], losses[1]
+
+    def _rates(self, batch: Batch) -> tuple[Any, ...]:
+        """Return beta_2 and the learning rate where they differ from step to step."""
+        if "rates" not in batch:
+            return ()
+        rates = self.backend.tensor(batch["rates"])
+        return rates[1], rates[2]
 
     def _move_average(self) -> None:
         from keras import ops
@@ -122,23 +145,14 @@ class GAN:
             mean.assign(decay * mean + (1 - decay) * value)
 
 
-def build_averages(config: Mapping[str, Any]) -> list[Any]:
-    """Return the stages of the generator to keep."""
-    return build_generators(
-        config["size"],
-        config["latent_dim"],
-        config["width"],
-        attention=config["attention"],
-        growing=config["progressive"],
-    )
-
-
 def settle(network: Any, backend: Backend, latent_dim: int, stage: int, alpha: float) -> None:
-    """Measure the BatchNorm statistics of `network`, the averaged generator at `stage`.
+    """Measure the BatchNorm statistics of `network`, the averaged generator at `stage`, if any.
 
     They are measured and not averaged along, for averages of statistics fit no one network: at
     64x64, after 1,000 steps, they made images 25 grey levels brighter.
     """
+    if not network.non_trainable_variables:
+        return
     shape = (SETTLING_PASSES, 64, latent_dim)
     fade = None
     if stage not in (-1, 0):
@@ -148,16 +162,11 @@ def settle(network: Any, backend: Backend, latent_dim: int, stage: int, alpha: f
             _call(network, backend.tensor(z), fade)
 
 
-def _norm(config: Mapping[str, Any]) -> Norm:
-    """Return the discriminator's norm: a penalty or bound per image allows no mixing of images."""
-    if config["spectral_norm"]:
-        return "none"
-    return "layer" if config["loss"] == "wgan-gp" else "batch"
-
-
 def _adam(config: Mapping[str, Any], variables: list[Any]) -> Any:
     from keras import optimizers
 
+    if config["loss"] == "r3":
+        return ScheduledAdam(variables)
     beta_1, beta_2 = (0.0, 0.99) if config["loss"] == "wgan-gp" else (0.5, 0.999)
     adam = optimizers.Adam(config["lr"], beta_1=beta_1, beta_2=beta_2)
     adam.build(variables)

@@ -15,6 +15,7 @@ from facebench_dcgan.augment import NUMBERS
 from facebench_dcgan.generator import GeneratorSampler
 from facebench_dcgan.growth import growth, growth_of
 from facebench_dcgan.notebook_preset import CONTROL_SCALE, NotebookGAN, noisy_targets
+from facebench_dcgan.relativistic import rates
 
 if TYPE_CHECKING:
     from facebench.training.images import PlacedImages
@@ -105,6 +106,8 @@ def batch(images: "ImageRows | PlacedImages", config: dict[str, Any], step: int)
         found["changes"] = rng.random((2, count, NUMBERS), dtype=np.float32)
     if config["loss"] == "wgan-gp":
         found["mix"] = rng.random((count, 1, 1, 1), dtype=np.float32)
+    if config["loss"] == "r3":
+        found["rates"] = np.array(rates(config, step), np.float32)
     return found | (_grown(real, config, step) if config["progressive"] else {})
 
 
@@ -112,7 +115,7 @@ def shared(batch: Batch, share: slice) -> Batch:
     """Return a process's part of `batch`."""
     paired = ("targets", "changes")  # for the real and for the generated images
     return {
-        name: values[:, share] if name in paired else values[share]
+        name: values if name == "rates" else values[:, share] if name in paired else values[share]
         for name, values in batch.items()
     }
 

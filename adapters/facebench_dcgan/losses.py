@@ -2,7 +2,8 @@
 
 from typing import Any, Literal
 
-LossName = Literal["nonsaturating", "hinge", "wgan-gp"]
+LossName = Literal["nonsaturating", "hinge", "wgan-gp", "r3"]
+"""The last is in `facebench_dcgan.relativistic`."""
 PENALTY = 10.0
 """The gradient penalty's weight (Gulrajani et al. 2017)."""
 DRIFT = 1e-3

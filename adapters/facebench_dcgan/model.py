@@ -20,7 +20,13 @@ Norm = Literal["batch", "layer", "none"]
 
 
 def build_generators(
-    size: int, latent_dim: int, width: int, *, attention: bool = False, growing: bool = False
+    size: int,
+    latent_dim: int,
+    width: int,
+    *,
+    norm: Norm = "batch",
+    attention: bool = False,
+    growing: bool = False,
 ) -> "list[keras.Model]":
     """Return the plain generator of `size` pixels, after those of all stages where it is `growing`.
 
@@ -31,22 +37,22 @@ def build_generators(
     from keras import Input, Model, layers
 
     first, *others = channels(size, width)[::-1]
-    z, alpha = Input((latent_dim,)), Input((1, 1, 1))
-    x = layers.Dense(16 * first, use_bias=False, kernel_initializer=_normal())(z)
+    z, alpha, bias = Input((latent_dim,)), Input((1, 1, 1)), norm == "none"
+    x = layers.Dense(16 * first, use_bias=bias, kernel_initializer=_normal())(z)
     x = layers.Reshape((4, 4, first))(x)
     stages = []
     if growing:
-        image = _chain(x, _batch_norm(), layers.ReLU(), _to_rgb(layers.Conv2D, 3, 1))
+        image = _chain(x, *_normed(norm, layers.ReLU()), _to_rgb(layers.Conv2D, 3, 1))
         stages.append(Model(z, image))
     for wanted in (*others, None):
-        x = _chain(x, _batch_norm(), layers.ReLU())
+        x = _chain(x, *_normed(norm, layers.ReLU()))
         if attention and x.shape[1] == size // 4:
             x = self_attention(x)
         if growing:
             before, image = layers.UpSampling2D()(image), _to_rgb(layers.Conv2DTranspose, 4, 2)(x)
             stages.append(Model([z, alpha], alpha * image + (1 - alpha) * before))
         if wanted:
-            x = _convolve(layers.Conv2DTranspose, wanted, bias=False)(x)
+            x = _convolve(layers.Conv2DTranspose, wanted, bias=bias)(x)
     if not growing:
         image = _to_rgb(layers.Conv2DTranspose, 4, 2)(x)
     return [*stages, Model(z, image, name="generator")]
@@ -78,7 +84,10 @@ def build_discriminators(
     from_rgb += [_chained(_convolve(convolution, c), layers.LeakyReLU(0.2)) for c in wide]
     # blocks[i] halves features to 4 << i pixels.
     blocks = [
-        _chained(_convolve(convolution, c, bias=norm == "none"), *_normed(norm)) for c in wide[:-1]
+        _chained(
+            _convolve(convolution, c, bias=norm == "none"), *_normed(norm, layers.LeakyReLU(0.2))
+        )
+        for c in wide[:-1]
     ]
     if attention:
         features = Input((size // 4, size // 4, wide[-2]))
@@ -144,10 +153,9 @@ def _to_rgb(kind: Any, side: int, stride: int) -> Any:
     return _convolve(kind, 3, side, stride, activation="tanh", dtype="float32")
 
 
-def _normed(norm: Norm) -> tuple[Any, ...]:
+def _normed(norm: Norm, active: Any) -> tuple[Any, ...]:
     from keras import layers
 
-    active = layers.LeakyReLU(0.2)
     if norm == "none":
         return (active,)
     # One group is layer normalization, which does not mix the images of a batch.

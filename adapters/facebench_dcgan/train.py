@@ -18,6 +18,7 @@ from facebench.training.options import Plan, plan_options, steps_option, trainer
 from facebench.training.parallel import choose_device, join_group
 from facebench.training.run import Run
 from facebench_dcgan import notebook_preset
+from facebench_dcgan.relativistic import default_gamma
 from facebench_dcgan.sampler import MODEL_FILE
 from facebench_keras.runtime import start_keras
 
@@ -28,6 +29,7 @@ Options = dict[str, Any]
 _FREE = {*notebook_preset.PRESET, "minutes", "preset", "seed", "backend"}
 """What may be given beside ``--preset notebook``."""
 LABEL_NOISE = 0.1
+LR, RESIDUAL_LR = 2e-4, 1e-3
 FLAGS = {
     "spectral-norm": "Bound the discriminator's layers by their spectral norm instead of "
     "normalising batches (Miyato et al. 2018).",
@@ -46,7 +48,8 @@ FLAGS = {
 @trainer_options
 @choice(
     "--preset",
-    ["default", "notebook"],
+    ["default", "residual", "notebook"],
+    "residual: R3GAN's networks in small, for --loss r3. "
     "notebook: the network, losses and settings of the notebook that facebench grew from "
     "(10,000 CelebA pictures at --crop celeba --size 128; a GPU is advisable).",
 )
@@ -59,8 +62,27 @@ FLAGS = {
     metavar="CHANNELS",
 )
 @number("--latent-dim", 100, "Size of the latent vector.")
-@number("--lr", 2e-4, "Learning rate of both networks.", POSITIVE)
-@choice("--loss", ["nonsaturating", "hinge", "wgan-gp"], "What the networks play for.")
+@number(
+    "--lr",
+    None,
+    "Learning rate of both networks; that of r3 falls to a quarter over the first half of --steps.",
+    POSITIVE,
+    show_default=f"{LR:g}, of --preset residual {RESIDUAL_LR:g}",
+)
+@choice(
+    "--loss",
+    ["nonsaturating", "hinge", "wgan-gp", "r3"],
+    "What the networks play for. r3: each real image is held against a generated one, and the "
+    "discriminator's slopes at both are penalised, without any normalisation (R3GAN: Huang et al. "
+    "2024).",
+)
+@number(
+    "--gamma",
+    None,
+    "Weight of r3's penalties; it falls to a tenth over the first half of --steps.",
+    POSITIVE,
+    show_default="with r3, 2 at 64x64 and as the cube of the size",
+)
 @number(
     "--label-noise",
     None,
@@ -101,16 +123,18 @@ def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     Examples:
       facebench train dcgan --data faces64 --out runs/dcgan
       facebench train dcgan --data faces64 --out runs/wide --width 128 --steps 20000 --diffaugment
+      facebench train dcgan --data faces64 --out runs/r3 --loss r3 --preset residual --minutes 40
       facebench train dcgan --data faces128 --out runs/notebook --preset notebook
       facebench train dcgan --data faces64 --out runs/dcgan4 --processes 4
     """
     dataset = train_images(data)
     require_power_of_two(dataset, "DCGAN")
-    options, plan = _settled(click.get_current_context(), options, plan)
+    options, plan = _settled(click.get_current_context(), options, plan, dataset.size)
     backend = options["backend"]
     if (running := start_keras(backend).backend.backend()) != backend:
         raise BadInput(f"This process runs Keras on {running}: train on {backend} in a new one.")
-    run = Run(out, "dcgan", MODEL_FILE, dataset, **options)
+    asked = {name: value for name, value in options.items() if value is not None}
+    run = Run(out, "dcgan", MODEL_FILE, dataset, **asked)
     if run.is_already_trained(plan):
         return
     if run.resized and options["progressive"] and plan.resume:
@@ -141,7 +165,9 @@ def _hooks(run: Run, learner: "DCGANLearner") -> dict[str, Callable[..., None]]:
     return {"after_log": tell, "finish": lambda: learner.save_notebook_weights(run.folder)}
 
 
-def _settled(context: click.Context, options: Options, plan: Plan) -> tuple[Options, Plan]:
+def _settled(
+    context: click.Context, options: Options, plan: Plan, size: int
+) -> tuple[Options, Plan]:
     """Fill in what depends on other options, and refuse what does not go together."""
     if world_size() > 1 and (options["preset"] == "notebook" or options["jit_compile"]):
         raise BadInput(
@@ -152,6 +178,7 @@ def _settled(context: click.Context, options: Options, plan: Plan) -> tuple[Opti
         raise BadInput("Networks grow by the number of steps: give --steps without --minutes.")
     if options["preset"] == "notebook":
         return _notebook(context, options, plan)
+    _settle_r3(options, size)
     cross_entropy = options["loss"] == "nonsaturating"
     if not cross_entropy and (options["label_noise"] or options["smoothing"]):
         raise BadInput(
@@ -163,6 +190,28 @@ def _settled(context: click.Context, options: Options, plan: Plan) -> tuple[Opti
     if options["jit_compile"] and options["backend"] != "tensorflow":
         raise BadInput("--jit-compile is TensorFlow's: leave it out on other backends.")
     return options, plan
+
+
+def _settle_r3(options: Options, size: int) -> None:
+    """Fill in the rates, and refuse what does not go with R3GAN's loss or networks."""
+    if options["loss"] == "r3":
+        options["gamma"] = options["gamma"] or default_gamma(size)
+        _refuse(options, "--loss r3", ["spectral_norm", "progressive"])
+    elif options["preset"] == "residual":
+        raise BadInput("--preset residual normalises nothing, which takes --loss r3: add that.")
+    elif options["gamma"]:
+        raise BadInput("--gamma weighs the penalties of --loss r3: add that, or leave it out.")
+    if options["preset"] == "residual":
+        options["lr"] = options["lr"] or RESIDUAL_LR
+        _refuse(options, "--preset residual", ["attention"])
+    options["lr"] = options["lr"] or LR
+
+
+def _refuse(options: Options, chosen: str, names: list[str]) -> None:
+    for name in names:
+        if options[name]:
+            flag = f"--{name.replace('_', '-')}"
+            raise BadInput(f"{flag} does not go with {chosen}: leave out one of them.")
 
 
 def _notebook(context: click.Context, options: Options, plan: Plan) -> tuple[Options, Plan]:

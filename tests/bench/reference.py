@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import get_type_hints
 
 import click
 import torch
@@ -105,14 +106,14 @@ def score(job: Job, data: Path, run: Path, out: Path) -> Result:
     _say("eval", "--models", f"{run.name}={run}", "--reference", data, "--num", HELD_OUT,
          "--extractor", "inception@768", "--metrics", ",".join(METRICS.values()),
          "--weights", f"inception={INCEPTION}", "--trust-weights", "--out", out)  # fmt: skip
-    return next(each for each in read_results(out) if each.name == run.name)
+    return next(each for each in read_results(out) if each.model == run.name)
 
 
 def line(job: Job, result: Result, run: Path, rate: float) -> Line:
     """Return what is recorded of one training."""
     config = read_json(run / "config.json")
     seconds = max(_seconds(run), default=0.0)
-    fid, coverage = (result.values[name] for name in METRICS)
+    fid, coverage = (result.metrics[name] for name in METRICS)
     steps = config.get("steps", config.get("passes", 0))
     low, high = fid.low or fid.value, fid.high or fid.value
     measured = (round(each, 4) for each in (fid.value, low, high, coverage.value))
@@ -125,7 +126,7 @@ def read_lines() -> list[Line]:
     if not TABLE.exists():
         return []
     with TABLE.open(encoding="utf-8", newline="") as stream:
-        kinds = {each.name: each.type for each in fields(Line)}
+        kinds = get_type_hints(Line)
         rows = csv.DictReader(stream)
         return [Line(**{name: kinds[name](text) for name, text in row.items()}) for row in rows]
 

@@ -74,7 +74,11 @@ def _draw(lines: "Sequence[Line]") -> None:
     import vl_convert
     from PIL import Image
 
-    x = {"field": "minutes", "type": "quantitative", "title": "minutes of training, two cores"}
+    x: dict[str, Any] = {
+        "field": "minutes",
+        "type": "quantitative",
+        "title": "minutes of training, two cores",
+    }
     x["scale"] = {"type": "symlog", "constant": 1}
     colour = {"field": "model", "type": "nominal"}
     y = {"field": "FID @768", "type": "quantitative", "scale": {"zero": False}}
@@ -95,7 +99,7 @@ def _draw(lines: "Sequence[Line]") -> None:
         },
     ]
     panel = {"layer": layers, "width": 330, "height": 280}
-    spec = {"data": {"values": [*_points(lines)]}, "facet": {"column": {"field": "faces"}}}
-    spec["facet"]["column"] |= {"type": "nominal", "title": None}
+    column = {"field": "faces", "type": "nominal", "title": None}
+    spec = {"data": {"values": [*_points(lines)]}, "facet": {"column": column}}
     image = vl_convert.vegalite_to_png(spec | {"spec": panel, "background": "white"}, scale=2)
     Image.open(BytesIO(image)).save(PLOT, quality=85)
