@@ -8,7 +8,7 @@ GPU_PYTHON ?= $(if $(filter file,$(origin PYTHON)),$(firstword $(wildcard $(BIN)
 # Whose doctests import Keras, and so TensorFlow, when they are collected.
 NO_KERAS := --ignore adapters/facebench_dcgan --ignore adapters/facebench_keras
 
-.PHONY: demo test test-fast slow simulate validity portrait bench gpu lint types schema wheel clean
+.PHONY: demo test test-fast slow simulate validity portrait reference bench gpu lint types schema wheel clean
 
 demo: $(INSTALLED)        ## render faces, train three models small, draw the board
 	$(BIN)/facebench demo
@@ -30,6 +30,9 @@ validity: $(INSTALLED)    ## which metric sees what, reduced: the table of docs/
 
 portrait: $(INSTALLED)    ## train the network of --extractor portrait: an hour on two cores; ended, it goes on
 	$(BIN)/python tests/bench/portrait.py $(PORTRAIT_OPTIONS)
+
+reference: $(INSTALLED)   ## the reference models by minutes of training, docs/reference.md: ten hours; ended, it goes on
+	$(BIN)/python tests/bench/reference.py $(REFERENCE_OPTIONS)
 
 bench: $(INSTALLED)       ## how fast it is beside others, on this machine: an hour on two cores
 	$(BIN)/python tests/bench/speed.py --out reports/leaderboard/SPEED.md

@@ -37,7 +37,7 @@ MODELS = {
     "dcgan-r3": "dcgan --loss r3 --preset residual",
     "flow": "flow",
 }
-METRICS = {"fid_768": "fid", "coverage_768": "coverage"}
+METRICS = {"fid_768": "fid", "coverage": "coverage"}
 UNTIMED = "pca"
 """It is over in seconds: one line stands for all minutes."""
 
