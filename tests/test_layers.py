@@ -100,6 +100,7 @@ def _loaded(code: str) -> set[str]:
         "import facebench",
         "from facebench.cli import cli; cli(['--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['eval', '--help'], standalone_mode=False)",
+        "from facebench.cli import cli; cli(['eval-pairs', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['train', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['train', 'dcgan', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['train', 'pca', '--help'], standalone_mode=False)",

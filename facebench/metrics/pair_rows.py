@@ -39,7 +39,7 @@ def _ms_ssim(c: "Comparison") -> "Estimate":
     from facebench.features.to_target import MS_SSIM_FROM
     from facebench.metrics.pair_scores import of_pixels
 
-    why = "MS-SSIM, whose window is 11 pixels at a 16th of the size, too,"
+    why = "MS-SSIM, which has five scales,"
     return of_pixels(c.fake.pairs, "ms_ssim", MS_SSIM_FROM, why)
 
 
