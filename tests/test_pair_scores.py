@@ -10,6 +10,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 from scipy.ndimage import correlate1d
+from scipy.stats import beta
 
 from facebench.errors import BadInput
 from facebench.features.to_target import (
@@ -260,3 +261,12 @@ def test_identity_is_kept_where_a_pair_is_more_alike_than_strangers_are() -> Non
     assert estimate.details["sources"] == 59
     with pytest.raises(BadInput, match="needs 1000 pairs of different targets with a face"):
         identity_kept(faces(real[:20]), faces(real[:20]))
+
+
+def test_a_share_of_one_has_an_interval_and_it_is_jeffreys() -> None:
+    real = RNG.normal(size=(60, 128))
+    real /= np.linalg.norm(real, axis=1, keepdims=True)
+    ends = identity_kept(faces(real), faces(real)).interval()
+    assert ends is not None and ends[1] == 1
+    assert ends[0] == pytest.approx(beta.ppf(0.025, 60.5, 0.5))
+    assert identity_kept(faces(real), faces(np.repeat(real, 3, 0))).interval() == ends

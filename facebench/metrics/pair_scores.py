@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from facebench.errors import BadInput
 from facebench.metrics.face_sets import FaceSet
+from facebench.metrics.faces.found import share_bounds
 from facebench.metrics.faces.readability import RATE, pair_threshold
 from facebench.metrics.uncertainty import Estimate, from_sources
 
@@ -100,7 +101,8 @@ def identity_kept(real: FaceSet, fake: FaceSet) -> Estimate:
     embeddings = np.asarray(fake.embeddings, np.float64).reshape(len(real), answers, -1)[found]
     of_targets = np.asarray(real.embeddings, np.float64)[found]
     alike = np.einsum("nad,nd->na", embeddings, of_targets)  # NaN where there is no face
-    estimate = from_sources((alike >= threshold).mean(1))
+    kept = (alike >= threshold).mean(1)
+    estimate = replace(from_sources(kept), bounds=share_bounds(kept))
     details: dict[str, float | str] = {"threshold": threshold, "sources": float(len(found))}
     if not np.isnan(alike).all():
         details["mean_similarity"] = float(np.nanmean(alike))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64
 from scipy.special import betaincinv
 
 from facebench.errors import BadInput
@@ -35,11 +35,14 @@ def confidence(real: FaceSet, fake: FaceSet) -> Estimate:
     return from_influence(float(of_fake.mean()), of_fake).beside(float(of_real.mean()))
 
 
-def share_bounds(hits: Bool[np.ndarray, " n"], noise: float = 0.0) -> tuple[float, float]:
+def share_bounds(
+    hits: Bool[np.ndarray, " n"] | Float64[np.ndarray, " n"], noise: float = 0.0
+) -> tuple[float, float]:
     """Return Jeffreys' 95 % interval of a share: one of none or all of a few is not known to be so.
 
     Args:
-        hits: of which images or faces it is so.
+        hits: of which images or faces it is so; or of which part of a group, whose members are
+            then taken to be all alike.
         noise: a variance that the share has besides that of these.
     """
     count, share = len(hits), hits.mean()
