@@ -35,6 +35,7 @@ TRAINERS: dict[str, tuple[click.Command, Any, str, str, str]] = {
     "pca": (pca, PCALearner, "--passes", "model.npz", PCA),
     "flow": (flow, FlowLearner, "--steps", "model.safetensors", FLOW),
 }
+LOSSES = {"elbo", "explained_variance", "d_loss", "loss"}
 SELDOM = "--log-every 50 --grid-every 50 --checkpoint-every 50"
 OFTEN = "--log-every 1 --grid-every 1 --checkpoint-every 2"
 
@@ -117,7 +118,7 @@ def assert_whole(run: Path, model: str, steps: int) -> None:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert max(line["step"] for line in lines) == steps
     assert [line["step"] for line in lines if "score" in line].count(steps) == 1
-    logged = [line["step"] for line in lines if {"elbo", "explained_variance", "d_loss"} & {*line}]
+    logged = [line["step"] for line in lines if LOSSES & {*line}]
     assert logged.count(steps) == 1
     assert 'aria-roledescription="line mark"' in (run / "losses.svg").read_text()
     grids = (path.stem.removeprefix("step-") for path in run.glob("samples/step-*.png"))
