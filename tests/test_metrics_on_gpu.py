@@ -66,7 +66,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 OF_FEATURES = [
-    row for row in METRICS.values() if not row.is_of_faces and row.needs not in ("floors", "steps")
+    row
+    for row in METRICS.values()
+    if not (row.is_of_faces or row.is_of_pairs) and row.needs not in ("floors", "steps")
 ]
 """All metrics but those that are made of others' values."""
 

@@ -39,11 +39,11 @@ def test_load_opens_a_model_by_text_or_path(pictures: Path) -> None:
 def test_a_plug_in_is_found_as_soon_as_it_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "flow" not in registry.names("adapters")
-    install(tmp_path, "flowfaces", "flow = flowfaces_plugin:open_flow", "open_flow = repr\n")
+    assert "flowfaces" not in registry.names("adapters")
+    install(tmp_path, "flowfaces", "flowfaces = flowfaces_plugin:open_flow", "open_flow = repr\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert "flow" in registry.names("adapters")
-    assert registry.find("adapters", "flow") is repr
+    assert "flowfaces" in registry.names("adapters")
+    assert registry.find("adapters", "flowfaces") is repr
 
 
 def test_options_reach_the_adapter_and_unknown_ones_are_named(

@@ -22,7 +22,7 @@ def _averaged(kept: KeptModel) -> tuple[Any, float]:
     """Return the generator of the stage that was trained, and how far it was faded in."""
     from facebench_dcgan.backend import running_backend
     from facebench_dcgan.gan import settle, unique_variables
-    from facebench_dcgan.networks import generators
+    from facebench_dcgan.networks import generators, normalises
 
     config = kept.config
     with kept.fitting():
@@ -30,7 +30,7 @@ def _averaged(kept: KeptModel) -> tuple[Any, float]:
         _assign(unique_variables(averages), kept.arrays("average/"))
         stage, alpha = growth_of(config, kept.step)
         is_last = kept.step == config["steps"]
-    if not is_last:  # which is exported as it was scored
+    if normalises(config) and not is_last:  # which is exported as it was scored
         settle(averages[stage], running_backend(), config["latent_dim"], stage, alpha)
     return averages[stage], alpha
 

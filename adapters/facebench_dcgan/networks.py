@@ -16,7 +16,7 @@ def generators(config: Mapping[str, Any]) -> list[Any]:
         size,
         latent_dim,
         width,
-        norm="none" if config["loss"] == "r3" else "batch",
+        norm="batch" if normalises(config) else "none",
         attention=config["attention"],
         growing=config["progressive"],
     )
@@ -34,6 +34,11 @@ def discriminators(config: Mapping[str, Any]) -> list[Any]:
         attention=config["attention"],
         growing=config["progressive"],
     )
+
+
+def normalises(config: Mapping[str, Any]) -> bool:
+    """Return whether the generator has statistics of batches."""
+    return bool(config["loss"] != "r3")
 
 
 def _norm(config: Mapping[str, Any]) -> Norm:

@@ -89,7 +89,8 @@ def choose_metrics(keys: Sequence[str], extractor: str, count: int) -> list[Metr
     unknown = [key for key in keys if key not in METRICS]
     if unknown or not keys:
         named = f"There is no metric {unknown[0]!r}" if unknown else "No metric is named"
-        raise BadInput(f"{named}; there are: {', '.join(METRICS)}.")
+        there = (key for key, row in METRICS.items() if row.needs in _COMPUTED_FROM)
+        raise BadInput(f"{named}; there are: {', '.join(there)}.")
     rows = [METRICS[key] for key in dict.fromkeys(keys)]
     for row in rows:
         if row.needs not in _COMPUTED_FROM:
