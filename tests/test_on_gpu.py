@@ -89,7 +89,7 @@ def fresh(sets: tuple[FeatureSet, ...]) -> tuple[FeatureSet, ...]:
     [
         key
         for key, row in METRICS.items()
-        if not row.is_of_faces and row.needs not in ("floors", "steps")
+        if not (row.is_of_faces or row.is_of_pairs) and row.needs not in ("floors", "steps")
     ],
 )
 def test_a_metric_equals_the_cpus(key: str, sets: tuple[FeatureSet, ...]) -> None:
