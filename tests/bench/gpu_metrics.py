@@ -37,7 +37,7 @@ def cases(bench: Bench) -> list[Case]:
     keys = [
         key
         for key, row in METRICS.items()
-        if not row.is_of_faces and row.needs not in ("floors", "steps")
+        if not (row.is_of_faces or row.is_of_pairs) and row.needs not in ("floors", "steps")
     ]
     return [Case(key, partial(measured, key)) for key in keys]
 

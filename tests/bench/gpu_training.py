@@ -64,13 +64,13 @@ def vae(changed: Mapping[str, Any]) -> Any:
 
 def dcgan(changed: Mapping[str, Any]) -> Any:
     """Return the DCGAN's learner on torch, with the trainer's own options."""
-    from facebench_dcgan.train import LABEL_NOISE, command
+    from facebench_dcgan.train import LABEL_NOISE, LR, command
     from facebench_keras.runtime import start_keras
 
     start_keras("torch")
     from facebench_dcgan.learner import DCGANLearner
 
-    config = {**options(command), **changed, "label_noise": LABEL_NOISE}
+    config = {**options(command), **changed, "label_noise": LABEL_NOISE, "lr": LR}
     return DCGANLearner(config, noise(POOL))
 
 
