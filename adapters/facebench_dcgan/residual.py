@@ -6,7 +6,7 @@ Nothing is normalised: kernels begin as large as the number of their inputs asks
 
 Other than in the paper, images are taken apart and put together by convolutions of stride 2, and
 blocks begin at a quarter of the size, for those above would take most of the time; and the groups
-of a block's middle convolution are of one channel, for TensorFlow trains larger ones thirty times
+of a block's middle convolution are of one channel, for TensorFlow trains larger ones tens of times
 slower on a CPU.
 """
 

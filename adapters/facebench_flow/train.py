@@ -45,7 +45,7 @@ from facebench_flow.sampler import MODEL_FILE
 @click.option(
     "--mixed-precision",
     is_flag=True,
-    help="Compute in bfloat16, keep weights in float32: for GPUs, and for CPUs with AMX.",
+    help="Compute in bfloat16, keep weights in float32: for GPUs.",
 )
 @click.option("--compile", is_flag=True, help="Compile the network by torch.compile.")
 @plan_options(grid_every=1000, checkpoint_every=1000)
