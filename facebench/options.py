@@ -29,10 +29,14 @@ def number(
     )
 
 
-def choice(name: str, values: Sequence[str], help_text: str) -> Decorator:
+def choice(
+    name: str, values: Sequence[str], help_text: str, show_default: str | bool = True
+) -> Decorator:
     """Return the option `name` that takes one of `values`, by default the first."""
     kind = click.Choice(values)
-    return click.option(name, default=values[0], show_default=True, type=kind, help=help_text)
+    return click.option(
+        name, default=values[0], show_default=show_default, type=kind, help=help_text
+    )
 
 
 def option_group(*decorators: Decorator) -> Decorator:

@@ -238,7 +238,7 @@ from facebench_dcgan.train import command
 
 backend, data, out = sys.argv[1:]
 options = "--steps=8 --log-every=1 --width=4 --batch-size=4 --checkpoint-every=4 --loss=r3"
-options += " --preset=residual --keep-checkpoints=all --backend=" + backend
+options += " --keep-checkpoints=all --backend=" + backend
 
 def train(name):
     command([*options.split(), "--data", data, "--out", f"{out}/{name}"], standalone_mode=False)
@@ -327,7 +327,7 @@ def test_checkpoints_are_models_and_other_backends_draw_the_same(
     [
         ("--loss r3 --spectral-norm", "--spectral-norm does not go with --loss r3"),
         ("--loss r3 --progressive", "--progressive does not go with --loss r3"),
-        ("--loss r3 --preset residual --attention", "does not go with --preset residual"),
+        ("--loss r3 --attention", "--attention does not go with --preset residual"),
         ("--loss r3 --label-noise 0.1", "--loss r3 has no labels to change"),
         ("--loss r3 --smoothing 0.1", "--loss r3 has no labels to change"),
         ("--loss r3 --preset notebook", "leave out --loss"),

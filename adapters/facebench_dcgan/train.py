@@ -49,9 +49,11 @@ FLAGS = {
 @choice(
     "--preset",
     ["default", "residual", "notebook"],
-    "residual: R3GAN's networks in small, for --loss r3. "
+    "residual: R3GAN's networks in small, which --loss r3 takes unless another is named: the plain "
+    "ones of default did not learn by it. "
     "notebook: the network, losses and settings of the notebook that facebench grew from "
     "(10,000 CelebA pictures at --crop celeba --size 128; a GPU is advisable).",
+    show_default="default, with --loss r3 residual",
 )
 @steps_option(10000)
 @number("--batch-size", 64, "Images per step.")
@@ -123,7 +125,7 @@ def command(data: Path, out: Path, plan: Plan, **options: Any) -> None:
     Examples:
       facebench train dcgan --data faces64 --out runs/dcgan
       facebench train dcgan --data faces64 --out runs/wide --width 128 --steps 20000 --diffaugment
-      facebench train dcgan --data faces64 --out runs/r3 --loss r3 --preset residual --minutes 40
+      facebench train dcgan --data faces64 --out runs/r3 --loss r3 --minutes 40
       facebench train dcgan --data faces128 --out runs/notebook --preset notebook
       facebench train dcgan --data faces64 --out runs/dcgan4 --processes 4
     """
@@ -178,6 +180,8 @@ def _settled(
         raise BadInput("Networks grow by the number of steps: give --steps without --minutes.")
     if options["preset"] == "notebook":
         return _notebook(context, options, plan)
+    if options["loss"] == "r3" and not _is_given(context, "preset"):
+        options["preset"] = "residual"
     _settle_r3(options, size)
     cross_entropy = options["loss"] == "nonsaturating"
     if not cross_entropy and (options["label_noise"] or options["smoothing"]):
@@ -203,7 +207,7 @@ def _settle_r3(options: Options, size: int) -> None:
         raise BadInput("--gamma weighs the penalties of --loss r3: add that, or leave it out.")
     if options["preset"] == "residual":
         options["lr"] = options["lr"] or RESIDUAL_LR
-        _refuse(options, "--preset residual", ["attention"])
+        _refuse(options, "--preset residual (that of --loss r3)", ["attention"])
     options["lr"] = options["lr"] or LR
 
 
@@ -214,10 +218,13 @@ def _refuse(options: Options, chosen: str, names: list[str]) -> None:
             raise BadInput(f"{flag} does not go with {chosen}: leave out one of them.")
 
 
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def _notebook(context: click.Context, options: Options, plan: Plan) -> tuple[Options, Plan]:
     """Fill in what the notebook had, and refuse what would change it."""
-    source = context.get_parameter_source
-    given = {name for name in context.params if source(name) is ParameterSource.COMMANDLINE}
+    given = {name for name in context.params if _is_given(context, name)}
     if fixed := (given & options.keys()) - _FREE:
         raise BadInput(f"--preset notebook is fixed: leave out --{min(fixed).replace('_', '-')}.")
     preset = {name: value for name, value in notebook_preset.PRESET.items() if name not in given}

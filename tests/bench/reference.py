@@ -34,7 +34,7 @@ MODELS = {
     "vae": "vae",
     "vae-fitted": "vae --prior fitted",
     "dcgan": "dcgan",
-    "dcgan-r3": "dcgan --loss r3 --preset residual",
+    "dcgan-r3": "dcgan --loss r3",
     "flow": "flow",
 }
 METRICS = {"fid_768": "fid", "coverage": "coverage"}
