@@ -187,7 +187,7 @@ EDITS = {
         "groups"
     ].__setitem__(0, 1.0),
     "has a standard error, 0.1": _set(groups=[]),
-    "and no standard error and interval": _set(error=None),
+    "has pseudo-values, and no standard error and interval": _set(error=None),
 }
 
 
@@ -197,14 +197,14 @@ def test_an_edited_value_is_found(says: str, made: Path) -> None:
     with pytest.raises(BadInput, match=r"results/a\.json was changed: manifest\.json has another"):
         read_bundle(made)
     edited(made, "results/a.json", lambda record: None, mended=True)
-    with pytest.raises(BadInput, match=f"a number of 'a' was changed, for its 'fid' {says}"):
+    with pytest.raises(BadInput, match=f"a number of a was changed, for its fid {says}"):
         read_bundle(made)
 
 
 def test_who_edits_a_folder_cannot_bundle_it(results: Path, tmp_path: Path) -> None:
     text = (results / "a.json").read_text("utf-8")
     (results / "a.json").write_text(text.replace('"value": 10.0', '"value": 9.0'), "utf-8")
-    with pytest.raises(BadInput, match="a number of 'a' was changed"):
+    with pytest.raises(BadInput, match="a number of a was changed"):
         write_bundle(results, tmp_path / "a.zip")
     assert not (tmp_path / "a.zip").exists()
 

@@ -35,6 +35,8 @@ _COMMANDS = {
     "stats": "facebench.cli.stats:stats",
     "report": "facebench.cli.report:report",
     "bundle": "facebench.cli.bundle:bundle",
+    "merge": "facebench.cli.merge:merge",
+    "freeze": "facebench.cli.freeze:freeze",
     "compare": "facebench.cli.compare:compare",
     "plan": "facebench.cli.plan:plan",
     "plot": "facebench.cli.plot:plot",
