@@ -14,6 +14,7 @@ import pytest
 from bundles import edited, files_of, folder_of, row, value, with_manifest
 from click.testing import CliRunner
 from click.testing import Result as Answer
+from hostile_bundles import BUNDLES
 from PIL import Image, PngImagePlugin
 
 from facebench.bundles.bundle import read_bundle, write_bundle
@@ -232,3 +233,16 @@ def test_a_manifest_that_lacks_a_file_or_lists_another_is_refused(made: Path) ->
     made.write_bytes(pack(more))
     with pytest.raises(BadInput, match=r"samples/a\.png is in it, and not in manifest\.json"):
         read_bundle(made)
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_a_hostile_bundle_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    data, says = BUNDLES[name]
+    path = tmp_path / "a.facebench.zip"
+    path.write_bytes(data)
+    with pytest.raises(BadInput) as refused:
+        read_bundle(path)
+    sentence = str(refused.value)
+    assert sentence.startswith(str(path)) and says in sentence
+    assert "\n" not in sentence and sentence.isprintable() and len(sentence) < 600
+    assert [*tmp_path.iterdir()] == [path]

@@ -32,8 +32,10 @@ def read_version(path: Path) -> Version:
     """Read one frozen version, or raise :class:`BadInput` where it is none, or was changed."""
     record = read_json(path)
     try:
+        if not isinstance(record, dict) or "format" not in record:
+            raise ValueError("it names no format")
         version = msgspec.convert(record, Version)
-    except msgspec.ValidationError as error:
+    except ValueError as error:
         raise BadInput(f"{path} is not a frozen version of a board: {error}.") from error
     if version.name != path.stem or version.digest != content_digest(record):
         raise BadInput(
