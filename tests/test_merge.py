@@ -11,12 +11,21 @@ import pytest
 from bundles import PROTOCOL, edited, files_of, folder_of, row, value
 from click.testing import CliRunner
 from click.testing import Result as Answer
+from msgspec import structs
 
 from facebench.bundles.bundle import write_bundle
 from facebench.bundles.merge import merge
 from facebench.bundles.strict_zip import pack
+from facebench.bundles.verdict import (
+    ComparedPictures,
+    JudgedValue,
+    Verdict,
+    record_digest,
+    write_verdict,
+)
 from facebench.cli import cli
 from facebench.errors import BadInput
+from facebench.results.digest import row_digest
 from facebench.results.result import Result, Value, read_result, read_results
 
 OTHER_DATA = replace(PROTOCOL, dataset_digest="ef" * 32)
@@ -243,3 +252,80 @@ def test_a_merge_that_was_stopped_goes_on(ours: Path, theirs: Path, tmp_path: Pa
     shutil.copy(whole / "samples" / "c.png", board / "samples" / "c.png")  # so far it came
     assert run(ours, theirs, "--out", board).exit_code == 0
     assert content(board) == content(whole)
+
+
+def verdict_on(result: Result, *, reproduced: bool = True, **changed: Any) -> Verdict:
+    made = Verdict(
+        model="theirs",
+        record=record_digest(result),
+        reproduced=reproduced,
+        ranking="fid",
+        level=0.05,
+        metrics={"fid": JudgedValue(10.0, "reproduced")},
+        pictures=ComparedPictures("same", 36, 0.0, 0),
+        num=1000,
+        first_seed=77,
+        seed_from="the operating system",
+        model_digest="cd" * 32,
+        environment={},
+        created="2026-11-27T00:00:00+00:00",
+    )
+    return structs.replace(made, **changed)
+
+
+def badges(board: Path) -> dict[str, str]:
+    groups = json.loads((board / "leaderboard.json").read_text("utf-8"))["groups"]
+    return {each["model"]: each["verdict"] for group in groups for each in group["rows"]}
+
+
+def test_a_verdict_finds_its_row_whatever_that_is_called(ours: Path, tmp_path: Path) -> None:
+    one = row("a", 12.0, 7)
+    theirs, board = bundle_of(tmp_path, "theirs", one), tmp_path / "board"
+    path = write_verdict(verdict_on(one), tmp_path / "v")
+    answer = run(ours, theirs, path, "--out", board)
+    assert answer.exit_code == 0, answer.output
+    assert badges(board) == {"a": "reported", "a@theirs": "reproduced", "b": "reported"}
+    before = content(board)
+    assert run(path, "--out", board).exit_code == 0
+    assert content(board) == before
+    assert run(board, "--out", tmp_path / "copy").exit_code == 0
+    assert content(tmp_path / "copy") == before
+    assert CliRunner().invoke(cli, ["freeze", str(board), "v1"]).exit_code == 0
+
+
+def test_verdicts_that_say_nothing_of_a_row_are_left_out(ours: Path, tmp_path: Path) -> None:
+    chosen = verdict_on(row("a", 10.0, 1), model="x", seed_from="the command line")
+    other = verdict_on(row("a", 10.5, 1), model="y")
+    paths = [write_verdict(each, tmp_path) for each in (chosen, other)]
+    answer = run(ours, *paths, "--out", tmp_path / "board")
+    assert "a verdict on x is of seeds that somebody chose" in answer.output
+    assert "a verdict on y is about no row here" in answer.output
+    assert not (tmp_path / "board" / "verdicts").exists()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_verdicts_the_worse_stays(first: bool, ours: Path, tmp_path: Path) -> None:
+    one = row("a", 10.0, 1)
+    paths = [
+        write_verdict(verdict_on(one, model=name, reproduced=is_good), tmp_path)
+        for name, is_good in (("x", first), ("y", not first))
+    ]
+    answer = run(ours, *paths, "--out", tmp_path / "board")
+    assert "of two verdicts on a the one stays that it is not reproduced" in answer.output
+    assert badges(tmp_path / "board")["a"] == "not reproduced"
+    assert run(*reversed(paths), "--out", tmp_path / "board").exit_code == 0
+    assert badges(tmp_path / "board")["a"] == "not reproduced"
+
+
+def test_a_row_s_digest_is_what_verdicts_name(tmp_path: Path) -> None:
+    assert row_digest(row("a", 10.0, 1)) == record_digest(row("a", 10.0, 1))
+
+
+def test_no_row_is_no_board(tmp_path: Path) -> None:
+    path = write_verdict(verdict_on(row("a", 10.0, 1)), tmp_path)
+    with pytest.raises(BadInput, match="There are no rows for"):
+        merge([path], tmp_path / "board")
+    path.write_text("{}")
+    with pytest.raises(BadInput, match="is not a verdict"):
+        merge([bundle_of(tmp_path, "x", row("a", 10.0, 1)), path], tmp_path / "board")
+    assert not (tmp_path / "board").exists()

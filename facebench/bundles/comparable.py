@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from facebench.errors import BadInput
 from facebench.metrics.metric import Metric
-from facebench.metrics.paired import differing_settings, lpips_weights, unlike_settings
+from facebench.metrics.paired import differing_settings, lpips_weights, told_settings
 from facebench.metrics.table import is_known, metric
 from facebench.results.digest import digest_of
 from facebench.results.result import Result, Value, protocol_record
@@ -60,8 +60,8 @@ def protocols_apart(rows: Sequence[Sent]) -> str:
     if len(by_protocol) < 2:
         return ""
     one, other, *more = by_protocol.values()
-    settings = unlike_settings(one.result.protocol, other.result.protocol)
     protocols = [row.result.protocol for row in by_protocol.values()]
+    settings = told_settings(*protocols[:2], differing_settings(*protocols[:2]))
     besides = f"; in all they differ in {', '.join(differing_settings(*protocols))}" if more else ""
     return f"{one} and {other} were measured under unlike protocols ({settings}){besides}"
 

@@ -36,6 +36,7 @@ _COMMANDS = {
     "report": "facebench.cli.report:report",
     "bundle": "facebench.cli.bundle:bundle",
     "merge": "facebench.cli.merge:merge",
+    "verify": "facebench.cli.verify:verify",
     "freeze": "facebench.cli.freeze:freeze",
     "compare": "facebench.cli.compare:compare",
     "plan": "facebench.cli.plan:plan",

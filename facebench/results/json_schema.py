@@ -35,6 +35,10 @@ class Row(Result):
     """The first of the places that 95 % of resamples give; null where they are not known."""
     rank_high: Positive | None = field(kw_only=True)
     """The last of them."""
+    verdict: Literal["reported", "reproduced", "not reproduced"] | UnsetType = field(
+        default=UNSET, kw_only=True
+    )
+    """Whether somebody else got its values again; absent where there are no verdicts."""
 
 
 class Ordering(Struct):

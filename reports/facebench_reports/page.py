@@ -22,6 +22,7 @@ from facebench.results.versions import read_versions
 from facebench.results.visuals import Visuals
 from facebench.results.withheld import why_withheld
 from facebench_reports import drawing, pairs, plots, protocol_text, theme, withheld
+from facebench_reports.badges import LEGEND, badges, told, verdicts_of
 from facebench_reports.bars import Bar, bars
 from facebench_reports.board import Board, Row, boards, differences
 from facebench_reports.faces_section import LEAKS, FacesSection, faces_section
@@ -128,7 +129,7 @@ def to_html(
     :mod:`facebench_reports.withheld`.
     """
     groups = boards(results, force, correction)
-    differing = differences(groups)
+    differing, verdicts = differences(groups), verdicts_of(results, folder)
     own_script = files("facebench_reports") / "templates" / "leaderboard.js"
     scripts = [drawing.script(), own_script.read_text("utf-8")]
     template = Environment(
@@ -154,6 +155,9 @@ def to_html(
         theme=theme.settings(),
         paired=pairs.PAIRED,
         plotted=plots.PLOTTED,
+        badges=badges(results, verdicts),
+        verdicts={model: told(verdict) for model, verdict in verdicts.items()},
+        on_badges=LEGEND,
     )
     target = folder / "leaderboard.html"
     write_text(target, html)
