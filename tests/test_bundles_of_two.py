@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import edited
+from bundles import edited, setting
 from click.testing import CliRunner
 
 from facebench.bundles.bundle import read_bundle
@@ -133,12 +133,8 @@ def test_others_data_and_another_protocol_are_refused_by_name(
         return
     # who puts the digest of the others' data set there has other real images all the same
     digest = read_bundle(ours).results[0].protocol.dataset_digest
-    edited(
-        theirs,
-        "results/theirs.json",
-        lambda record: record["protocol"].update(dataset_digest=digest),
-        mended=True,
-    )
+    forged = setting("protocol", dataset_digest=digest)
+    edited(theirs, "results/theirs.json", forged, mended=True)
     refused = CliRunner().invoke(cli, words[:-1]).exception
     assert isinstance(refused, BadInput)
     assert "theirs of theirs says that it was measured against the same real images" in str(refused)
@@ -159,12 +155,8 @@ def test_any_edited_number_is_refused_by_name(mended: bool, made: Path, tmp_path
             path = tmp_path / "theirs.facebench.zip"
             path.write_bytes(source)
             number = before * (1 - 0.01 * rng.random()) - 1e-4
-            edited(
-                path,
-                "results/theirs.json",
-                lambda record, k=key, n=name, x=number: record["metrics"][k].update({n: x}),
-                mended=mended,
-            )
+            edit = setting("metrics", key, **{name: number})
+            edited(path, "results/theirs.json", edit, mended=mended)
             says = f"for its {key} " if mended else "results/theirs.json was changed"
             with pytest.raises(BadInput) as refused:
                 read_bundle(path)

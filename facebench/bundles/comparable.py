@@ -61,7 +61,8 @@ def protocols_apart(rows: Sequence[Sent]) -> str:
         return ""
     one, other, *more = by_protocol.values()
     protocols = [row.result.protocol for row in by_protocol.values()]
-    settings = told_settings(*protocols[:2], differing_settings(*protocols[:2]))
+    first, second = protocols[:2]
+    settings = told_settings(first, second, differing_settings(first, second))
     besides = f"; in all they differ in {', '.join(differing_settings(*protocols))}" if more else ""
     return f"{one} and {other} were measured under unlike protocols ({settings}){besides}"
 

@@ -22,6 +22,8 @@ _RAISED = {"fid", "fid_inf", "mind", "cmmd", "kid", "fd_identity"}
 """Squared distances, the middle of whose interval lies above the value."""
 _ROUNDING = 1e-6
 """Of the largest number of a value: other machines add up in another order."""
+_LEAST = 1e-6
+"""What is smaller is all rounding."""
 
 
 def require_consistent(result: Result, place: object) -> None:
@@ -45,7 +47,7 @@ def faults_of(row: Metric, value: Value) -> Iterator[str]:
             yield f"has a standard error, {value.error:.6g}, and no pseudo-values it comes from"
         return
     groups = np.asarray(value.groups, np.float64)
-    rounding = _ROUNDING * float(max(np.abs(groups).max(), abs(value.value)))
+    rounding = _ROUNDING * float(max(np.abs(groups).max(), abs(value.value), _LEAST))
     if value.error is None or value.low is None or value.high is None or len(groups) < 2:
         yield "has pseudo-values, and no standard error and interval beside them"
         return
