@@ -55,6 +55,7 @@ LAYERS = (
     "metrics",
     "engine training",
     "pairs",
+    "bundles",
     "cli",
     "__main__",
 )
@@ -80,7 +81,7 @@ def test_every_file_of_the_core_has_its_layer_and_imports_lower_ones_only() -> N
 
 
 def test_reports_read_results_and_know_no_engine() -> None:
-    rooms = "cache[.]paths|errors|files|data[.]grid|results|text"
+    rooms = "bundles[.]verdict|cache[.]paths|errors|files|data[.]grid|results|text"
     rooms += "|metrics[.](description|multiplicity|paired|paired_text|table|validity)"
     allowed = re.compile(rf"facebench[.]({rooms})([.]|$)|facebench(_reports|$)|(?!facebench)")
     for path in (ROOT / "reports").rglob("*.py"):
@@ -110,8 +111,10 @@ def _loaded(code: str) -> set[str]:
         "from facebench.cli import cli; cli(['sample', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['data', 'download', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['compare', '--help'], standalone_mode=False)",
+        "from facebench.cli import cli; cli(['verify', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['plan', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['check', '--help'], standalone_mode=False)",
+        "from facebench.cli import cli; cli(['bundle', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['weights', '--help'], standalone_mode=False)",
         "import facebench.sandbox.worker",
         "import facebench.metrics.table",
@@ -121,7 +124,12 @@ def test_help_and_import_load_no_framework(code: str) -> None:
     assert not _loaded(code) & {"torch", "keras", "tensorflow", "sklearn", "pandas", "scipy"}
 
 
-_READING = [["report"], ["plot"], *([each, "a", "b", "--results"] for each in ("compare", "plan"))]
+_READING = [
+    ["report"],
+    ["plot"],
+    ["bundle", "-o", "a.zip"],
+    *([each, "a", "b", "--results"] for each in ("compare", "plan")),
+]
 
 
 @pytest.mark.processes

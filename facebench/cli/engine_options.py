@@ -90,22 +90,21 @@ weights_options = option_group(
     ),
 )
 
-engine_options = option_group(
-    seed_option("Seed of the first image."),
-    click.option(
-        "--batch-size",
-        type=click.IntRange(1),
-        metavar="IMAGES",
-        help="Images at a time; no score depends on it.  [default: by the memory there is]",
-    ),
-    click.option(
-        "--precision",
-        default="fp32",
-        show_default=True,
-        type=click.Choice(["fp32", "tf32", "bf16"]),
-        help="The network's arithmetic: fp32 is exact; tf32 (GPUs only) and bf16 are faster, and "
-        "their results are ranked apart.",
-    ),
+_batch_size = click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="IMAGES",
+    help="Images at a time; no score depends on it.  [default: by the memory there is]",
+)
+_precision = click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    type=click.Choice(["fp32", "tf32", "bf16"]),
+    help="The network's arithmetic: fp32 is exact; tf32 (GPUs only) and bf16 are faster, and "
+    "their results are ranked apart.",
+)
+_of_the_machine = option_group(
     click.option(
         "--compile/--no-compile",
         "compiled",
@@ -119,6 +118,11 @@ engine_options = option_group(
         "--device", metavar="DEVICE", help="Torch device.  [default: a GPU if there is one]"
     ),
 )
+engine_options = option_group(
+    seed_option("Seed of the first image."), _batch_size, _precision, _of_the_machine
+)
+again_options = option_group(_batch_size, _of_the_machine)
+"""Those of what is scored again as it was: which seeds and which arithmetic is not asked."""
 
 
 def opened(

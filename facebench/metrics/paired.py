@@ -157,7 +157,7 @@ def compare(a: Result, b: Result, *, force: bool = False) -> dict[str, Differenc
     """
     unlike = differing_settings(a.protocol, b.protocol)
     if unlike and not force:
-        settings = ", ".join(_setting(a.protocol, b.protocol, name) for name in unlike)
+        settings = told_settings(a.protocol, b.protocol, unlike)
         raise BadInput(
             f"{a.model} and {b.model} were measured under unlike protocols ({settings}): "
             "evaluate both alike, or see the values side by side with --force."
@@ -172,6 +172,11 @@ def differing_settings(*protocols: Protocol) -> list[str]:
     """Return the fields in which `protocols` are not all alike."""
     records = [asdict(protocol) for protocol in protocols]
     return [name for name in records[0] if any(one[name] != records[0][name] for one in records)]
+
+
+def told_settings(one: Protocol, other: Protocol, names: Sequence[str]) -> str:
+    """Return fields of two protocols in words, as "crop 108 and 140"."""
+    return ", ".join(_setting(one, other, name) for name in names)
 
 
 def lpips_weights(result: Result) -> str:

@@ -26,6 +26,11 @@ def p_value(t: Float64[np.ndarray, "*_"], count: int) -> Float64[np.ndarray, "*_
     return np.asarray(2 * stdtr(count - 1, -np.abs(t)))
 
 
+def upper_tail(t: float, count: int) -> float:
+    """Return how often the mean of `count` values is `t` standard errors above 0 or more."""
+    return float(stdtr(count - 1, -t))
+
+
 def t_test(values: Float64[np.ndarray, " n"], level: float) -> tuple[float, float, float]:
     """Return the ends of the mean's interval of `level`, and the p-value of its being 0."""
     n, mean = len(values), values.mean()

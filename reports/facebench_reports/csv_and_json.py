@@ -14,6 +14,7 @@ from typing import Any
 from facebench.files import write_json, write_text
 from facebench.metrics.multiplicity import Correction
 from facebench.results.result import Protocol, Result, Value, as_record, protocol_record
+from facebench_reports.badges import badges, verdicts_of
 from facebench_reports.board import Board, Row, boards, protocol_id
 from facebench_reports.metric_columns import metric_columns
 
@@ -38,9 +39,15 @@ def to_csv(
     """Write ``folder/leaderboard.csv`` and return its path."""
     groups = boards(results, force, correction)
     keys = [column.key for column in metric_columns(r for board in groups for r in board.results)]
-    lines = [_line(board, row, keys) for board in groups for row in board.rows]
+    told = badges(results, verdicts_of(results, folder))
+    lines = [
+        _line(board, row, keys) | {"verdict": told.get(row.result.model)}
+        for board in groups
+        for row in board.rows
+    ]
     beside = (f"{key}_{what}" for key in keys for what in (*_BESIDE, "differs", "classes"))
-    optional = {"rank_low", "rank_high", "correction", "faces", "pairs", *beside, *_details({})}
+    optional = {"rank_low", "rank_high", "correction", "faces", "pairs", "verdict"}
+    optional |= {*beside, *_details({})}
     empty = {name for name in optional if all(line[name] is None for line in lines)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -59,7 +66,8 @@ def to_json(
     correction: Correction = "none",
 ) -> Path:
     """Write ``folder/leaderboard.json`` and return its path."""
-    groups = [_group(board) for board in boards(results, force, correction)]
+    told = badges(results, verdicts_of(results, folder))
+    groups = [_group(board, told) for board in boards(results, force, correction)]
     target = folder / "leaderboard.json"
     write_json(target, {"format": FORMAT, "groups": groups})
     return target
@@ -127,7 +135,7 @@ def _settings(protocol: Protocol) -> dict[str, object]:
     }
 
 
-def _group(board: Board) -> dict[str, Any]:
+def _group(board: Board, told: Mapping[str, str]) -> dict[str, Any]:
     column, differing = board.ordering, list(board.differing)
     is_corrected = board.correction != "none"
     return {
@@ -135,11 +143,13 @@ def _group(board: Board) -> dict[str, Any]:
         **({"forced": differing} if differing else {"protocol": protocol_record(board.protocol)}),
         **({"correction": board.correction} if is_corrected else {}),
         "ordering": {"metric": column.key, "title": column.title, "better": column.metric.better},
-        "rows": [_record(row, with_protocol=bool(differing)) for row in board.rows],
+        "rows": [_record(row, bool(differing), told) for row in board.rows],
     }
 
 
-def _record(row: Row, with_protocol: bool) -> dict[str, Any]:
+def _record(row: Row, with_protocol: bool, told: Mapping[str, str]) -> dict[str, Any]:
     low, high = row.interval or (None, None)
     record = {"rank": row.rank, "rank_low": low, "rank_high": high} | as_record(row.result)
+    if row.result.model in told:
+        record["verdict"] = told[row.result.model]
     return record if with_protocol else {k: v for k, v in record.items() if k != "protocol"}
