@@ -51,7 +51,7 @@ def error_rate(generated: Singles, real: Singles) -> Estimate:
     return Estimate(value, value - down, value + up)
 
 
-def wilson(share: float, n: float) -> tuple[float, float]:
+def wilson(share: float, n: int | float) -> tuple[float, float]:
     """Return the ends of Wilson's 95 % interval for a share of `n` answers.
 
     >>> [round(end, 3) for end in wilson(0.0, 10)]

@@ -38,8 +38,9 @@ _PARTS = {
 _PICTURE = re.compile(r"/picture/([\w-]{1,64})/(left|right)")
 _JUDGE = re.compile(r"[0-9a-f]{32}")
 _LONGEST = 1024  # bytes of a vote
+_LONGEST_TIME = 2**53  # milliseconds
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; "
+    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; "
     "script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "Cache-Control": "no-store",
@@ -143,11 +144,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _take(self, vote: dict[str, Any]) -> None:
         """Keep a vote, then answer, then sum up where it is time to."""
         token, answer, time = (vote.get(name) for name in ("token", "answer", "milliseconds"))
-        question = self.server.book.find(token) if isinstance(token, str) else None
-        is_time = isinstance(time, int) and 0 <= time < 2**53
-        if question is None or answer not in ANSWERS[question.kind] or not is_time:
+        if not (isinstance(token, str) and isinstance(answer, str) and isinstance(time, int)):
             return self._refuse(400)
-        is_new = self.server.book.vote(question.token, str(answer), int(time or 0))
+        question = self.server.book.find(token)
+        if not (question and answer in ANSWERS[question.kind] and 0 <= time < _LONGEST_TIME):
+            return self._refuse(400)
+        is_new = self.server.book.vote(token, answer, time)
         self._answer(b"{}", "application/json")
         if is_new and self.server.book.count() % EVERY == 0:
             self.server.sum_up()

@@ -27,7 +27,7 @@ from facebench.results.judgement import (
 from facebench.results.result import Result, read_results
 
 _OUTCOMES = {"left": LEFT, "right": RIGHT, "tie": TIE}
-_FEW_JUDGES = 5
+_FEW_JUDGES = 10
 
 
 def summarize(board: Path) -> Judgement:

@@ -12,8 +12,8 @@ CHECKS, FAILING = 4, 0.25
 """Who failed more than this share of at least so many attention checks is left out."""
 PREFERENCES, ONE_SIDED = 20, 0.95
 """So is who preferred one side in at least this share of at least so many pairs."""
-INATTENTIVE = f"failed more than {FAILING:.0%} of {CHECKS} attention checks or more"
-ONE_KEY = f"preferred one side in {ONE_SIDED:.0%} or more of {PREFERENCES} pairs or more"
+INATTENTIVE = "failed more than a quarter of their attention checks"
+ONE_KEY = "preferred the same side in 95 % of their pairs or more"
 
 
 @dataclass(frozen=True)

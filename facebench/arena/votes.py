@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 from facebench.errors import BadInput
 
@@ -89,7 +89,7 @@ class VoteBook:
         except sqlite3.DatabaseError as error:
             raise BadInput(f"{path} is no file of votes ({error}): move it away.") from error
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "VoteBook":
         return self
 
     def __exit__(self, *_: object) -> None:

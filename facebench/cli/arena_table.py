@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from facebench.metrics.table import metric
+from facebench.metrics.table import title
 from facebench.results.judgement import Agreement, Estimate, Judged, Judgement
 from facebench.results.judgement_text import plain, sentences
 from facebench.text import in_one_line
@@ -63,7 +63,7 @@ def _agreement(found: Judgement) -> Table:
 
 
 def _agreement_row(each: Agreement) -> Iterator[Text]:
-    yield Text(metric(each.metric).title)
+    yield Text(title(each.metric))
     yield Text(str(len(each.models)))
     yield _with_interval(each.kendall)
     yield _with_interval(each.spearman)

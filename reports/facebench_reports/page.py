@@ -23,6 +23,7 @@ from facebench_reports import drawing, pairs, plots, protocol_text, theme, withh
 from facebench_reports.bars import Bar, bars
 from facebench_reports.board import Board, Row, boards, differences
 from facebench_reports.faces_section import LEAKS, FacesSection, faces_section
+from facebench_reports.people_section import PeopleSection, people_section
 from facebench_reports.pictures import (
     SHOWN,
     Captioned,
@@ -72,6 +73,8 @@ class Section:
     """What the page's script needs."""
     faces: FacesSection | None
     """What is known of faces; None where nobody looked for any."""
+    people: PeopleSection | None
+    """What people judged; None where nobody did."""
     examples: Examples | None
     """Of image to image: sources, answers and truth side by side."""
 
@@ -203,6 +206,7 @@ def _section(
             **pairs.comparisons(board, folder),
         },
         faces=faces_section(board, _leaks(pictured), PICTURED),
+        people=people_section(board, folder),
         examples=_examples(board, folder, pictured, visuals) if training_faces else None,
     )
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from PIL import Image, ImageFilter
 
 from facebench.arena.davidson import Pairs, fit
@@ -31,14 +32,20 @@ def lay_board(folder: Path, models: dict[str, float], real: bool = True) -> Path
         }
         result = Result(name, "images", name, str(number) * 64, 0, PROTOCOL, metrics)
         write_result(result, folder)
-        _sheet(100 * number, blur).save(folder / "samples" / f"{name}.png")
+        _sheet(number, blur).save(folder / "samples" / f"{name}.png")
     if real:
-        _sheet(5000, 0).save(folder / "samples" / f"reference-{DIGEST[:12]}-holdout.png")
+        _sheet(len(models), 0).save(folder / "samples" / f"reference-{DIGEST[:12]}-holdout.png")
     return folder
 
 
-def _sheet(first: int, blur: float) -> Image.Image:
-    sheet = grid(render(range(first, first + 36), 64))
+@cache
+def _faces() -> UInt8[np.ndarray, "36 3 64 64"]:
+    return render(range(36), 64)
+
+
+def _sheet(place: int, blur: float) -> Image.Image:
+    """Return a sample grid of the same faces, each elsewhere than on other sheets."""
+    sheet = grid(np.roll(_faces(), 7 * place, axis=0))
     tiles = [(x, y) for x in range(0, 384, 64) for y in range(0, 384, 64)]
     for x, y in tiles:
         box = (x, y, x + 64, y + 64)
