@@ -14,6 +14,7 @@ from arena_judges import (
     pairs_drawn,
     singles_drawn,
 )
+from arena_simulations import width as width_of
 from scipy import stats
 from scipy.optimize import minimize
 
@@ -150,9 +151,7 @@ def test_intervals_cover_the_true_strengths(people: People) -> None:
 def test_judges_and_pictures_that_differ_widen_the_intervals() -> None:
     def width(people: People) -> float:
         found = judgement(pairs_drawn(people, Plan(20, 40), rng()), gallery_of(5))
-        return float(
-            np.mean([m.strength.high - m.strength.low for m in found.models])  # type: ignore
-        )
+        return sum(width_of(each.strength) for each in found.models) / 5
 
     plain = width(PEOPLE)
     assert width(replace(PEOPLE, taste=1.0)) > 1.3 * plain

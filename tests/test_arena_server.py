@@ -8,6 +8,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.client import HTTPMessage
 from io import BytesIO
 from pathlib import Path
@@ -149,9 +150,9 @@ def test_what_is_no_vote_is_refused_and_changes_nothing(
         {"token": 3}, {"token": None}, {"milliseconds": -1}, {"milliseconds": "1"},
         {"milliseconds": 1.5}, {"milliseconds": 2**60},
     ):  # fmt: skip
-        assert refused(lambda wrong=wrong: client.vote(**good | wrong)) == 400, wrong
+        assert refused(partial(client.vote, **good | wrong)) == 400, wrong
     for body in (b"", b"[]", b"{", b"\xff", b"[" * 1000, b" " * 2000 + json.dumps(good).encode()):
-        assert refused(lambda body=body: client.post(body)) == 400, body[:20]
+        assert refused(partial(client.post, body)) == 400, body[:20]
     assert server.book.count() == 0
 
 
@@ -164,7 +165,7 @@ def test_other_sites_and_other_names_are_refused(client: Client, server: ArenaSe
     assert refused(lambda: client.get("question", Host="evil.example:80")) == 403
     assert client.get("question", Host="localhost:1")
     for path in ("../board", "picture/x/left", f"picture/{good['token']}/up", "votes.sqlite"):
-        assert refused(lambda path=path: client.get(path)) == 404, path
+        assert refused(partial(client.get, path)) == 404, path
     assert refused(lambda: client.post(body, path="question")) == 404
     assert server.book.count() == 0
 

@@ -1,5 +1,6 @@
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -80,7 +81,7 @@ def test_the_gallery_is_of_models_and_real_images_without_checks(
 ) -> None:
     results = read_results(board)
     check = Result("blur", SANITY, "", "0", 0, results[0].protocol, {})
-    shown = gallery(board, [*results, check, Result(*_unseen(results[0]))])
+    shown = gallery(board, [*results, check, replace(results[0], model="unseen")])
     assert [each.name for each in shown.models] == ["a", "b", "c"]
     assert {len(each.pictures) for each in shown.models} == {36}
     assert shown.real and len(shown.real.pictures) == 36
@@ -89,10 +90,6 @@ def test_the_gallery_is_of_models_and_real_images_without_checks(
     assert noise.size == (64, 64) and as_png(noise) == as_png(shown.picture(NOISE, 5))
     with pytest.raises(BadInput, match="holds no model's pictures: facebench eval --out"):
         gallery(tmp_path, results)
-
-
-def _unseen(result: Result) -> tuple[str, str, str, str, int, object, dict[str, object]]:
-    return ("unseen", "images", "", "0", 0, result.protocol, {})
 
 
 def test_a_round_is_pairs_with_a_check_and_singles_half_of_them_real() -> None:
@@ -166,7 +163,7 @@ def test_photographs_of_two_references_are_put_together(tmp_path: Path) -> None:
     board = lay_board(tmp_path / "board", {"a": 0.0})
     (result,) = read_results(board)
     other = DIGEST[::-1]
-    protocol = type(result.protocol)(**vars(result.protocol) | {"dataset_digest": other})
+    protocol = replace(result.protocol, dataset_digest=other)
     write_result(Result("b", "images", "", "0", 0, protocol, {}), board)
     for name in ("b", f"reference-{other[:12]}-holdout"):
         Image.new("RGB", (384, 384), "teal").save(board / "samples" / f"{name}.png")

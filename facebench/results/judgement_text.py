@@ -10,8 +10,8 @@ QUESTION = "Which of two pictures looks more like a photograph?"
 def sentences(found: Judgement) -> Iterator[str]:
     """Yield what a reader of the strengths and error rates must know."""
     yield (
-        f"{counted(found.pairs, 'pair')} and {counted(found.singles, 'single picture')} were judged by "
-        f"{counted(found.judges, 'judge')}; {counted(found.skipped, 'question')} skipped."
+        f"{counted(found.pairs, 'pair')} and {counted(found.singles, 'single picture')} were "
+        f"judged by {counted(found.judges, 'judge')}; {counted(found.skipped, 'question')} skipped."
     )
     if found.ties:
         yield f"In {percent(found.ties)} of pairs neither picture was preferred."

@@ -110,13 +110,14 @@ def _agreement(found: Judgement, models: set[str]) -> list[MetricRow]:
     ]
 
 
-def _number(estimate: Estimate | None, low: float, high: float) -> Number:
+def _number(estimate: Estimate | None, low: int | float, high: int | float) -> Number:
     """Return an estimate with its bar on a scale from `low` to `high`."""
     if estimate is None or high <= low:
         return Number(*plain(estimate), bar=None)
-    ends = (estimate.value, estimate.low, estimate.high)
-    at, *interval = (None if x is None else _place((x - low) / (high - low)) for x in ends)
-    return Number(*plain(estimate), bar=Bar(at or 0, *interval, floor=None, beyond=False))
+    scale = high - low
+    ends = [None if x is None else _place((x - low) / scale) for x in (estimate.low, estimate.high)]
+    at = _place((estimate.value - low) / scale)
+    return Number(*plain(estimate), bar=Bar(at, ends[0], ends[1], None, beyond=False))
 
 
 def _place(share: float) -> float:

@@ -111,7 +111,8 @@ def outcomes(people: People, plan: Plan, rng: np.random.Generator) -> Pairs:
     worth += merits[sides, picture]
     p = people.probabilities((worth[:, 0] - worth[:, 1] + people.left) / 2)
     outcome = (rng.random((len(p), 1)) > p.cumsum(1)).sum(1)
-    return Pairs(*sides.T, outcome, judge, sides * people.shown + picture)
+    shown = sides * people.shown + picture
+    return Pairs(sides[:, 0], sides[:, 1], outcome, judge, shown)
 
 
 def truth(people: People, models_joined: tuple[tuple[int, int], ...] = ()) -> list[float]:
