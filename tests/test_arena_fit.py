@@ -121,13 +121,10 @@ def test_the_excess_is_the_sum_over_pairs_of_votes_that_have_something_in_common
     both = np.stack([pictures, 6 + generator.integers(0, 6, 40)], axis=1)
     judge = generator.integers(0, 4, 40)
     slow = np.zeros((3, 3))
-    for a, b in itertools.permutations(range(40), 2):
+    for a, b in itertools.product(range(40), repeat=2):
         shares_picture = bool({*both[a]} & {*both[b]})
-        shares_judge = judge[a] == judge[b]
-        weight = 1.0 if shares_picture else 0.0
-        if shares_judge and not shares_picture:
-            weight = 4 / 3
-        slow += weight * np.outer(scores[a], scores[b])
+        weight = 4 / 3 if judge[a] == judge[b] else float(shares_picture)
+        slow += (weight - (a == b)) * np.outer(scores[a], scores[b])
     assert excess(scores, both, judge) == pytest.approx(slow)
     alone = excess(scores, np.arange(80).reshape(40, 2), np.zeros(40, np.int64))
     assert alone == pytest.approx(np.zeros((3, 3)))

@@ -285,7 +285,7 @@ def test_the_summary_is_printed_and_written(board: Path, client: Client) -> None
     assert answer.exit_code == 0, answer.output
     for said in ("velvet", "strength", "HYPE∞", "30 pairs", "27 single", "Attention checks"):
         assert said in answer.output.replace("\n", " "), said
-    assert "Of 1 judge:" in answer.output
+    assert "Of one judge:" in answer.output
     assert read_judgement(board)
 
 

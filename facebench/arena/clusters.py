@@ -18,15 +18,17 @@ def excess(
 ) -> Float64[np.ndarray, "p p"]:
     """Return by how much the variance of the sum of scores exceeds that of independent votes.
 
-    The sum over judges is enlarged by G/(G − 1) for G of them, and left out for a single one,
-    whose scores sum to nearly 0: then all is said of this judge. Noise may make it negative.
+    All scores together add up to 0, or nearly so, and those of G judges scatter less than if they
+    were free to: what is summed over judges is enlarged by G/(G − 1), and left out for a single
+    one, so that all is said of this judge. Noise may make the excess negative.
     """
     everyone = np.zeros_like(judge)
     total = _of_pictures(scores, pictures, everyone)
     judges = len(np.unique(judge))
     if judges > 1:
-        own = _products(scores, judge[:, None]) - _of_pictures(scores, pictures, judge)
-        total = total + own * judges / (judges - 1)
+        squares, own = scores.T @ scores, _products(scores, judge[:, None])
+        total = total + (own + squares) * judges / (judges - 1) - squares
+        total = total - _of_pictures(scores, pictures, judge)
     return total
 
 

@@ -206,11 +206,10 @@ def _notes(
     shown: Gallery,
 ) -> Iterator[str]:
     """Yield what must be known beside the numbers."""
-    if 0 < len(judges) < _FEW_JUDGES:
-        yield (
-            f"Of {len(judges)} judge{'s' if len(judges) > 1 else ''}: the intervals tell what more "
-            "votes of the same people would say, not what other people would."
-        )
+    if len(judges) == 1:
+        yield "Of one judge: the intervals tell what more votes of the same person would say."
+    elif 0 < len(judges) < _FEW_JUDGES:
+        yield f"Of {len(judges)} judges: for what others would say, intervals may be too short."
     if pairs and not davidson.is_connected(pairs, _judged(pairs)):
         yield (
             "Some models were never compared with the others, not even by way of third ones: how "

@@ -136,7 +136,7 @@ def left_out(repetitions: int) -> Iterator[str]:
         for who, failing in (("votes at random", 0.5), ("errs in 3 % of checks", 0.03)):
             out = [_fails(failing, checks, seed) for seed in range(repetitions)]
             yield f"| {who}, {checks} attention checks | {np.mean(out):.3f} |"
-    for who, left in (("always left", math.inf), ("prefers left as 4 : 1", 2 * math.log(4))):
+    for who, left in (("always left", math.inf), ("prefers left as 4 : 1", math.log(4))):
         out = [_is_one_sided(left, seed) for seed in range(repetitions)]
         yield f"| {who}, 40 pairs | {np.mean(out):.3f} |"
 
