@@ -1,6 +1,8 @@
 """The section "People" of a board, after simulated judges."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -84,6 +86,19 @@ def test_what_was_said_of_other_pictures_is_left_out(judged: Path, tmp_path: Pat
     summarize(board)
     again = read_judgement(board)
     assert again and again.outdated > 0 and by_name(again.models)["b"].strength is None
+
+
+@pytest.mark.processes
+def test_the_summary_loads_no_framework(judged: Path) -> None:
+    code = (
+        "import sys; from facebench.cli import cli;"
+        f"cli(['arena', {str(judged)!r}, '--summary'], standalone_mode=False);"
+        "print(*sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    loaded = {*answer.stdout.decode().split()}
+    assert "facebench.arena.davidson" in loaded
+    assert not loaded & {"torch", "tensorflow", "keras", "sklearn", "pandas", "scipy.stats"}
 
 
 def by_name(models: tuple[Judged, ...]) -> dict[str, Judged]:

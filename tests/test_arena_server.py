@@ -272,7 +272,9 @@ def test_what_cannot_be_judged_is_said(board: Path, tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken_is_said(board: Path, server: ArenaServer) -> None:
     answer = invoke(board, "--port", server.server_address[1])
-    assert "--port 0 takes any port that is free" in str(answer.exception)
+    assert "--port 0 any port that is free" in str(answer.exception)
+    answer = invoke(board, "--host", "192.0.2.1", "--port", 0)  # nobody's
+    assert "--host takes an address of this machine" in str(answer.exception)
 
 
 def test_the_summary_is_printed_and_written(board: Path, client: Client) -> None:

@@ -54,6 +54,8 @@ def test_a_file_that_holds_no_votes_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"votes, they say" * 100)
     with pytest.raises(BadInput, match="is no file of votes"):
         VoteBook(path)
+    with pytest.raises(BadInput, match="cannot be opened"):
+        VoteBook(tmp_path)
     other = tmp_path / "other.sqlite"
     base = sqlite3.connect(other)
     base.execute("PRAGMA user_version = 7")

@@ -13,6 +13,7 @@ A token means nothing: neither page nor address tells whose a picture is, before
 import json
 import re
 import secrets
+import socket
 import sys
 from functools import cache
 from http.cookies import CookieError, SimpleCookie
@@ -68,7 +69,8 @@ class ArenaServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """Where the page is."""
-        return f"http://{self._host}:{self.server_address[1]}/"
+        name = socket.gethostname() if self._host == "0.0.0.0" else self._host
+        return f"http://{name}:{self.server_address[1]}/"
 
     def is_addressed(self, host: str) -> bool:
         """Say whether a request that names this host may be meant for here.
@@ -78,9 +80,14 @@ class ArenaServer(ThreadingHTTPServer):
         name = re.sub(r":\d+$", "", host).strip("[]")
         return self._host not in LOOPBACK or name in LOOPBACK
 
-    def sum_up(self) -> None:
-        """Write the summary, unless that is being done; what fails costs no vote."""
-        if self._summing.acquire(blocking=False):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went away before it had its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    def sum_up(self, wait: bool = False) -> None:
+        """Write the summary, unless that is being done, or then; what fails costs no vote."""
+        if self._summing.acquire(blocking=wait):
             try:
                 summarize(self.board)
             except Exception as error:

@@ -79,15 +79,24 @@ class VoteBook:
         self._lock = Lock()
         try:
             self._base = sqlite3.connect(path, timeout=30, check_same_thread=False)
-            (version,) = self._base.execute("PRAGMA user_version").fetchone()
-            if version not in (0, _VERSION):
-                raise BadInput(f"{path} was written by another version of facebench: move it away.")
-            self._base.execute("PRAGMA journal_mode = WAL")
-            self._base.execute("PRAGMA synchronous = FULL")  # also where the machine loses power
-            self._base.executescript(_TABLES)
-            self._base.execute(f"PRAGMA user_version = {_VERSION}")
+            self._prepare(path)
+        except sqlite3.OperationalError as error:
+            raise BadInput(
+                f"{path} cannot be opened ({error}): copy the board to where one may write."
+            ) from error
         except sqlite3.DatabaseError as error:
             raise BadInput(f"{path} is no file of votes ({error}): move it away.") from error
+
+    def _prepare(self, path: Path) -> None:
+        (version,) = self._base.execute("PRAGMA user_version").fetchone()
+        if version not in (0, _VERSION):
+            self._base.close()
+            raise BadInput(f"{path} was written by another version of facebench: move it away.")
+        self._base.execute("PRAGMA trusted_schema = OFF")
+        self._base.execute("PRAGMA journal_mode = WAL")
+        self._base.execute("PRAGMA synchronous = FULL")  # also where the machine loses power
+        self._base.executescript(_TABLES)
+        self._base.execute(f"PRAGMA user_version = {_VERSION}")
 
     def __enter__(self) -> "VoteBook":
         return self

@@ -83,7 +83,7 @@ def _serve(board: Path, host: str, port: int, judge: str | None) -> None:
             click.echo("", err=True)
         finally:
             if book.count():
-                server.sum_up()
+                server.sum_up(wait=True)
         click.echo(f"{path}: {book.count()} votes. facebench arena {board} --summary sums up.")
 
 
@@ -96,8 +96,8 @@ def _server(
         return ArenaServer(board, shown, book, host, port, judge)
     except OSError as error:
         raise BadInput(
-            f"{host}:{port} cannot be listened at ({error.strerror or error}): --port 0 takes any "
-            "port that is free."
+            f"{host}:{port} cannot be listened at ({error.strerror or error}): --host takes an "
+            "address of this machine, and --port 0 any port that is free."
         ) from error
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facebench.metrics.table import is_known
 from facebench.results.judgement import (
     Estimate,
     Judged,
@@ -106,7 +107,7 @@ def _agreement(found: Judgement, models: set[str]) -> list[MetricRow]:
             _number(each.spearman, -1, 1),
         )
         for each in found.agreement
-        if models.issuperset(each.models)
+        if models.issuperset(each.models) and is_known(each.metric)
     ]
 
 
