@@ -41,6 +41,7 @@ _COMMANDS = {
     "compare": "facebench.cli.compare:compare",
     "plan": "facebench.cli.plan:plan",
     "plot": "facebench.cli.plot:plot",
+    "arena": "facebench.cli.arena:arena",
     "check": "facebench.cli.check:check",
     "adapters": "facebench.cli.tables:adapters",
     "metrics": "facebench.cli.metrics:metrics",

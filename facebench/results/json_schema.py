@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from facebench.files import write_text
+from facebench.results.judgement import Agreement, Estimate, Judged, Judgement, LeftOut
 from facebench.results.manifest import Held, Manifest, Sha256
 from facebench.results.result import Natural, Positive, Protocol, Result, ResultFile, Value
 from facebench.results.visuals import Gallery, Plane, Visuals
@@ -139,8 +140,11 @@ class Plan(Struct, tag_field="format", tag="facebench-plan/1"):
     metrics: dict[str, Planned]
 
 
-FILES = (ResultFile, Leaderboard, Comparison, Plan, Visuals, Manifest, Version)
-PARTS = (Value, Protocol, Row, Ordering, Group, Difference, Planned, Gallery, Plane, Held)
+FILES = (ResultFile, Leaderboard, Comparison, Plan, Visuals, Manifest, Version, Judgement)
+PARTS = (
+    *(Value, Protocol, Row, Ordering, Group, Difference, Planned, Gallery, Plane, Held),
+    *(Estimate, Judged, Agreement, LeftOut),
+)
 TARGET = Path(__file__).parents[1] / "schema.json"
 
 

@@ -26,6 +26,7 @@ from facebench_reports.badges import LEGEND, badges, told, verdicts_of
 from facebench_reports.bars import Bar, bars
 from facebench_reports.board import Board, Row, boards, differences
 from facebench_reports.faces_section import LEAKS, FacesSection, faces_section
+from facebench_reports.people_section import PeopleSection, people_section
 from facebench_reports.pictures import (
     SHOWN,
     Captioned,
@@ -76,6 +77,8 @@ class Section:
     """What the page's script needs."""
     faces: FacesSection | None
     """What is known of faces; None where nobody looked for any."""
+    people: PeopleSection | None
+    """What people judged; None where nobody did."""
     examples: Examples | None
     """Of image to image: sources, answers and truth side by side."""
 
@@ -211,6 +214,7 @@ def _section(
             **pairs.comparisons(board, folder),
         },
         faces=faces_section(board, _leaks(pictured), PICTURED),
+        people=people_section(board, folder),
         examples=_examples(board, folder, pictured, visuals) if training_faces else None,
     )
 

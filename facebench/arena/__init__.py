@@ -1,0 +1,1 @@
+"""Blind judgement by people: pictures of two models, or one picture, and a page to judge them."""
