@@ -40,6 +40,7 @@ NOT_RUN = {
     r"facebench demo": "takes five minutes",
     r"facebench data download": "fetches from the internet",
     r"facebench weights fetch": "fetches from the internet",
+    r"facebench report results --to (wandb|mlflow)": "test_trackers gives them a server and files",
     r"facebench store prune": "what it removes, the other commands need",
 }
 NOT_COMMANDS = {

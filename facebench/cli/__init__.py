@@ -37,6 +37,8 @@ _COMMANDS = {
     "compare": "facebench.cli.compare:compare",
     "plan": "facebench.cli.plan:plan",
     "plot": "facebench.cli.plot:plot",
+    "card": "facebench.cli.card:card",
+    "site": "facebench.cli.site:site",
     "check": "facebench.cli.check:check",
     "adapters": "facebench.cli.tables:adapters",
     "metrics": "facebench.cli.metrics:metrics",
