@@ -18,7 +18,9 @@ import facebench
 from facebench.files import write_text
 from facebench.metrics.multiplicity import Correction
 from facebench.results.result import Protocol, Result
+from facebench.results.versions import read_versions
 from facebench.results.visuals import Visuals
+from facebench.results.withheld import why_withheld
 from facebench_reports import drawing, pairs, plots, protocol_text, theme, withheld
 from facebench_reports.bars import Bar, bars
 from facebench_reports.board import Board, Row, boards, differences
@@ -32,6 +34,7 @@ from facebench_reports.pictures import (
     galleries,
     sample_grid,
 )
+from facebench_reports.versions import Frozen
 
 PICTURED = 24
 """Rows whose pictures the page carries, the first of all boards: more would make it too large."""
@@ -142,6 +145,7 @@ def to_html(
         differing_labels=protocol_text.labels(differing, groups[0].protocol),
         sections=_sections(groups, differing, folder, training_faces),
         withheld=[] if training_faces else withheld.sentences(results),
+        frozen=Frozen(read_versions(folder)),
         protocols=protocol_text,
         version=facebench.__version__,
         updated=max(result.created for result in results),
@@ -212,7 +216,7 @@ def _pictured(
 ) -> Pictured:
     """Return the pictures of a row: without `training_faces` those that show no real person."""
     model, without = row.result.model, () if training_faces else withheld.GALLERIES
-    if not training_faces and (why := withheld.why_withheld(row.result)):
+    if not training_faces and (why := why_withheld(row.result)):
         return Pictured(row, Picture(missing=why), [])
     found = galleries(folder, model, visuals[model], without) if model in visuals else []
     return Pictured(row, sample_grid(folder, model), found)

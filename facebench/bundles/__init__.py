@@ -1,0 +1,1 @@
+"""Results that strangers can trust: bundled, merged, verified, frozen."""
