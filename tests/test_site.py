@@ -11,30 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bundles import PROTOCOL, value
 from click.testing import CliRunner
 from PIL import Image
 
+from facebench.bundles.bundle import read_bundle
 from facebench.cli import cli
 from facebench.errors import BadInput
-from facebench.results.result import Protocol, Result, Value, write_result
+from facebench.results.result import Protocol, Result, write_result
 from facebench_reports.site import write_site
 
-PROTOCOL = Protocol(
-    *("faces64", "ab" * 32, "holdout", "140", 64, "lanczos", "inception"),
-    *({"inception": "a" * 64}, "float32", 1000, 900),
-)
 HOSTILE = "<script>alert(1)</script>"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def value(level: float) -> Value:
-    step = 2 * int(8 * level) + 1
-    groups = tuple(level + (step * i % 17 - 8) / 160 for i in range(32))
-    return Value(level, 0.0625, level - 0.125, level + 0.125, None, 2.5, groups)
-
-
 def result(model: str, level: float, protocol: Protocol = PROTOCOL) -> Result:
-    metrics = {"fid": value(level), "precision": value(level / 100)}
+    seed = round(level)
+    metrics = {"fid": value(level, 0.1, seed, floor=0.5), "precision": value(0.4, 0.02, seed)}
     made = Result(model, "images", f"runs/{model}", "cd" * 32, 0, protocol, metrics)
     return replace(made, created="2026-01-02T03:04:05+00:00", command="facebench eval")
 
@@ -168,6 +161,32 @@ def test_pictures_of_real_people_stay_at_home(tmp_path: Path) -> None:
         assert answer.output.strip() == str(tmp_path / "public" / "index.html")
         sizes.append(page.read_text("utf-8").count("data:image/"))
     assert sizes[1] == sizes[0] - 1
+
+
+def test_rows_and_frozen_versions_can_be_taken_from_it(folders: list[Path], tmp_path: Path) -> None:
+    board, out = folders[0], tmp_path / "public"
+    for words in (["report", str(board)], ["freeze", str(board), "v1"]):
+        assert CliRunner().invoke(cli, words).exit_code == 0
+    assert CliRunner().invoke(cli, ["site", *map(str, folders), "--out", str(out)]).exit_code == 0
+    bundle = read_bundle(out / "celeba64" / "celeba64.facebench.zip")
+    assert len(bundle.results) == 7 and bundle.pictures.keys() == {"dcgan"}
+    frozen = (out / "celeba64" / "versions" / "v1.json").read_bytes()
+    assert frozen == (board / "versions" / "v1.json").read_bytes()
+    text = (out / "index.html").read_text("utf-8")
+    assert '<a href="celeba64/versions/v1.json">frozen v1</a>' in text
+    assert "Frozen versions" in (out / "celeba64" / "leaderboard.html").read_text("utf-8")
+    assert (out / "art#1" / "art#1.facebench.zip").is_file() and 'href="art%231/art%231.fac' in text
+
+
+def test_a_board_without_a_bundle_is_shown_all_the_same(tmp_path: Path) -> None:
+    row = result("dcgan", 1.0)
+    edited = {"fid": replace(row.metrics["fid"], error=99.0)}
+    write_result(replace(row, metrics=edited), tmp_path / "board")
+    answer = CliRunner().invoke(
+        cli, ["site", str(tmp_path / "board"), "--out", str(tmp_path / "s")]
+    )
+    assert answer.exit_code == 0 and "is shown without a bundle" in answer.stderr
+    assert (tmp_path / "s" / "board" / "leaderboard.html").is_file()
 
 
 def test_more_may_be_had_of_a_board(folders: list[Path], tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ import facebench
 from facebench.errors import BadInput
 from facebench.files import atomic_folder, read_json, write_json, write_text
 from facebench.results.result import read_results
+from facebench.results.versions import FOLDER as VERSIONS
+from facebench.results.versions import read_versions
 from facebench.text import in_one_line, listed
 from facebench_reports import protocol_text
 from facebench_reports.board import Board, Row, boards
@@ -158,11 +160,23 @@ def _write_board(folder: Path, target: Path, name: str, training_faces: bool, mo
         "leaderboard.csv": "CSV",
         "leaderboard.json": "JSON",
         "leaderboard.bib": "BibTeX",
+        **_copy_versions(folder, target),
         **more(folder, target),
     }
     groups = boards(results)
     withheld = [] if training_faces else sentences(results)
     return Shown(name, groups[0], protocol_text.summary(groups), files, withheld)
+
+
+def _copy_versions(folder: Path, target: Path) -> dict[str, str]:
+    """Copy a board's frozen versions, and return them as files with words."""
+    files = {
+        f"{VERSIONS}/{each.name}.json": f"frozen {each.name}" for each in read_versions(folder)
+    }
+    for name in files:
+        (target / name).parent.mkdir(exist_ok=True)
+        shutil.copy(folder / name, target / name)
+    return files
 
 
 @contextmanager
