@@ -42,6 +42,7 @@ NOT_RUN = {
     r"facebench weights fetch": "fetches from the internet",
     r"facebench verify ": "of honest rows it refuses one in twenty; test_verify runs it",
     r"facebench arena ": "serves until it is stopped, or needs people; test_arena_server runs it",
+    r"facebench report results --to (wandb|mlflow)": "test_trackers gives them a server and files",
     r"facebench store prune": "what it removes, the other commands need",
 }
 NOT_COMMANDS = {

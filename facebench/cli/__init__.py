@@ -42,6 +42,8 @@ _COMMANDS = {
     "plan": "facebench.cli.plan:plan",
     "plot": "facebench.cli.plot:plot",
     "arena": "facebench.cli.arena:arena",
+    "card": "facebench.cli.card:card",
+    "site": "facebench.cli.site:site",
     "check": "facebench.cli.check:check",
     "adapters": "facebench.cli.tables:adapters",
     "metrics": "facebench.cli.metrics:metrics",

@@ -51,7 +51,8 @@ correction_option = click.option(
     "to",
     metavar="NAME,...",
     help="Only these forms: csv, html, json, latex, markdown, terminal, any plug-in's, and, "
-    "where they are installed, tensorboard, wandb, mlflow.  [default: all but the last three]",
+    "where they are installed, tensorboard, wandb, mlflow; and bibtex.  [default: all but the last "
+    "four]",
 )
 @training_faces_option
 @correction_option

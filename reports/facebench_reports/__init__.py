@@ -3,11 +3,14 @@
 from functools import partial
 
 from facebench_reports import plots
+from facebench_reports.citations import to_bibtex
 from facebench_reports.csv_and_json import to_csv, to_json
 from facebench_reports.drawing import save_plot
 from facebench_reports.loggers import to_mlflow, to_tensorboard, to_wandb
+from facebench_reports.model_card import write_card, write_eval_results
 from facebench_reports.page import to_html
 from facebench_reports.prose import to_latex, to_markdown
+from facebench_reports.site import write_site
 from facebench_reports.terminal import terminal_table, to_terminal
 
 plot_cost = partial(save_plot, plots.cost)
@@ -25,6 +28,7 @@ __all__ = [
     "plot_planes",
     "plot_training",
     "terminal_table",
+    "to_bibtex",
     "to_csv",
     "to_html",
     "to_json",
@@ -34,4 +38,7 @@ __all__ = [
     "to_tensorboard",
     "to_terminal",
     "to_wandb",
+    "write_card",
+    "write_eval_results",
+    "write_site",
 ]
