@@ -84,7 +84,7 @@ def test_once_more_it_changes_nothing(ours: Path, theirs: Path, tmp_path: Path) 
         answer = run(*sources, "--out", board)
         assert answer.exit_code == 0, answer.output
         assert content(board) == before
-    assert "Note: of theirs these rows are there: c." in answer.output
+    assert "Note: of theirs these rows are there already: c." in answer.output
 
 
 def test_a_board_grows(ours: Path, theirs: Path, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_the_same_row_under_two_names_is_one(ours: Path, tmp_path: Path) -> None
     again = bundle_of(tmp_path, "again", replace(row("x", 10.0, 1), created="later"))
     board = merge([ours, again], tmp_path / "board")
     assert {*board.rows} == {"a", "b"}
-    assert board.said == ["of again these rows are there: a"]
+    assert board.said == ["of again these rows are there already: x (as a)"]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,15 @@ def test_what_another_machine_rounds_is_no_other_set_of_images(ours: Path, tmp_p
     }
     theirs = bundle_of(tmp_path, "theirs", row("c", 10.1, 3, metrics=metrics))
     assert {*merge([ours, theirs], tmp_path / "board").rows} == {"a", "b", "c"}
+
+
+def test_what_is_of_as_many_faces_as_a_model_shows_may_differ(ours: Path, tmp_path: Path) -> None:
+    rows = [
+        row(name, 10.0, seed, metrics={"identity_diversity": value(90.0, 9.0, seed, None, own)})
+        for name, seed, own in (("c", 3, 94.0), ("d", 4, 141.0))
+    ]
+    theirs = bundle_of(tmp_path, "theirs", *rows)
+    assert {*merge([ours, theirs], tmp_path / "board").rows} == {"a", "b", "c", "d"}
 
 
 def test_what_no_test_can_be_made_of_is_said(ours: Path, tmp_path: Path) -> None:

@@ -67,14 +67,17 @@ class Board:
         for result in source.results:
             digest = row_digest(result)
             if digest in there:
-                again.append(there[digest])
+                is_same = there[digest] == result.model
+                again.append(result.model if is_same else f"{result.model} (as {there[digest]})")
                 continue
             name = there[digest] = self._named(result.model, source.name)
             self.rows[name] = Sent(replace(result, model=name), source.name)
             if result.model in source.pictures:
                 self.pictures[name] = source.pictures[result.model]
         if again:
-            self.said.append(f"of {shown(source.name)} these rows are there: {listed(again)}")
+            self.said.append(
+                f"of {shown(source.name)} these rows are there already: {listed(again)}"
+            )
 
     def _named(self, model: str, source: str) -> str:
         """Return the name of a row; one that another row has grows by the source's."""
