@@ -73,17 +73,30 @@ def write_json(target: Path, value: Any) -> None:
 
     Lists of numbers stay on one line each.
     """
+    write_text(target, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Return JSON as `write_json` writes it."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(target, _NUMBERS.sub(lambda m: f"[{' '.join(m[0][1:-1].split())}]", text) + "\n")
+    return _NUMBERS.sub(lambda m: f"[{' '.join(m[0][1:-1].split())}]", text) + "\n"
 
 
 def read_json(path: Path) -> Any:
     """Read JSON, with a sentence instead of a traceback when it is not."""
     try:
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
-    except (OSError, ValueError, RecursionError) as error:
+        return parse_json(path.read_bytes(), path)
+    except OSError as error:
         raise BadInput(f"{path} is not readable as JSON: {error}.") from error
+
+
+def parse_json(data: bytes, name: object) -> Any:
+    """Return what JSON in UTF-8 says, or raise :class:`BadInput` naming it `name`."""
+    try:
+        text = data.decode("utf-8")
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{name} is not readable as JSON: {error}.") from error
 
 
 def _no_number(name: str) -> None:

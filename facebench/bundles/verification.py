@@ -14,7 +14,7 @@ from typing import Any
 
 from facebench.bundles.looks import compare_pictures
 from facebench.bundles.submission import Submission, keys_of, read_submission
-from facebench.bundles.verdict import JudgedValue, Verdict, record_digest, write_verdict
+from facebench.bundles.verdict import write_verdict
 from facebench.distributed.device import find_device
 from facebench.engine.context import Context, make_context
 from facebench.engine.entries import Given, Models, ObjectRow, parse_entries
@@ -26,7 +26,9 @@ from facebench.metrics.reproduced import LEVEL, judge, ranking
 from facebench.metrics.table import is_known
 from facebench.plugins.model_spec import Model
 from facebench.progress import Track, silent
+from facebench.results.digest import row_digest
 from facebench.results.result import STATISTICS, Result
+from facebench.results.verdict import JudgedValue, Verdict
 from facebench.sandbox.limits import Limits
 from facebench.weights import WeightSource
 
@@ -229,7 +231,7 @@ def _verdict(
     is_held = all(each.outcome in ("reproduced", "not judged") for each in judged.values())
     return Verdict(
         model=submitted.model,
-        record=record_digest(submitted),
+        record=row_digest(submitted),
         reproduced=is_held and pictures.likeness != "other",
         ranking=first,
         level=LEVEL,

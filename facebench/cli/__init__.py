@@ -34,6 +34,7 @@ _COMMANDS = {
     "eval-pairs": "facebench.cli.evaluate_pairs:evaluate_pairs",
     "stats": "facebench.cli.stats:stats",
     "report": "facebench.cli.report:report",
+    "bundle": "facebench.cli.bundle:bundle",
     "verify": "facebench.cli.verify:verify",
     "compare": "facebench.cli.compare:compare",
     "plan": "facebench.cli.plan:plan",

@@ -121,6 +121,7 @@ ROWS: tuple[Metric, ...] = (
         minimum=4,
         interval_note="The noise of the floor's images is in it; differences are judged without "
         "it, for models have the floor in common.",
+        interval="more noise",
     ),
     Metric(
         "mind",

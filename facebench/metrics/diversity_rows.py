@@ -51,6 +51,7 @@ ROWS: tuple[Metric, ...] = (
         looks_at=("diversity",),
         interval_note="Differences between two models that are as varied as the real images are "
         "called in 1 % of cases, not 5: too rarely, never too often.",
+        interval="more noise",
     ),
     Metric(
         "lpips_diversity",

@@ -143,6 +143,7 @@ ROWS: tuple[Metric, ...] = (
         valid=(0.0, 1.0),
         needs="faces",
         looks_at=("fidelity",),
+        interval="own",
     ),
     Metric(
         "face_confidence",
@@ -172,6 +173,7 @@ ROWS: tuple[Metric, ...] = (
         valid=(0.0, 1.0),
         needs="paired faces",
         looks_at=(),
+        interval="own",
     ),
     Metric(
         "identity_leakage",
@@ -187,6 +189,7 @@ ROWS: tuple[Metric, ...] = (
         valid=(0.0, 1.0),
         needs="training faces",
         looks_at=("copies",),
+        interval="own",
     ),
     Metric(
         "identity_diversity",
@@ -276,5 +279,6 @@ ROWS: tuple[Metric, ...] = (
         needs="attributes",
         family=_shares,
         is_of_many=True,
+        interval="own",
     ),
 )

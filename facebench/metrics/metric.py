@@ -27,6 +27,9 @@ that of the training images, too, "attributes": and what the real images are kno
 floor are known; "steps": the LPIPS of the two ends of steps through the model's latent space;
 "pairs": the pixels of each answer and its target, "answers": of several answers to each source,
 "lpips pairs" and "lpips answers": their LPIPS, "paired faces": what the face pass finds in both."""
+Interval = Literal["groups", "more noise", "own"]
+"""What error and interval come from: the pseudo-values; these and a noise that all models share, so
+that differences are judged without it; or, of a share near 0, the interval has ends of its own."""
 Aspect = Literal["fidelity", "diversity", "copies"]
 """What can be wrong with a generator: its images, their variety, or that they are not its own."""
 OF_FACES: tuple[Needs, ...] = ("faces", "training faces", "attributes", "paired faces")
@@ -82,6 +85,8 @@ class Metric:
     """Whether it is computed unasked."""
     interval_note: str = ""
     """Where its interval is not what 95 % promises."""
+    interval: Interval = "groups"
+    """Where its interval comes from."""
     family: "Callable[[Comparison], Family] | None" = None
     """In place of `compute`, for values that only the data name: each is reported under KEY_NAME,
     and in place of one that is refused stands a BadInput that says why."""

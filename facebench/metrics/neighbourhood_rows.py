@@ -39,6 +39,7 @@ ROWS: tuple[Metric, ...] = (
         minimum=6,
         interval_note=_AT_1_NOTE,
         looks_at=("fidelity",),
+        interval="more noise",
     ),
     Metric(
         "precision",
@@ -83,6 +84,7 @@ ROWS: tuple[Metric, ...] = (
         valid=(0.0, 1.0),
         minimum=6,
         interval_note=_AT_1_NOTE,
+        interval="more noise",
     ),
     Metric(
         "coverage",

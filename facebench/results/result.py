@@ -138,8 +138,13 @@ class ResultFile(Result):
 def write_result(result: Result, folder: Path) -> Path:
     """Write `result` to ``folder/MODEL.json`` atomically and return that path."""
     target = folder / f"{result.model}.json"
-    write_json(target, {"format": FORMAT, **as_record(result)})
+    write_json(target, as_file(result))
     return target
+
+
+def as_file(result: Result) -> dict[str, Any]:
+    """Return what its file holds."""
+    return {"format": FORMAT, **as_record(result)}
 
 
 def as_record(result: Result) -> dict[str, Any]:
@@ -173,7 +178,11 @@ def protocol_record(protocol: Protocol) -> dict[str, Any]:
 
 def read_result(path: Path) -> Result:
     """Read one Result, or raise :class:`BadInput` saying what is wrong with the file."""
-    record = read_json(path)
+    return parse_result(read_json(path), path)
+
+
+def parse_result(record: Any, name: object) -> Result:
+    """Return the Result that a file's JSON says, or raise :class:`BadInput` naming it `name`."""
     try:
         found = msgspec.convert(record, ResultFile)
         if unknown := [*_unknown(record, msgspec.to_builtins(found))]:
@@ -181,7 +190,7 @@ def read_result(path: Path) -> Result:
         if not found.model or found.model.startswith(".") or {"/", "\0"} & set(found.model):
             raise ValueError(f"{found.model[:100]!r} cannot name a row")
     except ValueError as error:
-        raise BadInput(f"{path} is not a facebench Result: {error}.") from error
+        raise BadInput(f"{name} is not a facebench Result: {error}.") from error
     return Result(**{each.name: getattr(found, each.name) for each in fields(Result)})
 
 
@@ -196,7 +205,7 @@ def keep_earlier(result: Result, folder: Path) -> Path:
     """Write the result of an earlier state of a model to ``folder/history`` and return its path."""
     when = re.sub(r"[^0-9A-Za-z]", "", result.created) or result.model_digest[:12]
     target = folder / HISTORY / result.model / f"{when}.json"
-    write_json(target, {"format": FORMAT, **as_record(result)})
+    write_json(target, as_file(result))
     return target
 
 

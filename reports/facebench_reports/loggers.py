@@ -18,7 +18,7 @@ from PIL import Image
 from facebench.errors import BadInput
 from facebench.metrics.multiplicity import Correction
 from facebench.results.result import Result
-from facebench_reports.withheld import why_withheld
+from facebench.results.withheld import why_withheld
 
 PROJECT = "facebench"
 _BESIDE = ("value", "low", "high", "floor", "reference")

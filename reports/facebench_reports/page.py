@@ -19,6 +19,7 @@ from facebench.files import write_text
 from facebench.metrics.multiplicity import Correction
 from facebench.results.result import Protocol, Result
 from facebench.results.visuals import Visuals
+from facebench.results.withheld import why_withheld
 from facebench_reports import drawing, pairs, plots, protocol_text, theme, withheld
 from facebench_reports.badges import LEGEND, badges, told, verdicts_of
 from facebench_reports.bars import Bar, bars
@@ -216,7 +217,7 @@ def _pictured(
 ) -> Pictured:
     """Return the pictures of a row: without `training_faces` those that show no real person."""
     model, without = row.result.model, () if training_faces else withheld.GALLERIES
-    if not training_faces and (why := withheld.why_withheld(row.result)):
+    if not training_faces and (why := why_withheld(row.result)):
         return Pictured(row, Picture(missing=why), [])
     found = galleries(folder, model, visuals[model], without) if model in visuals else []
     return Pictured(row, sample_grid(folder, model), found)
