@@ -1,6 +1,10 @@
 """Are submitted values within the noise of both draws? Against SciPy, and by known chances."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,3 +172,32 @@ def test_the_metric_that_ranks_is_the_first_network_s() -> None:
     assert ranking(keys, "inception") == "fid"
     assert ranking(keys, "random") == "fd_random"
     assert ranking(["identity_leakage"], "random") == "identity_leakage"
+
+
+def _simulations(*words: str) -> str:
+    script = Path(__file__).parent / "bench" / "verify_simulations.py"
+    answer = subprocess.run(
+        [sys.executable, str(script), *words], check=True, capture_output=True, text=True
+    )
+    return answer.stdout
+
+
+@pytest.mark.processes
+def test_the_best_of_ten_is_caught_as_order_statistics_say() -> None:
+    """Redrawn for ever, ten must miss the critical value; with less, fewer are caught."""
+    lines = _simulations("--cases", "").splitlines()
+    [of_one], [of_ten] = ([x for x in lines if x.startswith(f"| {k} |")] for k in (1, 10))
+    one, ten = ([float(cell) for cell in line.split("|")[2:-1]] for line in (of_one, of_ten))
+    assert one == pytest.approx([0.05] * 4, abs=0.002)
+    parts = scipy.stats.chi2.ppf((np.arange(1000) + 0.5) / 1000, 31)
+    each = scipy.stats.norm.cdf(scipy.stats.t.ppf(LEVEL, 31) * np.sqrt(parts / 31))
+    assert ten[3] == pytest.approx(1 - np.mean((1 - each) ** 10), abs=0.005)
+    assert ten[0] < ten[1] < ten[2] < ten[3]
+
+
+@pytest.mark.processes
+def test_rows_are_simulated_as_for_the_page() -> None:
+    words = ["--repetitions", "4", "--altered", "2", "--selections", "2", "--cases", "equal"]
+    found = json.loads(_simulations(*words, "--json"))["equal"]
+    assert found.keys() == {"FID alone", "three", "six"}
+    assert found["three"]["all + 4"] >= found["three"]["all + 3"] >= 0.5
