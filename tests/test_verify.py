@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from facebench.bundles.bundle import write_bundle
 from facebench.bundles.looks import likeness
 from facebench.bundles.submission import read_submission
 from facebench.bundles.verdict import FOLDER, find_verdict, read_verdict
@@ -57,7 +58,7 @@ def results(faces: Path, tmp_path: Path) -> Path:
 
 
 def score(faces: Path, out: Path, model: Any = None, **options: Any) -> Result:
-    asked = {"num": 64, "extractor": "random", "metrics": KEYS} | options
+    asked: dict[str, Any] = {"num": 64, "extractor": "random", "metrics": KEYS} | options
     [result] = evaluate({"blobs": model or Blobs()}, faces, out=out, **asked).results
     return result
 
@@ -191,14 +192,13 @@ def test_what_cannot_be_verified_is_refused_by_name(
     assert not (tmp_path / "verdicts").exists()
 
 
-def test_a_network_of_other_weights_is_refused_by_name(results: Path, faces: Path) -> None:
-    score(faces, results, metrics=KEYS)
-    row = edit(results, lambda result: replace(result, environment={"weights random": "0" * 64}))
-    assert row.environment
-    network_has_weights = "random" in row.protocol.weights
-    if network_has_weights:
-        with pytest.raises(BadInput, match="other weights of random"):
-            verify(results, {"blobs": Blobs()}, faces)
+def test_a_network_of_other_weights_is_refused_by_name(faces: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    row = score(faces, results, extractor="portrait")
+    [name] = row.protocol.weights
+    edit(results, lambda row: replace(row, environment={f"weights {name}": "0" * 64}))
+    with pytest.raises(BadInput, match=f"other weights of {name}"):
+        verify(results, {"blobs": Blobs()}, faces)
 
 
 def test_rows_and_models_go_by_their_names(results: Path, faces: Path, tmp_path: Path) -> None:
@@ -218,6 +218,15 @@ def test_the_folder_of_real_images_may_be_called_otherwise(
     assert verdict.metrics["fd_random"].outcome == "reproduced"
 
 
+def test_a_bundle_is_verified_as_its_folder_is(results: Path, faces: Path, tmp_path: Path) -> None:
+    bundle = write_bundle(results, tmp_path / "theirs.facebench.zip")
+    given = read_submission(tmp_path / "theirs.facebench.zip")
+    assert given.results.keys() == {"blobs"} and given.pictures == bundle.pictures
+    [verdict] = verify(tmp_path / "theirs.facebench.zip", {"blobs": Blobs()}, faces, seed=500)
+    assert verdict.reproduced and verdict.pictures.likeness == "same"
+    assert verdict.record == row_digest(read_result(results / "blobs.json"))
+
+
 @pytest.mark.parametrize(("submitted", "classes"), [(0, 1), (2**31, 7), (2**32 - 5, 3)])
 def test_fresh_seeds_are_none_of_the_row_s_and_ask_for_the_same_classes(
     submitted: int, classes: int
@@ -235,8 +244,8 @@ def test_the_command_judges_a_trained_model_by_its_exit_code(faces: Path, tmp_pa
     run, out = tmp_path / "pca", tmp_path / "results"
     words = ["--data", str(faces), "--out", str(run), "--components", "8"]
     assert CliRunner().invoke(train_pca, words).exit_code == 0
-    asked = {"num": 64, "extractor": "random", "metrics": KEYS}
-    evaluation = evaluate(f"mine={run}", faces, out=out, **asked)  # type: ignore[arg-type]
+    asked: dict[str, Any] = {"num": 64, "extractor": "random", "metrics": KEYS}
+    evaluation = evaluate(f"mine={run}", faces, out=out, **asked)
     assert not evaluation.failures
     words = ["verify", str(out), "--models", f"mine={run}", "--reference", str(faces)]
     words += ["--seed", "500", "--out", str(tmp_path / "verdicts")]

@@ -33,7 +33,8 @@ def t_interval(a: Value, b: Value, level: float) -> tuple[float, float]:
     """Return where `a` must lie by SciPy, four fifths of the level on the side below."""
     apart = np.array(a.groups) - np.array(b.groups)
     error = scipy.stats.sem(apart)
-    below, above = scipy.stats.t.ppf([level * TOO_GOOD, 1 - level * (1 - TOO_GOOD)], len(apart) - 1)
+    tails = level * TOO_GOOD, 1 - level * (1 - TOO_GOOD)
+    below, above = (float(scipy.stats.t.ppf(tail, len(apart) - 1)) for tail in tails)
     return b.value + below * error, b.value + above * error
 
 
@@ -81,9 +82,11 @@ def test_as_many_honest_rows_pass_as_is_said() -> None:
     keys = ("fid", "kid", "precision", "recall")
     refused = []
     for rng in map(np.random.default_rng, np.random.SeedSequence(5).spawn(200)):
-        rows = [{key: value(rng, groups=10 if i > 1 else 32) for i, key in enumerate(keys)}
-                for _ in range(2)]  # fmt: skip
-        found = judge(*rows, "fid")
+        a, b = (
+            {key: value(rng, groups=10 if i > 1 else 32) for i, key in enumerate(keys)}
+            for _ in range(2)
+        )
+        found = judge(a, b, "fid")
         refused.append(any(each.outcome != "reproduced" for each in found.values()))
     assert 0.015 < np.mean(refused) < 0.1  # binomial: within 2.3 and 3.2 deviations of .05
 
@@ -140,11 +143,14 @@ def test_however_much_noise_is_stated_the_interval_is_no_wider_than_half_more() 
 
 @pytest.mark.parametrize("field", ["reference", "floor"])
 def test_what_the_real_images_score_is_the_same_or_the_row_is_altered(field: str) -> None:
+    def beside(of: Value, real: float) -> Value:
+        return Value(**vars(of) | {field: real})
+
     a, b = pair()
-    b = replace(b, **{field: 3.0})
-    same = judge({"fid": replace(a, **{field: 3.0001})}, {"fid": b}, "fid")["fid"]
+    b = beside(b, 3.0)
+    same = judge({"fid": beside(a, 3.0001)}, {"fid": b}, "fid")["fid"]
     assert same.outcome == "reproduced"
-    found = judge({"fid": replace(a, **{field: 4.0})}, {"fid": b}, "fid")["fid"]
+    found = judge({"fid": beside(a, 4.0)}, {"fid": b}, "fid")["fid"]
     assert found.outcome == "altered" and "is 3 here, and 4 there" in found.why
 
 
