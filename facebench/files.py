@@ -90,17 +90,31 @@ def read_json(path: Path) -> Any:
         raise BadInput(f"{path} is not readable as JSON: {error}.") from error
 
 
-def parse_json(data: bytes, name: object) -> Any:
-    """Return what JSON in UTF-8 says, or raise :class:`BadInput` naming it `name`."""
+def parse_json(data: bytes, name: object, *, once: bool = False) -> Any:
+    """Return what JSON in UTF-8 says, or raise :class:`BadInput` naming it `name`.
+
+    With `once`, a key that an object has twice is refused: readers differ in which one they take.
+    """
+    pairs = _each_once if once else None
     try:
         text = data.decode("utf-8")
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        return json.loads(
+            text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=pairs
+        )
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{name} is not readable as JSON: {error}.") from error
 
 
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)[:100]!r} is there twice")
+    return found
 
 
 def _finite(digits: str) -> float:

@@ -24,6 +24,7 @@ else:  # the suite, where nothing is fuzzed
     _watched = nullcontext()
 
 with _watched:  # so that atheris sees which branches an input takes
+    from facebench.bundles.bundle import read_bundle
     from facebench.data.attributes import attributes_in_list
     from facebench.data.dataset import open_dataset
     from facebench.data.decode import decode
@@ -113,6 +114,7 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "dataset": _dataset,
     "statistics": lambda data: open_statistics(_file("s.npz", data)),
     "result": lambda data: read_result(_file("r.json", data)),
+    "bundle": lambda data: read_bundle(_file("a.facebench.zip", data)),
     "models": lambda data: parse_models(data.decode(errors="replace")),
     "message": _message,
     "export": _model("export", "m.pt2"),

@@ -13,8 +13,9 @@ import numpy as np
 
 from facebench.bundles.strict_zip import pack
 from facebench.data.grid import grid
+from facebench.files import json_text
 from facebench.metrics.t_distribution import quantile, standard_error
-from facebench.results.result import Protocol, Result, Value, write_result
+from facebench.results.result import Protocol, Result, Value, as_file, write_result
 
 PROTOCOL = Protocol(
     *("faces64", "ab" * 32, "holdout", "140", 64, "lanczos", "inception"),
@@ -22,14 +23,20 @@ PROTOCOL = Protocol(
 )
 
 
-def value(level: float, spread: float, seed: int, **beside: float) -> Value:
+def value(
+    level: float,
+    spread: float,
+    seed: int,
+    floor: float | None = None,
+    reference: float | None = None,
+) -> Value:
     """Return a value with the error and the interval that its pseudo-values give."""
     noise = np.random.default_rng(seed).normal(0, spread, 32)
     groups = level + noise - noise.mean()
     error = float(standard_error(groups))
     reach = float(quantile(0.975, 32)) * error
     low, high = max(0.0, level - reach), level + reach
-    return Value(level, error, low, high, groups=tuple(groups.tolist()), **beside)
+    return Value(level, error, low, high, reference, floor, tuple(groups.tolist()))
 
 
 def row(model: str, fid: float, seed: int = 0, **changed: Any) -> Result:
@@ -42,19 +49,31 @@ def row(model: str, fid: float, seed: int = 0, **changed: Any) -> Result:
     return replace(made, model_digest=f"{seed:064x}", **changed)
 
 
+def _noise(result: Result) -> np.ndarray:
+    rng = np.random.default_rng(int(result.model_digest, 16))
+    return rng.integers(0, 256, (36, 3, 8, 8), np.uint8)
+
+
 def folder_of(place: Path, *rows: Result) -> Path:
     """Write rows with pictures of noise as a results folder, the reference's picture beside."""
     (place / "samples").mkdir(parents=True, exist_ok=True)
     for each in rows:
         write_result(each, place)
-        images = np.random.default_rng(int(each.model_digest, 16)).integers(
-            0, 256, (36, 3, 8, 8), np.uint8
-        )
-        grid(images).save(place / "samples" / f"{each.model}.png")
+        grid(_noise(each)).save(place / "samples" / f"{each.model}.png")
     grid(np.zeros((4, 3, 8, 8), np.uint8)).save(
         place / "samples" / f"reference-{'ab' * 6}-holdout.png"
     )
     return place
+
+
+def folder_files(*rows: Result) -> dict[str, bytes]:
+    """Return the files of a bundle of rows, each with a picture, without a disk."""
+    files = {f"results/{each.model}.json": json_text(as_file(each)).encode() for each in rows}
+    for each in rows:
+        stream = io.BytesIO()
+        grid(_noise(each)).save(stream, "PNG")
+        files[f"samples/{each.model}.png"] = stream.getvalue()
+    return with_manifest(files)
 
 
 def files_of(path: Path) -> dict[str, bytes]:

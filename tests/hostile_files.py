@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hostile_bundles import BUNDLES
 from PIL import Image, features
 
 REFUSED, SKIPPABLE, ACCEPTED = "refused", "skippable", "accepted"
@@ -1302,3 +1303,11 @@ for name, keras_file in KERAS_HDF5.items():
     add(f"Keras HDF5 {name}", "keras-h5", "m.h5", keras_file)
 for name, keras_file in KERAS_ARCHIVES.items():
     add(f"Keras archive {name}", "keras", "m.keras", keras_file)
+
+
+# --- bundles --------------------------------------------------------------------------------------
+
+for name, (data, _) in BUNDLES.items():
+    add(f"bundle {name}", "bundle", "a.facebench.zip", data)
+add("bundle that is a pipe", "bundle", "a.facebench.zip", fifo)
+add("bundle that is an endless device", "bundle", "a.facebench.zip", symlink("/dev/zero"))

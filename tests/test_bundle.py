@@ -14,6 +14,7 @@ import pytest
 from bundles import edited, files_of, folder_of, row, value, with_manifest
 from click.testing import CliRunner
 from click.testing import Result as Answer
+from hostile_bundles import BUNDLES
 from PIL import Image, PngImagePlugin
 
 from facebench.bundles.bundle import read_bundle, write_bundle
@@ -187,7 +188,7 @@ EDITS = {
         "groups"
     ].__setitem__(0, 1.0),
     "has a standard error, 0.1": _set(groups=[]),
-    "and no standard error and interval": _set(error=None),
+    "has pseudo-values, and no standard error and interval": _set(error=None),
 }
 
 
@@ -197,14 +198,14 @@ def test_an_edited_value_is_found(says: str, made: Path) -> None:
     with pytest.raises(BadInput, match=r"results/a\.json was changed: manifest\.json has another"):
         read_bundle(made)
     edited(made, "results/a.json", lambda record: None, mended=True)
-    with pytest.raises(BadInput, match=f"a number of 'a' was changed, for its 'fid' {says}"):
+    with pytest.raises(BadInput, match=f"a number of a was changed, for its fid {says}"):
         read_bundle(made)
 
 
 def test_who_edits_a_folder_cannot_bundle_it(results: Path, tmp_path: Path) -> None:
     text = (results / "a.json").read_text("utf-8")
     (results / "a.json").write_text(text.replace('"value": 10.0', '"value": 9.0'), "utf-8")
-    with pytest.raises(BadInput, match="a number of 'a' was changed"):
+    with pytest.raises(BadInput, match="a number of a was changed"):
         write_bundle(results, tmp_path / "a.zip")
     assert not (tmp_path / "a.zip").exists()
 
@@ -232,3 +233,16 @@ def test_a_manifest_that_lacks_a_file_or_lists_another_is_refused(made: Path) ->
     made.write_bytes(pack(more))
     with pytest.raises(BadInput, match=r"samples/a\.png is in it, and not in manifest\.json"):
         read_bundle(made)
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_a_hostile_bundle_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    data, says = BUNDLES[name]
+    path = tmp_path / "a.facebench.zip"
+    path.write_bytes(data)
+    with pytest.raises(BadInput) as refused:
+        read_bundle(path)
+    sentence = str(refused.value)
+    assert sentence.startswith(str(path)) and says in sentence
+    assert "\n" not in sentence and sentence.isprintable() and len(sentence) < 600
+    assert [*tmp_path.iterdir()] == [path]

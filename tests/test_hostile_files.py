@@ -13,6 +13,7 @@ import pytest
 from hostile_files import ACCEPTED, FILES, GOOD_NPY, REFUSED, SKIPPABLE, Case
 from PIL import Image
 
+from facebench.bundles.bundle import read_bundle
 from facebench.data.dataset import open_dataset
 from facebench.data.prepare import prepare
 from facebench.data.statistics import open_statistics
@@ -67,6 +68,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "attributes": _list("attributes"),
     "statistics": open_statistics,
     "result": read_result,
+    "bundle": read_bundle,
     "torch": _model("torch+size=2:nets:net@{}"),
     "torchscript": _model("torchscript+size=2:{}"),
     "export": _model("export:{}"),

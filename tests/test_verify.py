@@ -125,6 +125,20 @@ def test_forged_rows_are_not_reproduced(results: Path, faces: Path) -> None:
         assert any(outcome in line for line in sentences(verdict))
 
 
+def test_who_withholds_the_noise_of_what_ranks_is_not_reproduced(
+    results: Path, faces: Path
+) -> None:
+    def with_fewer(result: Result) -> Result:
+        value = result.metrics["fd_random"]
+        fewer = replace(value, groups=value.groups[1:])
+        return replace(result, metrics=result.metrics | {"fd_random": fewer})
+
+    edit(results, with_fewer)
+    [verdict] = verify(results, {"blobs": Blobs()}, faces, seed=500)
+    assert verdict.metrics["fd_random"].outcome == "not judged"
+    assert not verdict.reproduced
+
+
 def test_pictures_of_another_model_cost_the_verdict(
     results: Path, faces: Path, tmp_path: Path
 ) -> None:

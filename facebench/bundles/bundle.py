@@ -173,8 +173,10 @@ def _checked(path: Path, files: Mapping[str, bytes]) -> Bundle:
 def _manifest(path: Path, files: Mapping[str, bytes]) -> Manifest:
     if MANIFEST not in files:
         raise BadInput(f"{path} is refused: it has no {MANIFEST}, so it is no bundle.")
-    record = parse_json(files[MANIFEST], f"{path}: {MANIFEST}")
+    record = parse_json(files[MANIFEST], f"{path}: {MANIFEST}", once=True)
     try:
+        if not isinstance(record, dict) or "format" not in record:
+            raise ValueError("it names no format")
         return msgspec.convert(record, Manifest)
     except ValueError as error:
         raise BadInput(f"{path}: {MANIFEST} is not that of a bundle: {error}.") from error
@@ -198,7 +200,7 @@ def _held(data: bytes) -> Held:
 
 def _result(path: Path, model: str, data: bytes) -> Result:
     place = f"{path}: results/{shown(model)}.json"
-    result = parse_result(parse_json(data, place), place)
+    result = parse_result(parse_json(data, place, once=True), place)
     if result.model != model:
         raise BadInput(f"{place} is the row of {shown(result.model)!r}, so it has another's name.")
     require_row_name(model, path)

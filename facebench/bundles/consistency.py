@@ -31,7 +31,7 @@ def require_consistent(result: Result, place: object) -> None:
         if is_known(key) and (row := metric(key)) in ROWS:
             for fault in faults_of(row, value):
                 raise BadInput(
-                    f"{place} is refused: a number of {shown(result.model)!r} was changed, for its "
+                    f"{place} is refused: a number of {shown(result.model)} was changed, for its "
                     f"{shown(key)} {fault}: ask for the row as facebench eval wrote it."
                 )
 

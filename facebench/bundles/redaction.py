@@ -11,7 +11,7 @@ from facebench.results.result import Result, Value
 
 _FOLDERS = re.compile(r"[^=:,+@]*/")  # of one word of a command, which may have spaces in it
 _PATH = re.compile(
-    r"(?<![\w/.~])(?:~\w*|\.{1,2})?(?!//)(?:/[^\s/'\"`,;:()<>|]+)*/(?=[^\s/'\"`,;:()])"
+    r"(?<![\w/.~])(?:file://|~\w*|\.{1,2})?(?!//)(?:/[^\s/'\"`,;:()<>|]+)*/(?=[^\s/'\"`,;:()])"
 )
 """The folders of a path that begins at the root, at a home, or at . or .., amid text."""
 

@@ -35,6 +35,8 @@ _COMMANDS = {
     "stats": "facebench.cli.stats:stats",
     "report": "facebench.cli.report:report",
     "bundle": "facebench.cli.bundle:bundle",
+    "merge": "facebench.cli.merge:merge",
+    "freeze": "facebench.cli.freeze:freeze",
     "verify": "facebench.cli.verify:verify",
     "compare": "facebench.cli.compare:compare",
     "plan": "facebench.cli.plan:plan",

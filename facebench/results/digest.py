@@ -1,12 +1,13 @@
 """Digests of what results say, whatever file, spelling or machine they lie in."""
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
 from facebench.results.result import Result, as_record
 
-_CLAIMED = ("adapter", "model_digest", "first_seed", "protocol", "metrics")
+_CLAIMED = ("model_digest", "first_seed", "protocol", "metrics")
 
 
 def digest_of(value: Any) -> str:
@@ -15,7 +16,7 @@ def digest_of(value: Any) -> str:
     >>> digest_of({"a": 1, "b": [2.5]}) == digest_of({"b": [2.5], "a": 1})
     True
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(value, sort_keys=True, allow_nan=False)
     return sha256(text.encode()).hexdigest()
 
 
@@ -25,5 +26,9 @@ def row_digest(result: Result) -> str:
     A row has the same digest in its results folder, in a bundle and on every board, whatever it is
     called there and however long it took.
     """
-    record = as_record(result)
+    return claims_digest(as_record(result))
+
+
+def claims_digest(record: Mapping[str, Any]) -> str:
+    """Return the same of a row as JSON has it."""
     return digest_of({name: record[name] for name in _CLAIMED})

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from facebench.files import write_text
+from facebench.results.manifest import Held, Manifest, Sha256
 from facebench.results.result import Natural, Positive, Protocol, Result, ResultFile, Value
 from facebench.results.verdict import Badge, ComparedPictures, JudgedValue, Verdict
 from facebench.results.visuals import Gallery, Plane, Visuals
@@ -64,6 +65,19 @@ class Leaderboard(Struct, tag_field="format", tag="facebench-leaderboard/1"):
     """``leaderboard.json``."""
 
     groups: Annotated[list[Group], Meta(min_length=1)]
+
+
+class Version(Struct, tag_field="format", tag="facebench-frozen/1"):
+    """``versions/NAME.json``: the leaderboard as it was when it was frozen under a name."""
+
+    name: str
+    digest: Sha256
+    """Of name, earlier versions and leaderboard."""
+    created: str
+    """ISO 8601, UTC."""
+    earlier: dict[str, Sha256]
+    """The versions that were there, with their digests."""
+    leaderboard: Leaderboard
 
 
 class Difference(Struct):
@@ -124,9 +138,9 @@ class Plan(Struct, tag_field="format", tag="facebench-plan/1"):
     metrics: dict[str, Planned]
 
 
-FILES = (ResultFile, Leaderboard, Comparison, Plan, Visuals, Verdict)
+FILES = (ResultFile, Leaderboard, Comparison, Plan, Visuals, Manifest, Version, Verdict)
 PARTS = (
-    *(Value, Protocol, Row, Ordering, Group, Difference, Planned, Gallery, Plane),
+    *(Value, Protocol, Row, Ordering, Group, Difference, Planned, Gallery, Plane, Held),
     *(JudgedValue, ComparedPictures),
 )
 TARGET = Path(__file__).parents[1] / "schema.json"

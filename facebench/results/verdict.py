@@ -55,7 +55,8 @@ class Verdict(
     record: Sha256
     """The digest of what it judges, see :func:`facebench.results.digest.row_digest`."""
     reproduced: bool
-    """Whether all values that can be judged are reproduced, and the pictures are no others."""
+    """Whether all values that can be judged are reproduced, the one that ranks among them, and the
+    pictures are no others."""
     ranking: str
     """The metric that boards are ordered by."""
     level: float

@@ -18,6 +18,7 @@ import facebench
 from facebench.files import write_text
 from facebench.metrics.multiplicity import Correction
 from facebench.results.result import Protocol, Result
+from facebench.results.versions import read_versions
 from facebench.results.visuals import Visuals
 from facebench.results.withheld import why_withheld
 from facebench_reports import drawing, pairs, plots, protocol_text, theme, withheld
@@ -34,6 +35,7 @@ from facebench_reports.pictures import (
     galleries,
     sample_grid,
 )
+from facebench_reports.versions import Frozen
 
 PICTURED = 24
 """Rows whose pictures the page carries, the first of all boards: more would make it too large."""
@@ -144,6 +146,7 @@ def to_html(
         differing_labels=protocol_text.labels(differing, groups[0].protocol),
         sections=_sections(groups, differing, folder, training_faces),
         withheld=[] if training_faces else withheld.sentences(results),
+        frozen=Frozen(read_versions(folder)),
         protocols=protocol_text,
         version=facebench.__version__,
         updated=max(result.created for result in results),
