@@ -18,8 +18,8 @@ one fresh draw has a likelihood ratio that grows with it, so a test of that side
 reproduced either. Where the best value is the reference's own, both sides of it count alike.
 
 **What is submitted may be forged**, its pseudo-values as well: stating more noise than there is
-would widen the interval. So it is never wider than by half what the redrawn noise alone gives; and
-pseudo-values that do not scatter about their value are refused. How much they scatter is not
+would widen the interval. So it is a quarter wider at most than the redrawn noise alone makes it;
+and pseudo-values that do not scatter about their value are refused. How much they scatter is not
 tested: of a squared distance that is the more the larger it came out, in all groups alike.
 """
 
@@ -41,8 +41,8 @@ RANKING = 0.5
 """The weight of the metric that ranks, where there are others."""
 TOO_GOOD = 0.8
 """The share of a metric's level that is spent on values that are too good."""
-WIDEST = 1.5
-"""How much wider than by the redrawn noise alone an interval may be."""
+WIDEST = 1.25
+"""How many times as wide as the redrawn noise alone makes it an interval may be."""
 ROUNDING = 0.1
 """Standard errors of the difference: what is the same but for rounding is no further apart."""
 _RELATIVE = 1e-12
