@@ -106,7 +106,9 @@ def _json_is_as_its_schema_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facebench.files, "write_text", write)
 
 
-_FORMATS = {f"facebench-{name}/1" for name in ("result", "leaderboard", "exhibits", "frozen")}
+_FORMATS = {
+    f"facebench-{name}/1" for name in ("result", "leaderboard", "exhibits", "frozen", "verdict")
+}
 
 
 @cache

@@ -16,17 +16,12 @@ from msgspec import structs
 from facebench.bundles.bundle import write_bundle
 from facebench.bundles.merge import merge
 from facebench.bundles.strict_zip import pack
-from facebench.bundles.verdict import (
-    ComparedPictures,
-    JudgedValue,
-    Verdict,
-    record_digest,
-    write_verdict,
-)
+from facebench.bundles.verdict import write_verdict
 from facebench.cli import cli
 from facebench.errors import BadInput
 from facebench.results.digest import row_digest
 from facebench.results.result import Result, Value, read_result, read_results
+from facebench.results.verdict import ComparedPictures, JudgedValue, Verdict
 
 OTHER_DATA = replace(PROTOCOL, dataset_digest="ef" * 32)
 
@@ -266,7 +261,7 @@ def test_a_merge_that_was_stopped_goes_on(ours: Path, theirs: Path, tmp_path: Pa
 def verdict_on(result: Result, *, reproduced: bool = True, **changed: Any) -> Verdict:
     made = Verdict(
         model="theirs",
-        record=record_digest(result),
+        record=row_digest(result),
         reproduced=reproduced,
         ranking="fid",
         level=0.05,
@@ -324,10 +319,6 @@ def test_of_two_verdicts_the_worse_stays(first: bool, ours: Path, tmp_path: Path
     assert badges(tmp_path / "board")["a"] == "not reproduced"
     assert run(*reversed(paths), "--out", tmp_path / "board").exit_code == 0
     assert badges(tmp_path / "board")["a"] == "not reproduced"
-
-
-def test_a_row_s_digest_is_what_verdicts_name(tmp_path: Path) -> None:
-    assert row_digest(row("a", 10.0, 1)) == record_digest(row("a", 10.0, 1))
 
 
 def test_no_row_is_no_board(tmp_path: Path) -> None:

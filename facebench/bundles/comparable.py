@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from facebench.errors import BadInput
 from facebench.metrics.metric import Metric
-from facebench.metrics.paired import differing_settings, lpips_weights, told_settings
+from facebench.metrics.paired import differing_settings, lpips_weights, unlike_settings
 from facebench.metrics.table import is_known, metric
 from facebench.results.digest import digest_of
 from facebench.results.result import Result, Value, protocol_record
@@ -63,8 +63,7 @@ def protocols_apart(rows: Sequence[Sent]) -> str:
         return ""
     one, other, *more = by_protocol.values()
     protocols = [row.result.protocol for row in by_protocol.values()]
-    first, second = protocols[:2]
-    settings = told_settings(first, second, differing_settings(first, second))
+    settings = unlike_settings(one.result.protocol, other.result.protocol)
     besides = f"; in all they differ in {', '.join(differing_settings(*protocols))}" if more else ""
     return f"{one} and {other} were measured under unlike protocols ({settings}){besides}"
 

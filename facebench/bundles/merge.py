@@ -26,11 +26,12 @@ from facebench.bundles.consistency import require_consistent
 from facebench.bundles.placed_verdicts import placed_verdicts, read_verdicts
 from facebench.bundles.redaction import without_paths
 from facebench.bundles.verdict import FOLDER as VERDICTS
-from facebench.bundles.verdict import Verdict, write_verdict
+from facebench.bundles.verdict import write_verdict
 from facebench.errors import BadInput
 from facebench.files import atomic_folder, atomic_path
 from facebench.results.digest import row_digest
 from facebench.results.result import Result, read_results, write_result
+from facebench.results.verdict import Verdict
 from facebench.text import listed, shown
 
 VERDICT = ".json"
