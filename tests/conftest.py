@@ -107,7 +107,8 @@ def _json_is_as_its_schema_says(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 _FORMATS = {
-    f"facebench-{name}/1" for name in ("result", "leaderboard", "exhibits", "frozen", "arena")
+    f"facebench-{name}/1"
+    for name in ("result", "leaderboard", "exhibits", "frozen", "verdict", "arena")
 }
 
 

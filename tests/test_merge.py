@@ -16,17 +16,12 @@ from msgspec import structs
 from facebench.bundles.bundle import write_bundle
 from facebench.bundles.merge import merge
 from facebench.bundles.strict_zip import pack
-from facebench.bundles.verdict import (
-    ComparedPictures,
-    JudgedValue,
-    Verdict,
-    record_digest,
-    write_verdict,
-)
+from facebench.bundles.verdict import write_verdict
 from facebench.cli import cli
 from facebench.errors import BadInput
 from facebench.results.digest import row_digest
 from facebench.results.result import Result, Value, read_result, read_results
+from facebench.results.verdict import ComparedPictures, JudgedValue, Verdict
 
 OTHER_DATA = replace(PROTOCOL, dataset_digest="ef" * 32)
 
@@ -84,7 +79,7 @@ def test_once_more_it_changes_nothing(ours: Path, theirs: Path, tmp_path: Path) 
         answer = run(*sources, "--out", board)
         assert answer.exit_code == 0, answer.output
         assert content(board) == before
-    assert "Note: of theirs these rows are there: c." in answer.output
+    assert "Note: of theirs these rows are there already: c." in answer.output
 
 
 def test_a_board_grows(ours: Path, theirs: Path, tmp_path: Path) -> None:
@@ -130,7 +125,7 @@ def test_the_same_row_under_two_names_is_one(ours: Path, tmp_path: Path) -> None
     again = bundle_of(tmp_path, "again", replace(row("x", 10.0, 1), created="later"))
     board = merge([ours, again], tmp_path / "board")
     assert {*board.rows} == {"a", "b"}
-    assert board.said == ["of again these rows are there: a"]
+    assert board.said == ["of again these rows are there already: x (as a)"]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +182,15 @@ def test_what_another_machine_rounds_is_no_other_set_of_images(ours: Path, tmp_p
     }
     theirs = bundle_of(tmp_path, "theirs", row("c", 10.1, 3, metrics=metrics))
     assert {*merge([ours, theirs], tmp_path / "board").rows} == {"a", "b", "c"}
+
+
+def test_what_is_of_as_many_faces_as_a_model_shows_may_differ(ours: Path, tmp_path: Path) -> None:
+    rows = [
+        row(name, 10.0, seed, metrics={"identity_diversity": value(90.0, 9.0, seed, None, own)})
+        for name, seed, own in (("c", 3, 94.0), ("d", 4, 141.0))
+    ]
+    theirs = bundle_of(tmp_path, "theirs", *rows)
+    assert {*merge([ours, theirs], tmp_path / "board").rows} == {"a", "b", "c", "d"}
 
 
 def test_what_no_test_can_be_made_of_is_said(ours: Path, tmp_path: Path) -> None:
@@ -257,7 +261,7 @@ def test_a_merge_that_was_stopped_goes_on(ours: Path, theirs: Path, tmp_path: Pa
 def verdict_on(result: Result, *, reproduced: bool = True, **changed: Any) -> Verdict:
     made = Verdict(
         model="theirs",
-        record=record_digest(result),
+        record=row_digest(result),
         reproduced=reproduced,
         ranking="fid",
         level=0.05,
@@ -315,10 +319,6 @@ def test_of_two_verdicts_the_worse_stays(first: bool, ours: Path, tmp_path: Path
     assert badges(tmp_path / "board")["a"] == "not reproduced"
     assert run(*reversed(paths), "--out", tmp_path / "board").exit_code == 0
     assert badges(tmp_path / "board")["a"] == "not reproduced"
-
-
-def test_a_row_s_digest_is_what_verdicts_name(tmp_path: Path) -> None:
-    assert row_digest(row("a", 10.0, 1)) == record_digest(row("a", 10.0, 1))
 
 
 def test_no_row_is_no_board(tmp_path: Path) -> None:

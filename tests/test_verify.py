@@ -12,16 +12,19 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from facebench.bundles.bundle import write_bundle
 from facebench.bundles.looks import likeness
 from facebench.bundles.submission import read_submission
-from facebench.bundles.verdict import FOLDER, Verdict, find_verdict, read_verdict, record_digest
+from facebench.bundles.verdict import FOLDER, find_verdict, read_verdict
 from facebench.bundles.verification import SEEDS, fresh_seed, verify
 from facebench.cli import cli
 from facebench.cli.verdict_table import sentences
 from facebench.data.prepare import synthesize
 from facebench.engine import evaluate
 from facebench.errors import BadInput
+from facebench.results.digest import row_digest
 from facebench.results.result import SANITY, Result, Value, read_result, write_result
+from facebench.results.verdict import Verdict
 from facebench.sampler import Images, latents
 from facebench_pca.train import command as train_pca
 
@@ -55,7 +58,7 @@ def results(faces: Path, tmp_path: Path) -> Path:
 
 
 def score(faces: Path, out: Path, model: Any = None, **options: Any) -> Result:
-    asked = {"num": 64, "extractor": "random", "metrics": KEYS} | options
+    asked: dict[str, Any] = {"num": 64, "extractor": "random", "metrics": KEYS} | options
     [result] = evaluate({"blobs": model or Blobs()}, faces, out=out, **asked).results
     return result
 
@@ -86,7 +89,7 @@ def test_an_honest_row_is_reproduced_and_its_verdict_is_found(results: Path, fac
     row = read_result(results / "blobs.json")
     assert verdict.pictures.likeness == "same" and verdict.pictures.count == 36
     assert verdict.metrics.keys() == {"fd_random", "kd_random", "precision"}
-    assert verdict.record == record_digest(row)
+    assert verdict.record == row_digest(row)
     assert abs(verdict.first_seed - row.first_seed) >= 64 == verdict.num
     again = evaluate(
         {"blobs": Blobs()}, faces, num=64, extractor="random", metrics=KEYS,
@@ -122,6 +125,20 @@ def test_forged_rows_are_not_reproduced(results: Path, faces: Path) -> None:
         assert any(outcome in line for line in sentences(verdict))
 
 
+def test_who_withholds_the_noise_of_what_ranks_is_not_reproduced(
+    results: Path, faces: Path
+) -> None:
+    def with_fewer(result: Result) -> Result:
+        value = result.metrics["fd_random"]
+        fewer = replace(value, groups=value.groups[1:])
+        return replace(result, metrics=result.metrics | {"fd_random": fewer})
+
+    edit(results, with_fewer)
+    [verdict] = verify(results, {"blobs": Blobs()}, faces, seed=500)
+    assert verdict.metrics["fd_random"].outcome == "not judged"
+    assert not verdict.reproduced
+
+
 def test_pictures_of_another_model_cost_the_verdict(
     results: Path, faces: Path, tmp_path: Path
 ) -> None:
@@ -152,7 +169,7 @@ def test_pictures_are_compared_one_by_one() -> None:
 def test_another_model_in_the_row_s_place_is_not_reproduced(results: Path, faces: Path) -> None:
     [verdict] = verify(results, {"blobs": Blobs(20)}, faces, seed=500)
     assert verdict.pictures.likeness == "other"
-    assert verdict.metrics["fd_random"].outcome in ("too good", "too bad")
+    assert verdict.metrics["fd_random"].outcome == "too good"  # than the one that was submitted
 
 
 def with_protocol(**changes: Any) -> Callable[[Result], Result]:
@@ -189,14 +206,13 @@ def test_what_cannot_be_verified_is_refused_by_name(
     assert not (tmp_path / "verdicts").exists()
 
 
-def test_a_network_of_other_weights_is_refused_by_name(results: Path, faces: Path) -> None:
-    score(faces, results, metrics=KEYS)
-    row = edit(results, lambda result: replace(result, environment={"weights random": "0" * 64}))
-    assert row.environment
-    network_has_weights = "random" in row.protocol.weights
-    if network_has_weights:
-        with pytest.raises(BadInput, match="other weights of random"):
-            verify(results, {"blobs": Blobs()}, faces)
+def test_a_network_of_other_weights_is_refused_by_name(faces: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    row = score(faces, results, extractor="portrait")
+    [name] = row.protocol.weights
+    edit(results, lambda row: replace(row, environment={f"weights {name}": "0" * 64}))
+    with pytest.raises(BadInput, match=f"other weights of {name}"):
+        verify(results, {"blobs": Blobs()}, faces)
 
 
 def test_rows_and_models_go_by_their_names(results: Path, faces: Path, tmp_path: Path) -> None:
@@ -216,6 +232,15 @@ def test_the_folder_of_real_images_may_be_called_otherwise(
     assert verdict.metrics["fd_random"].outcome == "reproduced"
 
 
+def test_a_bundle_is_verified_as_its_folder_is(results: Path, faces: Path, tmp_path: Path) -> None:
+    bundle = write_bundle(results, tmp_path / "theirs.facebench.zip")
+    given = read_submission(tmp_path / "theirs.facebench.zip")
+    assert given.results.keys() == {"blobs"} and given.pictures == bundle.pictures
+    [verdict] = verify(tmp_path / "theirs.facebench.zip", {"blobs": Blobs()}, faces, seed=500)
+    assert verdict.reproduced and verdict.pictures.likeness == "same"
+    assert verdict.record == row_digest(read_result(results / "blobs.json"))
+
+
 @pytest.mark.parametrize(("submitted", "classes"), [(0, 1), (2**31, 7), (2**32 - 5, 3)])
 def test_fresh_seeds_are_none_of_the_row_s_and_ask_for_the_same_classes(
     submitted: int, classes: int
@@ -233,8 +258,8 @@ def test_the_command_judges_a_trained_model_by_its_exit_code(faces: Path, tmp_pa
     run, out = tmp_path / "pca", tmp_path / "results"
     words = ["--data", str(faces), "--out", str(run), "--components", "8"]
     assert CliRunner().invoke(train_pca, words).exit_code == 0
-    asked = {"num": 64, "extractor": "random", "metrics": KEYS}
-    evaluation = evaluate(f"mine={run}", faces, out=out, **asked)  # type: ignore[arg-type]
+    asked: dict[str, Any] = {"num": 64, "extractor": "random", "metrics": KEYS}
+    evaluation = evaluate(f"mine={run}", faces, out=out, **asked)
     assert not evaluation.failures
     words = ["verify", str(out), "--models", f"mine={run}", "--reference", str(faces)]
     words += ["--seed", "500", "--out", str(tmp_path / "verdicts")]

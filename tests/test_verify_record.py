@@ -8,18 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from facebench.bundles.verdict import (
-    FOLDER,
-    ComparedPictures,
-    JudgedValue,
-    Verdict,
-    find_verdict,
-    read_verdict,
-    record_digest,
-    write_verdict,
-)
+from facebench.bundles.verdict import FOLDER, find_verdict, read_verdict, write_verdict
 from facebench.errors import BadInput
+from facebench.results.digest import row_digest
 from facebench.results.result import Protocol, Result, Value, read_result, write_result
+from facebench.results.verdict import ComparedPictures, JudgedValue, Verdict
 from facebench_reports import to_csv, to_html, to_json
 
 PROTOCOL = Protocol("faces", "0" * 64, "holdout", "108", 64, "lanczos", "random", {}, "fp32", 9, 9)
@@ -31,7 +24,7 @@ def verdict_on(result: Result, **changes: Any) -> Verdict:
     value = JudgedValue(2.0, "reproduced", Value(2.1, groups=(1.0, 3.2)), 1.0, 3.5, 0.7)
     verdict = Verdict(
         model=result.model,
-        record=record_digest(result),
+        record=row_digest(result),
         reproduced=True,
         ranking="fd_random",
         level=0.05,
@@ -60,15 +53,15 @@ def test_the_digest_is_of_what_is_judged_wherever_the_record_lies(tmp_path: Path
         ROW, model="renamed", path="x", command="y", notes=("z",), environment={"python": "3"},
         created="2026", seconds={"metrics": 1.0}, memory={"metrics": 1.0}, images=3,
     )  # fmt: skip
-    assert record_digest(elsewhere) == record_digest(ROW)
-    assert record_digest(read_result(write_result(ROW, tmp_path))) == record_digest(ROW)
+    assert row_digest(elsewhere) == row_digest(ROW)
+    assert row_digest(read_result(write_result(ROW, tmp_path))) == row_digest(ROW)
     for change in (
         {"first_seed": 1},
         {"model_digest": "e"},
         {"protocol": replace(PROTOCOL, crop="140")},
         {"metrics": {"fd_random": Value(2.0, groups=(1.0, 3.0))}},
     ):
-        assert record_digest(replace(ROW, **change)) != record_digest(ROW)
+        assert row_digest(replace(ROW, **change)) != row_digest(ROW)
 
 
 def test_a_verdict_is_honoured_for_its_own_record_and_unforeseen_seeds_alone(

@@ -1,1 +1,1 @@
-"""Results that others can trust, merge and publish."""
+"""Results that strangers can trust: bundled, merged, verified, frozen."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import UInt8
 
-from facebench.bundles.verdict import ComparedPictures, Likeness
 from facebench.data.decode import decode
 from facebench.data.grid import grid
 from facebench.engine.batch_independence import ROUNDING
@@ -18,6 +17,7 @@ from facebench.engine.jobs import row_job
 from facebench.engine.sources import SamplerSource, runs
 from facebench.engine.thumbnails import alike
 from facebench.results.result import Result
+from facebench.results.verdict import ComparedPictures, Likeness
 
 Sheet = UInt8[np.ndarray, "_ _ 3"]
 

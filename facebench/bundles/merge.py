@@ -26,11 +26,12 @@ from facebench.bundles.consistency import require_consistent
 from facebench.bundles.placed_verdicts import placed_verdicts, read_verdicts
 from facebench.bundles.redaction import without_paths
 from facebench.bundles.verdict import FOLDER as VERDICTS
-from facebench.bundles.verdict import Verdict, write_verdict
+from facebench.bundles.verdict import write_verdict
 from facebench.errors import BadInput
 from facebench.files import atomic_folder, atomic_path
 from facebench.results.digest import row_digest
 from facebench.results.result import Result, read_results, write_result
+from facebench.results.verdict import Verdict
 from facebench.text import listed, shown
 
 VERDICT = ".json"
@@ -67,14 +68,17 @@ class Board:
         for result in source.results:
             digest = row_digest(result)
             if digest in there:
-                again.append(there[digest])
+                is_same = there[digest] == result.model
+                again.append(result.model if is_same else f"{result.model} (as {there[digest]})")
                 continue
             name = there[digest] = self._named(result.model, source.name)
             self.rows[name] = Sent(replace(result, model=name), source.name)
             if result.model in source.pictures:
                 self.pictures[name] = source.pictures[result.model]
         if again:
-            self.said.append(f"of {shown(source.name)} these rows are there: {listed(again)}")
+            self.said.append(
+                f"of {shown(source.name)} these rows are there already: {listed(again)}"
+            )
 
     def _named(self, model: str, source: str) -> str:
         """Return the name of a row; one that another row has grows by the source's."""

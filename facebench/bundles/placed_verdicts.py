@@ -10,7 +10,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from facebench.bundles.comparable import Sent
-from facebench.bundles.verdict import FOLDER, Verdict, read_verdict, record_digest
+from facebench.bundles.verdict import FOLDER, read_verdict
+from facebench.results.digest import row_digest
+from facebench.results.verdict import Verdict
 from facebench.text import shown
 
 
@@ -31,7 +33,7 @@ def placed_verdicts(
         rows: of the board.
         board: the folder, where there may be verdicts.
     """
-    names = {record_digest(row.result): name for name, row in rows.items()}
+    names = {row_digest(row.result): name for name, row in rows.items()}
     there = read_verdicts([board] if board.is_dir() else [])
     found = {each.model: each for each in there if names.get(each.record) == each.model}
     said = []

@@ -14,19 +14,21 @@ from typing import Any
 
 from facebench.bundles.looks import compare_pictures
 from facebench.bundles.submission import Submission, keys_of, read_submission
-from facebench.bundles.verdict import JudgedValue, Verdict, record_digest, write_verdict
+from facebench.bundles.verdict import write_verdict
 from facebench.distributed.device import find_device
 from facebench.engine.context import Context, make_context
 from facebench.engine.entries import Given, Models, ObjectRow, parse_entries
 from facebench.engine.evaluate import evaluate_rows, weight_source
 from facebench.engine.real_images import open_real
 from facebench.errors import BadInput, RowFailed
-from facebench.metrics.paired import differing_settings, told_settings
+from facebench.metrics.paired import unlike_settings
 from facebench.metrics.reproduced import LEVEL, judge, ranking
 from facebench.metrics.table import is_known
 from facebench.plugins.model_spec import Model
 from facebench.progress import Track, silent
+from facebench.results.digest import row_digest
 from facebench.results.result import STATISTICS, Result
+from facebench.results.verdict import JudgedValue, Verdict
 from facebench.sandbox.limits import Limits
 from facebench.weights import WeightSource
 
@@ -177,10 +179,10 @@ def _require_alike(result: Result, context: Context) -> None:
     """Refuse, by its name, what would make the values incomparable."""
     then, now = result.protocol, context.protocol(result.protocol.num)
     now = replace(now, dataset=then.dataset)  # whatever the folder is called
-    if unlike := differing_settings(then, now):
+    if unlike := unlike_settings(then, now):
         raise BadInput(
             f"{result.model} was measured under another protocol than this would be "
-            f"({told_settings(then, now, unlike)}): prepare the same real images alike, and give "
+            f"({unlike}): prepare the same real images alike, and give "
             "the same networks."
         )
     for network in context.used:
@@ -226,10 +228,12 @@ def _verdict(
         )
         for key, each in judge(submitted.metrics, redrawn.metrics, first).items()
     }
-    is_held = all(each.outcome in ("reproduced", "not judged") for each in judged.values())
+    is_held = judged[first].outcome == "reproduced" and all(
+        each.outcome in ("reproduced", "not judged") for each in judged.values()
+    )
     return Verdict(
         model=submitted.model,
-        record=record_digest(submitted),
+        record=row_digest(submitted),
         reproduced=is_held and pictures.likeness != "other",
         ranking=first,
         level=LEVEL,

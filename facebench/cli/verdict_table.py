@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from facebench.bundles.verdict import ComparedPictures, JudgedValue, Verdict
 from facebench.metrics.paired_text import value_text
 from facebench.metrics.table import is_known, title
+from facebench.results.verdict import ComparedPictures, JudgedValue, Verdict
 from facebench.text import in_one_line
 
 

@@ -10,7 +10,7 @@ from facebench.cli.engine_options import again_options, opened
 from facebench.cli.evaluate import say_time
 
 if TYPE_CHECKING:
-    from facebench.bundles.verdict import Verdict
+    from facebench.results.verdict import Verdict
 
 
 @click.command()

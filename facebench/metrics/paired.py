@@ -155,11 +155,10 @@ def compare(a: Result, b: Result, *, force: bool = False) -> dict[str, Differenc
     Raises:
         BadInput: for unlike protocols without `force`, and where the two have no metric in common.
     """
-    unlike = differing_settings(a.protocol, b.protocol)
+    unlike = unlike_settings(a.protocol, b.protocol)
     if unlike and not force:
-        settings = told_settings(a.protocol, b.protocol, unlike)
         raise BadInput(
-            f"{a.model} and {b.model} were measured under unlike protocols ({settings}): "
+            f"{a.model} and {b.model} were measured under unlike protocols ({unlike}): "
             "evaluate both alike, or see the values side by side with --force."
         )
     common = sorted((key for key in a.metrics if _comparable(key, a, b)), key=order)
@@ -174,9 +173,9 @@ def differing_settings(*protocols: Protocol) -> list[str]:
     return [name for name in records[0] if any(one[name] != records[0][name] for one in records)]
 
 
-def told_settings(one: Protocol, other: Protocol, names: Sequence[str]) -> str:
-    """Return fields of two protocols in words, as "crop 108 and 140"."""
-    return ", ".join(_setting(one, other, name) for name in names)
+def unlike_settings(one: Protocol, other: Protocol) -> str:
+    """Return the settings in which two protocols differ, each with both values; empty if none."""
+    return ", ".join(_setting(one, other, name) for name in differing_settings(one, other))
 
 
 def lpips_weights(result: Result) -> str:
@@ -245,5 +244,5 @@ def _short(value: object) -> str:
     """Return `value` with digests cut to 12 characters."""
     if isinstance(value, dict):
         return " ".join(f"{key}:{digest[:12]}" for key, digest in sorted(value.items())) or "none"
-    text = str(value)
+    text = str(value) or "none"
     return text[:12] if len(text) == 64 else text

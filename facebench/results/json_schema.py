@@ -18,6 +18,7 @@ from facebench.files import write_text
 from facebench.results.judgement import Agreement, Estimate, Judged, Judgement, LeftOut
 from facebench.results.manifest import Held, Manifest, Sha256
 from facebench.results.result import Natural, Positive, Protocol, Result, ResultFile, Value
+from facebench.results.verdict import Badge, ComparedPictures, JudgedValue, Verdict
 from facebench.results.visuals import Gallery, Plane, Visuals
 
 Better = Literal["lower", "higher", "reference"]
@@ -36,9 +37,7 @@ class Row(Result):
     """The first of the places that 95 % of resamples give; null where they are not known."""
     rank_high: Positive | None = field(kw_only=True)
     """The last of them."""
-    verdict: Literal["reported", "reproduced", "not reproduced"] | UnsetType = field(
-        default=UNSET, kw_only=True
-    )
+    verdict: Badge | UnsetType = field(default=UNSET, kw_only=True)
     """Whether somebody else got its values again; absent where there are no verdicts."""
 
 
@@ -140,9 +139,13 @@ class Plan(Struct, tag_field="format", tag="facebench-plan/1"):
     metrics: dict[str, Planned]
 
 
-FILES = (ResultFile, Leaderboard, Comparison, Plan, Visuals, Manifest, Version, Judgement)
+FILES = (
+    *(ResultFile, Leaderboard, Comparison, Plan, Visuals),
+    *(Manifest, Version, Verdict, Judgement),
+)
 PARTS = (
     *(Value, Protocol, Row, Ordering, Group, Difference, Planned, Gallery, Plane, Held),
+    *(JudgedValue, ComparedPictures),
     *(Estimate, Judged, Agreement, LeftOut),
 )
 TARGET = Path(__file__).parents[1] / "schema.json"

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from facebench.bundles.verdict import Badge, Verdict, find_verdict
+from facebench.bundles.verdict import find_verdict
 from facebench.metrics.table import is_known
 from facebench.results.result import Result
+from facebench.results.verdict import Badge, Verdict
 from facebench_reports import number_format
 
 LEGEND = (
