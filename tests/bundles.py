@@ -102,6 +102,17 @@ def edited(path: Path, name: str, edit: Callable[[Any], Any], *, mended: bool) -
     path.write_bytes(pack(with_manifest(files) if mended else files))
 
 
+def setting(*place: str, **changed: object) -> Callable[[Any], Any]:
+    """Return an edit of the object at a place in a record."""
+
+    def edit(record: Any) -> None:
+        for key in place:
+            record = record[key]
+        record.update(changed)
+
+    return edit
+
+
 def zipped(files: Mapping[str, bytes], **options: Any) -> bytes:
     """Return the zip that Python's own writer makes of files."""
     stream = io.BytesIO()

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bundles import folder_files, row, with_manifest, zipped
+from bundles import folder_files, row, setting, with_manifest, zipped
 from PIL import Image
 
 from facebench.bundles.strict_zip import pack
@@ -204,22 +204,23 @@ for name, edit in {
 _add("of a row that is a list", _with({"results/a.json": b"[]"}), "is not a facebench Result")
 _add("of a row of another name", _result(lambda record: record.update(model="b")), "another's name")
 for name in ("leaderboard", "reference-abababababab-holdout", ".a", "x" * 200, "a\u202egnp"):
-    told = {f"results/{name}.json": _record("results/a.json", lambda r, n=name: r.update(model=n))}
+    told = {f"results/{name}.json": _record("results/a.json", setting(model=name))}
     says = "is not a facebench Result" if name == ".a" else "cannot name a row of a bundle"
     _add(
         f"of a row called {name[:20]!a}",
         _with({**told, "results/a.json": None, "samples/a.png": None}),
         says,
     )
-for name, edit, says in (
+EDITED: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("value", {"value": 9.0}, "fid is 9, and the mean of its pseudo-values 10"),
     ("error", {"error": 1e-9}, "has the standard error 1e-09"),
     ("interval", {"low": 9.99, "high": 10.01}, "has an interval, 9.99 to 10.01"),
     ("missing error", {"error": None}, "has pseudo-values, and no standard error"),
     ("lonely pseudo-value", {"groups": [10.0]}, "has pseudo-values, and no standard error"),
     ("missing pseudo-values", {"groups": []}, "and no pseudo-values it comes from"),
-):
-    _add(f"of an edited {name}", _result(lambda r, e=edit: r["metrics"]["fid"].update(e)), says)
+)
+for name, changed, says in EDITED:
+    _add(f"of an edited {name}", _result(setting("metrics", "fid", **changed)), says)
 TWICE = GOOD["results/a.json"].replace(b'"first_seed"', b'"first_seed": 5,\n  "first_seed"')
 _add("of a key twice", _with({"results/a.json": TWICE}), "'first_seed' is there twice")
 

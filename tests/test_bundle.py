@@ -4,14 +4,12 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from bundles import edited, files_of, folder_of, row, value, with_manifest
+from bundles import edited, files_of, folder_of, row, setting, value, with_manifest
 from click.testing import CliRunner
 from click.testing import Result as Answer
 from hostile_bundles import BUNDLES
@@ -176,19 +174,17 @@ def test_rows_and_pictures_are_chosen(results: Path, tmp_path: Path) -> None:
     assert "holds no result nobody; it holds: a, b" in str(answer.exception)
 
 
-def _set(**changed: Any) -> Callable[[Any], Any]:
-    return lambda record: record["metrics"]["fid"].update(changed)
-
-
 EDITS = {
-    "is 9, and the mean of its pseudo-values 10": _set(value=9.0),
-    "has the standard error 0.01, and its pseudo-values": _set(error=0.01),
-    "has an interval, 9.9 to 10.1, that is not of its error": _set(low=9.9, high=10.1),
+    "is 9, and the mean of its pseudo-values 10": setting("metrics", "fid", value=9.0),
+    "has the standard error 0.01, and its pseudo-values": setting("metrics", "fid", error=0.01),
+    "has an interval, 9.9 to 10.1, that is not of its error": setting(
+        "metrics", "fid", low=9.9, high=10.1
+    ),
     "is 10, and the mean of its pseudo-values 9.": lambda record: record["metrics"]["fid"][
         "groups"
     ].__setitem__(0, 1.0),
-    "has a standard error, 0.1": _set(groups=[]),
-    "has pseudo-values, and no standard error and interval": _set(error=None),
+    "has a standard error, 0.1": setting("metrics", "fid", groups=[]),
+    "has pseudo-values, and no standard error and interval": setting("metrics", "fid", error=None),
 }
 
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -177,3 +179,20 @@ def test_a_row_that_was_evaluated_again_is_another(board: Path) -> None:
     folder_of(board, row("a", 9.0, 1))
     html = to_html([row("a", 9.0, 1)], board).read_text("utf-8")
     assert '<span class="beside version">after v1</span>' in html
+
+
+@pytest.mark.processes
+def test_bundling_merging_and_freezing_load_no_framework(board: Path, tmp_path: Path) -> None:
+    out, made = str(tmp_path / "out"), str(tmp_path / "a.zip")
+    steps = [
+        ["bundle", str(board), "-o", made],
+        ["merge", made, "--out", out],
+        ["freeze", out, "v1"],
+    ]
+    code = (
+        "import sys; from facebench.cli import cli; "
+        f"[cli(words, standalone_mode=False) for words in {steps!r}]; "
+        "sys.exit(bool({'torch', 'keras', 'tensorflow', 'pandas', 'scipy.stats'} & {*sys.modules}))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert (tmp_path / "out" / "versions" / "v1.json").is_file()

@@ -115,6 +115,7 @@ def _loaded(code: str) -> set[str]:
         "from facebench.cli import cli; cli(['plan', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['check', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['bundle', '--help'], standalone_mode=False)",
+        "from facebench.cli import cli; cli(['merge', '--help'], standalone_mode=False)",
         "from facebench.cli import cli; cli(['weights', '--help'], standalone_mode=False)",
         "import facebench.sandbox.worker",
         "import facebench.metrics.table",
@@ -124,12 +125,7 @@ def test_help_and_import_load_no_framework(code: str) -> None:
     assert not _loaded(code) & {"torch", "keras", "tensorflow", "sklearn", "pandas", "scipy"}
 
 
-_READING = [
-    ["report"],
-    ["plot"],
-    ["bundle", "-o", "a.zip"],
-    *([each, "a", "b", "--results"] for each in ("compare", "plan")),
-]
+_READING = [["report"], ["plot"], *([each, "a", "b", "--results"] for each in ("compare", "plan"))]
 
 
 @pytest.mark.processes

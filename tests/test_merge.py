@@ -11,13 +11,17 @@ import pytest
 from bundles import PROTOCOL, edited, files_of, folder_of, row, value
 from click.testing import CliRunner
 from click.testing import Result as Answer
+from msgspec import structs
 
 from facebench.bundles.bundle import write_bundle
 from facebench.bundles.merge import merge
 from facebench.bundles.strict_zip import pack
+from facebench.bundles.verdict import write_verdict
 from facebench.cli import cli
 from facebench.errors import BadInput
+from facebench.results.digest import row_digest
 from facebench.results.result import Result, Value, read_result, read_results
+from facebench.results.verdict import ComparedPictures, JudgedValue, Verdict
 
 OTHER_DATA = replace(PROTOCOL, dataset_digest="ef" * 32)
 
@@ -75,7 +79,7 @@ def test_once_more_it_changes_nothing(ours: Path, theirs: Path, tmp_path: Path) 
         answer = run(*sources, "--out", board)
         assert answer.exit_code == 0, answer.output
         assert content(board) == before
-    assert "Note: of theirs these rows are there: c." in answer.output
+    assert "Note: of theirs these rows are there already: c." in answer.output
 
 
 def test_a_board_grows(ours: Path, theirs: Path, tmp_path: Path) -> None:
@@ -121,7 +125,7 @@ def test_the_same_row_under_two_names_is_one(ours: Path, tmp_path: Path) -> None
     again = bundle_of(tmp_path, "again", replace(row("x", 10.0, 1), created="later"))
     board = merge([ours, again], tmp_path / "board")
     assert {*board.rows} == {"a", "b"}
-    assert board.said == ["of again these rows are there: a"]
+    assert board.said == ["of again these rows are there already: x (as a)"]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +182,15 @@ def test_what_another_machine_rounds_is_no_other_set_of_images(ours: Path, tmp_p
     }
     theirs = bundle_of(tmp_path, "theirs", row("c", 10.1, 3, metrics=metrics))
     assert {*merge([ours, theirs], tmp_path / "board").rows} == {"a", "b", "c"}
+
+
+def test_what_is_of_as_many_faces_as_a_model_shows_may_differ(ours: Path, tmp_path: Path) -> None:
+    rows = [
+        row(name, 10.0, seed, metrics={"identity_diversity": value(90.0, 9.0, seed, None, own)})
+        for name, seed, own in (("c", 3, 94.0), ("d", 4, 141.0))
+    ]
+    theirs = bundle_of(tmp_path, "theirs", *rows)
+    assert {*merge([ours, theirs], tmp_path / "board").rows} == {"a", "b", "c", "d"}
 
 
 def test_what_no_test_can_be_made_of_is_said(ours: Path, tmp_path: Path) -> None:
@@ -243,3 +256,76 @@ def test_a_merge_that_was_stopped_goes_on(ours: Path, theirs: Path, tmp_path: Pa
     shutil.copy(whole / "samples" / "c.png", board / "samples" / "c.png")  # so far it came
     assert run(ours, theirs, "--out", board).exit_code == 0
     assert content(board) == content(whole)
+
+
+def verdict_on(result: Result, *, reproduced: bool = True, **changed: Any) -> Verdict:
+    made = Verdict(
+        model="theirs",
+        record=row_digest(result),
+        reproduced=reproduced,
+        ranking="fid",
+        level=0.05,
+        metrics={"fid": JudgedValue(10.0, "reproduced")},
+        pictures=ComparedPictures("same", 36, 0.0, 0),
+        num=1000,
+        first_seed=77,
+        seed_from="the operating system",
+        model_digest="cd" * 32,
+        environment={},
+        created="2026-11-27T00:00:00+00:00",
+    )
+    return structs.replace(made, **changed)
+
+
+def badges(board: Path) -> dict[str, str]:
+    groups = json.loads((board / "leaderboard.json").read_text("utf-8"))["groups"]
+    return {each["model"]: each["verdict"] for group in groups for each in group["rows"]}
+
+
+def test_a_verdict_finds_its_row_whatever_that_is_called(ours: Path, tmp_path: Path) -> None:
+    one = row("a", 12.0, 7)
+    theirs, board = bundle_of(tmp_path, "theirs", one), tmp_path / "board"
+    path = write_verdict(verdict_on(one), tmp_path / "v")
+    answer = run(ours, theirs, path, "--out", board)
+    assert answer.exit_code == 0, answer.output
+    assert badges(board) == {"a": "reported", "a@theirs": "reproduced", "b": "reported"}
+    before = content(board)
+    assert run(path, "--out", board).exit_code == 0
+    assert content(board) == before
+    assert run(board, "--out", tmp_path / "copy").exit_code == 0
+    assert content(tmp_path / "copy") == before
+    assert CliRunner().invoke(cli, ["freeze", str(board), "v1"]).exit_code == 0
+
+
+def test_verdicts_that_say_nothing_of_a_row_are_left_out(ours: Path, tmp_path: Path) -> None:
+    chosen = verdict_on(row("a", 10.0, 1), model="x", seed_from="the command line")
+    other = verdict_on(row("a", 10.5, 1), model="y")
+    paths = [write_verdict(each, tmp_path) for each in (chosen, other)]
+    answer = run(ours, *paths, "--out", tmp_path / "board")
+    assert "a verdict on x is of seeds that somebody chose" in answer.output
+    assert "a verdict on y is about no row here" in answer.output
+    assert not (tmp_path / "board" / "verdicts").exists()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_verdicts_the_worse_stays(first: bool, ours: Path, tmp_path: Path) -> None:
+    one = row("a", 10.0, 1)
+    paths = [
+        write_verdict(verdict_on(one, model=name, reproduced=is_good), tmp_path)
+        for name, is_good in (("x", first), ("y", not first))
+    ]
+    answer = run(ours, *paths, "--out", tmp_path / "board")
+    assert "of two verdicts on a the one stays that it is not reproduced" in answer.output
+    assert badges(tmp_path / "board")["a"] == "not reproduced"
+    assert run(*reversed(paths), "--out", tmp_path / "board").exit_code == 0
+    assert badges(tmp_path / "board")["a"] == "not reproduced"
+
+
+def test_no_row_is_no_board(tmp_path: Path) -> None:
+    path = write_verdict(verdict_on(row("a", 10.0, 1)), tmp_path)
+    with pytest.raises(BadInput, match="There are no rows for"):
+        merge([path], tmp_path / "board")
+    path.write_text("{}")
+    with pytest.raises(BadInput, match="is not a verdict"):
+        merge([bundle_of(tmp_path, "x", row("a", 10.0, 1)), path], tmp_path / "board")
+    assert not (tmp_path / "board").exists()

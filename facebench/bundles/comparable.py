@@ -17,6 +17,8 @@ from facebench.results.result import Result, Value, protocol_record
 from facebench.text import shown
 
 OF_REALS = {"floor": "noise floor", "reference": "real images' own value"}
+_OF_AS_MANY = "identity_diversity"
+"""The one metric whose real images' own value is of as many faces as were found in the model's."""
 _OF_ERROR = 0.05
 """The part of a value's standard error by which other machines may differ."""
 _OF_VALUE = 1e-3
@@ -60,8 +62,8 @@ def protocols_apart(rows: Sequence[Sent]) -> str:
     if len(by_protocol) < 2:
         return ""
     one, other, *more = by_protocol.values()
-    settings = unlike_settings(one.result.protocol, other.result.protocol)
     protocols = [row.result.protocol for row in by_protocol.values()]
+    settings = unlike_settings(one.result.protocol, other.result.protocol)
     besides = f"; in all they differ in {', '.join(differing_settings(*protocols))}" if more else ""
     return f"{one} and {other} were measured under unlike protocols ({settings}){besides}"
 
@@ -81,11 +83,8 @@ def _of_reals(result: Result) -> Iterator[tuple[str, str, str]]:
     for key, value in result.metrics.items():
         if is_known(key):
             weights = lpips_weights(result) if metric(key).is_of_lpips else ""
-            yield from ((key, name, weights) for name in OF_REALS if _known(value, name))
-
-
-def _known(value: Value, name: str) -> bool:
-    return getattr(value, name) is not None
+            names = ["floor"] if key == _OF_AS_MANY else [*OF_REALS]
+            yield from ((key, n, weights) for n in names if getattr(value, n) is not None)
 
 
 def _differ(row: Metric, one: Value, other: Value, name: str, num: int) -> bool:

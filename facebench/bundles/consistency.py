@@ -18,8 +18,12 @@ from facebench.metrics.table import is_known, metric
 from facebench.results.result import Result, Value
 from facebench.text import shown
 
+_RAISED = {"fid", "fid_inf", "mind", "cmmd", "kid", "fd_identity"}
+"""Squared distances, the middle of whose interval lies above the value."""
 _ROUNDING = 1e-6
 """Of the largest number of a value: other machines add up in another order."""
+_LEAST = 1e-6
+"""What is smaller is all rounding."""
 
 
 def require_consistent(result: Result, place: object) -> None:
@@ -43,7 +47,7 @@ def faults_of(row: Metric, value: Value) -> Iterator[str]:
             yield f"has a standard error, {value.error:.6g}, and no pseudo-values it comes from"
         return
     groups = np.asarray(value.groups, np.float64)
-    rounding = _ROUNDING * float(max(np.abs(groups).max(), abs(value.value)))
+    rounding = _ROUNDING * float(max(np.abs(groups).max(), abs(value.value), _LEAST))
     if value.error is None or value.low is None or value.high is None or len(groups) < 2:
         yield "has pseudo-values, and no standard error and interval beside them"
         return
@@ -61,16 +65,17 @@ def _is_interval(
 ) -> bool:
     """Return whether `ends` are what value and error give, cut to what can occur.
 
-    Its middle may lie above the value, that of a squared distance, by no more than it reaches.
+    The middle of a squared distance's may lie above the value, by no more than it reaches.
     """
-    low, high = ends
+    (low, high), (lowest, highest) = ends, row.valid
     if row.interval == "own":
         return low - rounding <= value.value <= high + rounding
     reach = float(student.quantile(0.975, len(value.groups))) * error
-    lowest, highest = row.valid
-    middles = [low + reach] * (low > lowest) + [high - reach] * (high < highest)
-    is_cut_well = all(
-        middle - reach <= low + rounding and middle + reach >= high - rounding for middle in middles
+    uncut = [low + reach] * (low > lowest) + [high - reach] * (high < highest)
+    told = [(max(middle - reach, lowest), min(middle + reach, highest)) for middle in uncut]
+    above = reach if row.key in _RAISED else 0.0
+    return (
+        lowest <= low <= high <= highest
+        and all(np.allclose(each, ends, rtol=0, atol=rounding) for each in told)
+        and all(-rounding <= middle - value.value <= above + rounding for middle in uncut)
     )
-    above = [middle - value.value for middle in middles]
-    return is_cut_well and all(-rounding <= each <= reach + rounding for each in above)

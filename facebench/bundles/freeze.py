@@ -1,6 +1,7 @@
 """Frozen boards: a name for what the leaderboard is now, that no later row can change."""
 
 import re
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from facebench.bundles.verdict import FOLDER as VERDICTS
 from facebench.errors import BadInput
 from facebench.files import read_json, write_json
 from facebench.plugins import registry
@@ -104,6 +106,8 @@ def _leaderboard(board: Path) -> Any:
     there = read_json(path)
     draw: Callable[..., Path] = registry.find("reporters", "json")
     with tempfile.TemporaryDirectory() as folder:
+        if (board / VERDICTS).is_dir():
+            shutil.copytree(board / VERDICTS, Path(folder) / VERDICTS)
         now = read_json(draw(results, Path(folder), **_settings(there)))
     if now != there:
         raise BadInput(

@@ -23,13 +23,19 @@ from facebench.bundles.comparable import (
     without_pseudo_values,
 )
 from facebench.bundles.consistency import require_consistent
+from facebench.bundles.placed_verdicts import placed_verdicts, read_verdicts
 from facebench.bundles.redaction import without_paths
+from facebench.bundles.verdict import FOLDER as VERDICTS
+from facebench.bundles.verdict import write_verdict
 from facebench.errors import BadInput
 from facebench.files import atomic_folder, atomic_path
 from facebench.results.digest import row_digest
 from facebench.results.result import Result, read_results, write_result
+from facebench.results.verdict import Verdict
 from facebench.text import listed, shown
 
+VERDICT = ".json"
+"""What the file of a verdict ends with: nothing else that is merged is such a file."""
 _LONGEST = 60
 """Characters of a bundle's name in that of a row."""
 
@@ -51,6 +57,8 @@ class Board:
     """By their names on it."""
     pictures: dict[str, bytes] = field(default_factory=dict)
     """Of rows that were added, as far as they brought any."""
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    """By row, where somebody judged it."""
     said: list[str] = field(default_factory=list)
 
     def add(self, source: Source) -> None:
@@ -60,14 +68,17 @@ class Board:
         for result in source.results:
             digest = row_digest(result)
             if digest in there:
-                again.append(there[digest])
+                is_same = there[digest] == result.model
+                again.append(result.model if is_same else f"{result.model} (as {there[digest]})")
                 continue
             name = there[digest] = self._named(result.model, source.name)
             self.rows[name] = Sent(replace(result, model=name), source.name)
             if result.model in source.pictures:
                 self.pictures[name] = source.pictures[result.model]
         if again:
-            self.said.append(f"of {shown(source.name)} these rows are there: {listed(again)}")
+            self.said.append(
+                f"of {shown(source.name)} these rows are there already: {listed(again)}"
+            )
 
     def _named(self, model: str, source: str) -> str:
         """Return the name of a row; one that another row has grows by the source's."""
@@ -89,7 +100,8 @@ def merge(sources: Sequence[Path], out: Path, *, strict: bool = False) -> Board:
     """Write one results folder of the rows of many, and return them with what must be said.
 
     Args:
-        sources: bundles, and results folders, which give what their bundle would hold.
+        sources: bundles; results folders, which give what their bundle would hold, and verdicts;
+            verdicts alone (.json).
         out: the folder; rows that it holds stay as they are.
         strict: whether to refuse what is else said: rows of unlike protocols, which stand in tables
             of their own, and rows without pseudo-values, of which no test can be made.
@@ -99,15 +111,21 @@ def merge(sources: Sequence[Path], out: Path, *, strict: bool = False) -> Board:
             protocol that were not measured against the same real images.
     """
     own = read_results(out) if out.is_dir() and any(out.glob("[!.]*.json")) else []
-    board = Board({each.model: Sent(each, out.name) for each in own})
-    for path in sources:
-        if not (own and path.is_dir() and path.samefile(out)):
+    board = Board({each.model: Sent(each, out.resolve().name) for each in own})
+    others = [path for path in sources if not (own and path.is_dir() and path.samefile(out))]
+    for path in others:
+        if path.suffix != VERDICT:
             board.add(read_source(path))
+    if not board.rows:
+        raise BadInput(f"There are no rows for {out}: name a bundle or a results folder, too.")
     rows = [*board.rows.values()]
     for row in rows:
         require_consistent(row.result, row.source)
     require_same_reals(rows)
     _say(rows, board.said, strict)
+    of_verdicts = [path for path in others if path.is_dir() or path.suffix == VERDICT]
+    board.verdicts, said = placed_verdicts(read_verdicts(of_verdicts), board.rows, out)
+    board.said += said
     _write(board, out, {each.model for each in own})
     return board
 
@@ -146,6 +164,8 @@ def _write(board: Board, out: Path, own: set[str]) -> None:
                 with atomic_path(folder / "samples" / f"{name}.png") as partial:
                     partial.write_bytes(board.pictures[name])
             write_result(board.rows[name].result, folder)
+        for verdict in board.verdicts.values():
+            write_verdict(verdict, folder / VERDICTS)
 
 
 @contextmanager

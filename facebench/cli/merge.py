@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     nargs=-1,
     required=True,
     type=click.Path(path_type=Path),
-    metavar="BUNDLE|RESULTS...",
+    metavar="BUNDLE|RESULTS|VERDICT...",
 )
 @click.option(
     "--out",
@@ -48,12 +48,13 @@ def merge(
     tested like those of one evaluation where protocol and real images are the same; rows of unlike
     protocols stand in tables of their own. The same row twice is one, another row of the same name
     takes the name of its bundle. Edited values, and real images that are not those that a row
-    names, are refused.
+    names, are refused. A verdict (facebench verify) is put beside the row that it is about.
 
     \b
     Examples:
       facebench merge ours.facebench.zip theirs.facebench.zip --out board
       facebench merge theirs.facebench.zip results --out board --strict
+      facebench merge verdicts/theirs.json --out board
     """
     from facebench.bundles.merge import merge
 

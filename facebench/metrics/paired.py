@@ -244,5 +244,5 @@ def _short(value: object) -> str:
     """Return `value` with digests cut to 12 characters."""
     if isinstance(value, dict):
         return " ".join(f"{key}:{digest[:12]}" for key, digest in sorted(value.items())) or "none"
-    text = str(value)
+    text = str(value) or "none"
     return text[:12] if len(text) == 64 else text
