@@ -154,6 +154,12 @@ def test_what_the_real_images_score_is_the_same_or_the_row_is_altered(field: str
     assert found.outcome == "altered" and "is 3 here, and 4 there" in found.why
 
 
+def test_of_how_many_people_as_many_real_faces_show_nothing_is_held_against_a_row() -> None:
+    a, b = (replace(each, reference=real) for each, real in zip(pair(), (5.0, 9.0), strict=True))
+    key = "identity_diversity"
+    assert judge({key: a}, {key: b}, key)[key].outcome == "reproduced"
+
+
 def test_of_whose_noise_nothing_is_known_nothing_is_said() -> None:
     a, b = pair()
     bare = replace(a, groups=())

@@ -24,7 +24,7 @@ tested: of a squared distance that is the more the larger it came out, in all gr
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -45,6 +45,8 @@ WIDEST = 1.25
 """How many times as wide as the redrawn noise alone makes it an interval may be."""
 ROUNDING = 0.1
 """Standard errors of the difference: what is the same but for rounding is no further apart."""
+_OF_AS_MANY = "identity_diversity"
+"""Whose real images' own value is of as many faces as were found in the model's."""
 _RELATIVE = 1e-12
 _DRAWS = 20_000
 
@@ -125,7 +127,7 @@ def judge(
     weights = _weights(list(contrasts), first)
     chance = np.sort(_least(list(contrasts.values()), list(weights.values())))
     for key, contrast in contrasts.items():
-        pair = submitted[key], redrawn[key]
+        pair = _with_fixed_reals(key, submitted[key]), redrawn[key]
         found[key] = _judged(*pair, contrast, weights[key], chance)
     return {key: found[key] for key in sorted(submitted, key=order)}
 
@@ -187,6 +189,11 @@ def _least(
 def _starts(ends: Float64[np.ndarray, " cells"], count: int) -> np.ndarray:
     """Return which of the parts that end at `ends` each of `count` equal groups begins with."""
     return np.searchsorted(ends, np.arange(count) / count + 1e-9)
+
+
+def _with_fixed_reals(key: str, value: Value) -> Value:
+    """Return the value without what of the real images depends on the model's."""
+    return replace(value, reference=None) if key == _OF_AS_MANY else value
 
 
 def _judged(
