@@ -88,6 +88,15 @@ def test_what_is_no_verdict_is_refused(change: dict[str, Any], tmp_path: Path) -
         read_verdict(path)
 
 
+def test_a_verdict_says_its_format(tmp_path: Path) -> None:
+    path = write_verdict(verdict_on(ROW), tmp_path)
+    record = json.loads(path.read_text())
+    for text in (json.dumps({k: v for k, v in record.items() if k != "format"}), "[]", "7"):
+        path.write_text(text)
+        with pytest.raises(BadInput, match="is not a verdict of facebench verify"):
+            read_verdict(path)
+
+
 def test_the_board_says_which_rows_were_drawn_again(tmp_path: Path) -> None:
     page = to_html([ROW, OTHER], tmp_path).read_text("utf-8")
     assert 'class="beside badge"' not in page and "Drawn again by others" not in page

@@ -28,9 +28,12 @@ def write_verdict(verdict: Verdict, folder: Path) -> Path:
 
 def read_verdict(path: Path) -> Verdict:
     """Read one verdict, or raise :class:`BadInput` saying what is wrong with the file."""
+    record = read_json(path)
     try:
-        return msgspec.convert(read_json(path), Verdict)
-    except msgspec.ValidationError as error:
+        if not isinstance(record, dict) or "format" not in record:
+            raise ValueError("it names no format")
+        return msgspec.convert(record, Verdict)
+    except ValueError as error:
         raise BadInput(f"{path} is not a verdict of facebench verify: {error}.") from error
 
 
