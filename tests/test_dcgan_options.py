@@ -394,10 +394,10 @@ def test_a_run_of_some_minutes_is_the_run_of_as_many_steps(
         preset: f"--preset {preset} --batch-size 2 --width 2 --log-every 1"
         for preset in ("default", "notebook")
     }
-    minutes = {name: f"{each} --minutes 0.05 --steps 10000" for name, each in words.items()}
+    minutes = {name: f"{each} --minutes 0.15 --steps 10000" for name, each in words.items()}
     keras_process(TRAIN, backend, data, tmp_path, json.dumps(minutes), backend=backend)
     steps = {name: read_json(tmp_path / name / "config.json")["steps"] for name in words}
-    assert all(1 <= each < 10_000 for each in steps.values())  # few on a busy machine
+    assert all(5 <= each < 10_000 for each in steps.values())
     same = {f"{name}, steps": f"{each} --steps {steps[name]}" for name, each in words.items()}
     keras_process(TRAIN, backend, data, tmp_path, json.dumps(same), backend=backend)
     for name in words:
