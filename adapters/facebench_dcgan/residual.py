@@ -2,12 +2,13 @@
 
 Nothing is normalised: kernels begin as large as the number of their inputs asks for (He et al.
 2015), and each block as the identity, for its last convolution begins at 0 (Fixup: Zhang et al.
-2019, arXiv:1901.09321). Both networks are mirror images of each other, of Keras' layers alone.
+2019, arXiv:1901.09321). Both networks are of Keras' layers alone.
 
-Other than in the paper, images are taken apart and put together by convolutions of stride 2, and
-blocks begin at a quarter of the size, for those above would take most of the time; and the groups
-of a block's middle convolution are of one channel, for TensorFlow trains larger ones tens of times
-slower on a CPU.
+Other than in the paper, blocks begin at a quarter of the size, for those above would take most of
+the time: images are taken apart by a convolution of stride 2, and put together by two at their
+whole size (a single transposed one in their place drew dots along edges, by which the
+discriminator knew them); and the groups of a block's middle convolution are of one channel, for
+TensorFlow trains larger ones tens of times slower on a CPU.
 """
 
 import math
@@ -29,7 +30,8 @@ GAIN = math.sqrt(2 / (1 + SLOPE**2))
 def build_generator(size: int, latent_dim: int, width: int) -> "keras.Model":
     """Return the network from latents (n, latent_dim) to images (n, size, size, 3) about [-1, 1].
 
-    `width` is the number of channels at half of `size`; it doubles with each halving, down to 4x4.
+    `width` is the number of channels at half of `size`; it doubles with each halving, down to 4x4,
+    and there are half as many at `size`.
     """
     from keras import Input, Model, layers
 
@@ -41,12 +43,12 @@ def build_generator(size: int, latent_dim: int, width: int) -> "keras.Model":
     for wanted in others:
         x = _pointwise(_block(x, len(others)), wanted)
         x = layers.UpSampling2D(interpolation="bilinear")(x)
-    x = layers.LeakyReLU(SLOPE)(x)
-    taps = 4 * x.shape[-1]  # of the 16, half of each side fall on zeros
-    image = layers.Conv2DTranspose(
-        3, 4, 2, padding="same", kernel_initializer=_normal(taps, GAIN), dtype="float32"
-    )
-    return Model(z, image(x), name="generator")
+    narrow = (width + 1) // 2
+    x = _pointwise(layers.LeakyReLU(SLOPE)(x), narrow)
+    x = layers.LeakyReLU(SLOPE)(layers.UpSampling2D(interpolation="bilinear")(x))
+    x = layers.LeakyReLU(SLOPE)(_convolution(x, narrow))
+    image = _convolution(x, 3, dtype="float32")
+    return Model(z, image, name="generator")
 
 
 def build_discriminator(size: int, width: int) -> "keras.Model":
@@ -93,6 +95,13 @@ def _pointwise(x: Any, wanted: int) -> Any:
     if channels == wanted:
         return x
     return layers.Conv2D(wanted, 1, use_bias=False, kernel_initializer=_normal(channels))(x)
+
+
+def _convolution(x: Any, channels: int, **options: Any) -> Any:
+    from keras import layers
+
+    kernel = _normal(9 * x.shape[-1], GAIN)
+    return layers.Conv2D(channels, 3, padding="same", kernel_initializer=kernel, **options)(x)
 
 
 def _normal(inputs: int, gain: float = 1.0) -> Any:
