@@ -30,6 +30,7 @@ _FREE = {*notebook_preset.PRESET, "minutes", "preset", "seed", "backend"}
 """What may be given beside ``--preset notebook``."""
 LABEL_NOISE = 0.1
 LR, RESIDUAL_LR = 2e-4, 1e-3
+BATCH, RESIDUAL_BATCH = 64, 16
 FLAGS = {
     "spectral-norm": "Bound the discriminator's layers by their spectral norm instead of "
     "normalising batches (Miyato et al. 2018).",
@@ -56,7 +57,12 @@ FLAGS = {
     show_default="default, with --loss r3 residual",
 )
 @steps_option(10000)
-@number("--batch-size", 64, "Images per step.")
+@number(
+    "--batch-size",
+    None,
+    "Images per step.",
+    show_default=f"{BATCH}, of --preset residual {RESIDUAL_BATCH}",
+)
 @number(
     "--width",
     32,
@@ -207,8 +213,10 @@ def _settle_r3(options: Options, size: int) -> None:
         raise BadInput("--gamma weighs the penalties of --loss r3: add that, or leave it out.")
     if options["preset"] == "residual":
         options["lr"] = options["lr"] or RESIDUAL_LR
+        options["batch_size"] = options["batch_size"] or RESIDUAL_BATCH
         _refuse(options, "--preset residual (that of --loss r3)", ["attention"])
     options["lr"] = options["lr"] or LR
+    options["batch_size"] = options["batch_size"] or BATCH
 
 
 def _refuse(options: Options, chosen: str, names: list[str]) -> None:

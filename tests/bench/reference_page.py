@@ -77,7 +77,7 @@ def _draw(lines: "Sequence[Line]") -> None:
     x: dict[str, Any] = {
         "field": "minutes",
         "type": "quantitative",
-        "title": "minutes of training, two cores",
+        "title": "minutes of training, one core",
     }
     x["scale"] = {"type": "symlog", "constant": 1}
     colour = {"field": "model", "type": "nominal"}
