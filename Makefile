@@ -14,7 +14,7 @@ demo: $(INSTALLED)        ## render faces, train three models small, draw the bo
 	$(BIN)/facebench demo
 
 test: $(INSTALLED)        ## the whole suite but the simulations marked slow
-	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n auto --dist loadfile
 
 test-fast: $(INSTALLED)   ## most of it, in three minutes on two cores: the marks are in pyproject.toml
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not (slow or long or processes or tensorflow or browser)" $(NO_KERAS) -n auto --dist loadfile

@@ -22,6 +22,7 @@ from facebench_flow.train import command as flow
 from facebench_pca.train import command as pca
 from facebench_vae.train import command as vae
 
+pytestmark = pytest.mark.usefixtures("narrow_flow")
 SEEDS = range(40)
 OFTEN = "--log-every 1 --grid-every 2 --checkpoint-every 2 --seed 3"
 NETWORK = "--steps 5 --batch-size 8 --width 4 --latent-dim 8"
@@ -44,7 +45,7 @@ def train(name: str, out: Path, more: str = "--keep-checkpoints all") -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(narrow_flow: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder with a data set and a run of each kind, which keep every checkpoint."""
     folder = tmp_path_factory.mktemp("made")
     synthesize(folder / "faces16", num=40, size=16, holdout=10)

@@ -60,6 +60,13 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("few") / "faces"
+    synthesize(folder, num=48, size=32, holdout=24, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def result(look: str, painted: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A model that shows twenty training images among eighty others."""
     images = np.load(painted / "images.npy", mmap_mode="r")
@@ -97,12 +104,12 @@ def test_the_protocol_names_what_looked_and_the_lists_of_who_is_shown(result: Re
 
 
 def test_the_most_suspect_faces_are_shown_beside_the_training_faces(
-    look: str, painted: Path, tmp_path: Path
+    look: str, few: Path, tmp_path: Path
 ) -> None:
-    models = f"fakes=images:{painted / 'images.npy'}"
-    evaluate(models, painted, face_model=look, num=8, out=tmp_path, metrics="face_rate", **OPTIONS)
+    models = f"fakes=images:{few / 'images.npy'}"
+    evaluate(models, few, face_model=look, num=8, out=tmp_path, metrics="face_rate", **OPTIONS)
     assert "leaks" not in read_visuals(visuals_folder(tmp_path, "fakes")).galleries
-    evaluate(models, painted, face_model=look, num=8, out=tmp_path, **OPTIONS)
+    evaluate(models, few, face_model=look, num=8, out=tmp_path, **OPTIONS)
     folder = visuals_folder(tmp_path, "fakes")
     leaks = read_visuals(folder).galleries["leaks"]
     assert leaks.distances == (1.0,) * 6 and leaks.labels[0].startswith("seed ")
@@ -110,42 +117,40 @@ def test_the_most_suspect_faces_are_shown_beside_the_training_faces(
     np.testing.assert_array_equal(grid[:, :32], grid[:, 32:])  # copies of training images
 
 
-def test_without_the_option_nothing_looks_for_faces(painted: Path, tmp_path: Path) -> None:
-    models = f"fakes=images:{painted / 'images.npy'}"
-    (found,) = evaluate(models, painted, num=8, out=tmp_path, **OPTIONS).results
+def test_without_the_option_nothing_looks_for_faces(few: Path, tmp_path: Path) -> None:
+    models = f"fakes=images:{few / 'images.npy'}"
+    (found,) = evaluate(models, few, num=8, out=tmp_path, **OPTIONS).results
     assert not found.metrics.keys() & OF_FACES and found.protocol.faces == ""
     assert "faces" not in json.loads((tmp_path / "fakes.json").read_text())["protocol"]
     with pytest.raises(BadInput, match="face_rate needs the face pass: add --faces"):
-        evaluate(models, painted, num=8, metrics="face_rate", **OPTIONS)
+        evaluate(models, few, num=8, metrics="face_rate", **OPTIONS)
 
 
-def test_faces_are_added_to_what_was_scored_without(
-    look: str, painted: Path, tmp_path: Path
-) -> None:
-    models = f"fakes=images:{painted / 'images.npy'}"
+def test_faces_are_added_to_what_was_scored_without(look: str, few: Path, tmp_path: Path) -> None:
+    models = f"fakes=images:{few / 'images.npy'}"
     asked: dict[str, Any] = {"num": 8, "out": tmp_path, **OPTIONS}
-    evaluate(models, painted, metrics="kid", **asked)
-    (found,) = evaluate(models, painted, face_model=look, metrics="face_rate", **asked).results
+    evaluate(models, few, metrics="kid", **asked)
+    (found,) = evaluate(models, few, face_model=look, metrics="face_rate", **asked).results
     assert found.metrics.keys() == {"kd_random", "face_rate"}
-    (found,) = evaluate(models, painted, metrics="vendi", **asked).results
+    (found,) = evaluate(models, few, metrics="vendi", **asked).results
     assert found.metrics.keys() == {"kd_random", "face_rate", "vendi"}
     assert found.protocol.faces.startswith("faces-look:make")
 
 
-def test_a_named_metric_leaves_those_of_faces_in_unless_it_is_one(look: str, painted: Path) -> None:
-    models = f"fakes=images:{painted / 'images.npy'}"
+def test_a_named_metric_leaves_those_of_faces_in_unless_it_is_one(look: str, few: Path) -> None:
+    models = f"fakes=images:{few / 'images.npy'}"
     asked = {"num": 8, "face_model": look, **OPTIONS}
-    (found,) = evaluate(models, painted, metrics="fid", **asked).results
+    (found,) = evaluate(models, few, metrics="fid", **asked).results
     assert found.metrics.keys() >= {"fd_random", "face_rate", "fd_identity"}
-    (found,) = evaluate(models, painted, metrics="fid,pose_x", **asked).results
+    (found,) = evaluate(models, few, metrics="fid,pose_x", **asked).results
     assert found.metrics.keys() == {"fd_random", "pose_x"}
 
 
-def test_dark_pictures_have_no_faces_and_say_so(look: str, painted: Path, tmp_path: Path) -> None:
+def test_dark_pictures_have_no_faces_and_say_so(look: str, few: Path, tmp_path: Path) -> None:
     dark = tmp_path / "dark.npy"
     np.save(dark, np.random.default_rng(0).integers(0, 20, (12, 3, 32, 32)).astype(np.uint8))
     models = {"dark": f"images:{dark}"}
-    (found,) = evaluate(models, painted, face_model=look, num=12, **OPTIONS).results
+    (found,) = evaluate(models, few, face_model=look, num=12, **OPTIONS).results
     assert found.metrics["face_rate"].value == 0
     assert found.metrics["face_rate"].details["none"] == 1
     assert not found.failed
@@ -154,12 +159,12 @@ def test_dark_pictures_have_no_faces_and_say_so(look: str, painted: Path, tmp_pa
 
 
 def test_a_row_of_which_no_metric_asked_for_can_be_told_has_failed_and_says_why(
-    look: str, painted: Path, tmp_path: Path
+    look: str, few: Path, tmp_path: Path
 ) -> None:
     dark = tmp_path / "dark.npy"
     np.save(dark, np.zeros((12, 3, 32, 32), np.uint8))
     asked: dict[str, Any] = {"metrics": "identity_leakage", "num": 12, "face_model": look}
-    found = evaluate({"dark": f"images:{dark}"}, painted, **asked, **OPTIONS)
+    found = evaluate({"dark": f"images:{dark}"}, few, **asked, **OPTIONS)
     assert not found.results
     assert "No face was found in the generated images" in str(found.failures)
 
@@ -181,11 +186,11 @@ def test_two_folders_have_faces_too_but_no_training_faces(
 
 
 def test_a_missing_package_a_wrong_model_and_statistics_are_one_sentence_each(
-    look: str, painted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    look: str, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "dlib", None)
-    words = ["eval", "--models", f"a=images:{painted / 'images.npy'}", "--num", "8"]
-    words += ["--reference", str(painted), "--extractor", "random", "--out", str(tmp_path / "r")]
+    words = ["eval", "--models", f"a=images:{few / 'images.npy'}", "--num", "8"]
+    words += ["--reference", str(few), "--extractor", "random", "--out", str(tmp_path / "r")]
     for more, says in (
         (["--faces"], "facebench[faces]"),
         (["--face-model", "nobody"], "There is no face model 'nobody'"),

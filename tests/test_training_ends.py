@@ -27,6 +27,7 @@ from facebench_pca.train import command as pca
 from facebench_vae.learner import VAELearner
 from facebench_vae.train import command as vae
 
+pytestmark = pytest.mark.usefixtures("narrow_flow")
 VAE = "--batch-size 8 --width 4 --latent-dim 4 --device cpu"
 PCA = "--components 4 --solver randomized"
 FLOW = "--batch-size 4 --solver euler --solver-steps 1 --device cpu"

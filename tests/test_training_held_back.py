@@ -18,6 +18,7 @@ from facebench_flow.train import command as flow
 from facebench_pca.train import command as pca
 from facebench_vae.train import command as vae
 
+pytestmark = pytest.mark.usefixtures("narrow_flow")
 TRAIN, HELD = 30, 3
 OFTEN = "--log-every 1 --grid-every 2 --checkpoint-every 1 --export best --seed 3"
 NETWORK = "--steps 4 --batch-size 8 --width 4 --latent-dim 8"
