@@ -31,7 +31,7 @@ validity: $(INSTALLED)    ## which metric sees what, reduced: the table of docs/
 portrait: $(INSTALLED)    ## train the network of --extractor portrait: an hour on two cores; ended, it goes on
 	$(BIN)/python tests/bench/portrait.py $(PORTRAIT_OPTIONS)
 
-reference: $(INSTALLED)   ## the reference models by minutes of training, docs/reference.md: ten hours; ended, it goes on
+reference: $(INSTALLED)   ## the reference models by minutes of training, docs/reference.md: 11 hours of a core; ended, it goes on
 	$(BIN)/python tests/bench/reference.py $(REFERENCE_OPTIONS)
 
 bench: $(INSTALLED)       ## how fast it is beside others, on this machine: an hour on two cores
