@@ -14,14 +14,22 @@ from facebench.training.parallel import choose_device, join_group
 from facebench.training.run import Run
 from facebench_flow.sampler import MODEL_FILE
 
+BATCHES = {"small": 16, "large": 64}
+"""On a CPU a small network learns more in the same time by more steps of fewer images."""
+
 
 @click.command("flow")
 @trainer_options
 @steps_option(20000)
-@number("--batch-size", 64, "Images per step.")
+@number(
+    "--batch-size",
+    None,
+    "Images per step.",
+    show_default=", ".join(f"{size} of the {name} network" for name, size in BATCHES.items()),
+)
 @choice(
     "--network",
-    ["small", "large"],
+    list(BATCHES),
     "A U-Net of 2.4 million weights, for CPUs, or of 17 million, for GPUs.",
 )
 @number(
@@ -66,6 +74,7 @@ def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> N
     dataset = train_images(data)
     require_power_of_two(dataset, "U-Net")
     device = choose_device(device)
+    options["batch_size"] = options["batch_size"] or BATCHES[options["network"]]
     run = Run(out, "flow", MODEL_FILE, dataset, **options)
     if run.is_already_trained(plan):
         return
