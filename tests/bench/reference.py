@@ -125,7 +125,7 @@ def line(job: Job, result: Result, run: Path, rate: float) -> Line:
     fid, coverage = (result.metrics[name] for name in METRICS)
     steps = config.get("steps", config.get("passes", 0))
     low, high = fid.low or fid.value, fid.high or fid.value
-    scores = (round(each, 4) for each in (fid.value, low, high, coverage.value))
+    scores = (round(each, 6) for each in (fid.value, low, high, coverage.value))
     about = job.model, job.faces, job.minutes, job.seed
     return Line(*about, steps, round(seconds), round(rate), *scores)
 
