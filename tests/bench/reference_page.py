@@ -62,9 +62,10 @@ def _points(lines: "Sequence[Line]") -> Iterator[Mapping[str, Any]]:
     for each in lines:
         yield {
             "model": TITLES[each.model].replace("`", ""),
-            "faces": f"{each.faces:,} faces",
+            "faces": f"trained on {each.faces:,} faces",
+            "asked": each.minutes,
             "minutes": each.seconds / 60,
-            "FID @768": each.fid,
+            "fid": each.fid,
             "low": each.low,
             "high": each.high,
         }
@@ -74,32 +75,39 @@ def _draw(lines: "Sequence[Line]") -> None:
     import vl_convert
     from PIL import Image
 
-    x: dict[str, Any] = {
+    column = {"field": "faces", "type": "nominal", "title": None}
+    panel = {"layer": _layers(), "width": 330, "height": 280}
+    spec = {"data": {"values": [*_points(lines)]}, "facet": {"column": column}, "spec": panel}
+    image = vl_convert.vegalite_to_png(spec | {"background": "white"}, scale=2)
+    Image.open(BytesIO(image)).save(PLOT, quality=85)
+
+
+def _layers() -> list[Mapping[str, Any]]:
+    """Return the plot: each model's intervals, a line through its means, and its points."""
+    x = {
         "field": "minutes",
         "type": "quantitative",
         "title": "minutes of training, one core",
+        "scale": {"type": "log", "domain": [0.3, 60]},
+        "axis": {"values": [0.5, 1, 2, 5, 10, 20, 40]},
     }
-    x["scale"] = {"type": "symlog", "constant": 1}
-    colour = {"field": "model", "type": "nominal"}
-    y = {"field": "FID @768", "type": "quantitative", "scale": {"zero": False}}
-    ends = {"y": y | {"field": "low", "title": "FID @768"}, "y2": {"field": "high"}}
-    layers = [
-        {"mark": "rule", "encoding": {"x": x, "color": colour} | ends},
+    y = {"type": "quantitative", "title": "FID @768 (lower is better)", "scale": {"zero": False}}
+    names = {"domain": [title.replace("`", "") for title in TITLES.values()]}
+    model = {"field": "model", "type": "nominal", "title": None, "legend": {"symbolOpacity": 1}}
+    shape, colour = model | {"scale": names}, model | {"scale": names | {"scheme": "dark2"}}
+    means = [{"op": "mean", "field": name, "as": name} for name in ("minutes", "fid")]
+    over_seeds = {"aggregate": means, "groupby": ["model", "faces", "asked"]}
+    interval = {"y": y | {"field": "low"}, "y2": {"field": "high"}}
+    value = {"y": y | {"field": "fid"}}
+    return [
+        {"mark": "rule", "encoding": {"x": x, "color": colour} | interval},
         {
-            "mark": {"type": "line", "opacity": 0.4},
-            "encoding": {"x": x, "y": y | {"aggregate": "mean"}, "color": colour},
-            "transform": [
-                {"calculate": "round(datum.minutes / 10) * 10", "as": "minutes"},
-                {"filter": "datum.minutes > 0"},
-            ],
+            "mark": {"type": "line", "opacity": 0.5},
+            "encoding": {"x": x, "color": colour} | value,
+            "transform": [over_seeds],
         },
         {
-            "mark": {"type": "point", "filled": True},
-            "encoding": {"x": x, "y": y, "color": colour, "shape": colour},
+            "mark": {"type": "point", "filled": True, "size": 50},
+            "encoding": {"x": x, "color": colour, "shape": shape} | value,
         },
     ]
-    panel = {"layer": layers, "width": 330, "height": 280}
-    column = {"field": "faces", "type": "nominal", "title": None}
-    spec = {"data": {"values": [*_points(lines)]}, "facet": {"column": column}}
-    image = vl_convert.vegalite_to_png(spec | {"spec": panel, "background": "white"}, scale=2)
-    Image.open(BytesIO(image)).save(PLOT, quality=85)
