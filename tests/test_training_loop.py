@@ -307,6 +307,20 @@ def test_a_run_of_some_minutes_has_as_many_steps_as_fit_and_is_that_run(
     assert again.finished and again.config["steps"] == steps
 
 
+def test_a_machine_that_is_busy_for_some_steps_takes_none_of_the_time(
+    tmp_path: Path, dataset: Dataset, clock: Clock
+) -> None:
+    taken = {"steps": 0}
+
+    def slower_at_first(walker: Walker, step: int) -> None:
+        taken["steps"] += 1
+        clock.pass_by(0.04 if taken["steps"] < 12 else 0.01)
+
+    run = limited(tmp_path / "run", dataset, 60.0)
+    fit(run, Walker(10_000, slower_at_first), SELDOM)
+    assert 0.8 * 60 / 0.01 < last_step(run) < 0.85 * 60 / 0.01
+
+
 def test_where_there_is_time_for_more_the_steps_asked_for_are_taken(
     tmp_path: Path, dataset: Dataset, clock: Clock
 ) -> None:

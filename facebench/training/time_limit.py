@@ -1,12 +1,14 @@
 """Training by the clock: as many steps as fit into some minutes, so that no schedule is cut short.
 
-How long a step takes is measured before the first one, on steps that are taken back. The run is
-then one of so many steps, as if ``--steps`` had asked for them: what is learnt depends on their
-number alone. Only where steps turn out slower after all, it ends early, when the time is up.
+How long a step takes is measured before the first one, on steps that are taken back, and for long
+enough that what else the machine does for some seconds counts little. The run is then one of so
+many steps, as if ``--steps`` had asked for them: what is learnt depends on their number alone. Only
+where steps turn out slower after all, it ends early, when the time is up.
 """
 
 import math
 import time
+from statistics import median
 
 import click
 
@@ -16,7 +18,8 @@ from facebench.training.parallel import ALONE, Group
 TIME_IS_UP = 1
 """Asked of the loop as signals are: the number of SIGHUP, which the loop does not catch."""
 _FOR_STEPS = 0.85  # of the time; the rest is for samples, scores and checkpoints
-_SOME = 8
+_SOME = 8  # steps, timed together, for a GPU is waited for after each such turn
+_MEASURING = 0.02  # of the time, for all turns
 _LONG, _VERY_LONG = 0.01, 0.5  # shares of the time, for a step
 
 
@@ -63,7 +66,14 @@ class TimeLimit:
         if self._share(first, group) > _VERY_LONG or self._share(first * wanted, group) < 1:
             return first
         second = _timed(learner, 1)
-        return second if self._share(second, group) > _LONG else _timed(learner, _SOME)
+        return second if self._share(second, group) > _LONG else self._typical(learner, group)
+
+    def _typical(self, learner: Learner, group: Group) -> float:
+        """Return the median of some turns: one during which the machine was busy says little."""
+        turns = [_timed(learner, _SOME)]
+        while self._share(_SOME * sum(turns), group) < _MEASURING:
+            turns.append(_timed(learner, _SOME))
+        return median(turns)
 
     def _share(self, seconds: float, group: Group) -> float:
         """Return how much of what is left so many seconds are, as the first process sees it."""
