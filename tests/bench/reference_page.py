@@ -88,8 +88,8 @@ def _layers() -> list[Mapping[str, Any]]:
         "field": "minutes",
         "type": "quantitative",
         "title": "minutes of training, one core",
-        "scale": {"type": "log", "domain": [0.3, 60]},
-        "axis": {"values": [0.5, 1, 2, 5, 10, 20, 40]},
+        "scale": {"type": "log", "domain": [0.15, 60]},
+        "axis": {"values": [0.2, 0.5, 1, 2, 5, 10, 20, 40]},
     }
     y = {"type": "quantitative", "title": "FID @768 (lower is better)", "scale": {"zero": False}}
     names = {"domain": [title.replace("`", "") for title in TITLES.values()]}
