@@ -307,7 +307,7 @@ def test_a_run_of_some_minutes_has_as_many_steps_as_fit_and_is_that_run(
     assert again.finished and again.config["steps"] == steps
 
 
-def test_a_machine_that_is_busy_for_some_steps_takes_none_of_the_time(
+def test_a_run_is_no_shorter_where_the_machine_was_busy_while_steps_were_measured(
     tmp_path: Path, dataset: Dataset, clock: Clock
 ) -> None:
     taken = {"steps": 0}

@@ -20,6 +20,8 @@ TITLES = {
     "dcgan-r3": "DCGAN, `--loss r3`",
     "flow": "flow",
 }
+NAMES = {model: title.replace("`", "") for model, title in TITLES.items()}
+"""The same without marks, for the plot."""
 Cell = tuple[int, int]
 """Faces, minutes."""
 
@@ -61,7 +63,7 @@ def _cell(lines: "Sequence[Line]", cell: Cell) -> str:
 def _points(lines: "Sequence[Line]") -> Iterator[Mapping[str, Any]]:
     for each in lines:
         yield {
-            "model": TITLES[each.model].replace("`", ""),
+            "model": NAMES[each.model],
             "faces": f"trained on {each.faces:,} faces",
             "asked": each.minutes,
             "minutes": each.seconds / 60,
@@ -92,7 +94,7 @@ def _layers() -> list[Mapping[str, Any]]:
         "axis": {"values": [0.2, 0.5, 1, 2, 5, 10, 20, 40]},
     }
     y = {"type": "quantitative", "title": "FID @768 (lower is better)", "scale": {"zero": False}}
-    names = {"domain": [title.replace("`", "") for title in TITLES.values()]}
+    names = {"domain": [*NAMES.values()]}
     model = {"field": "model", "type": "nominal", "title": None, "legend": {"symbolOpacity": 1}}
     shape, colour = model | {"scale": names}, model | {"scale": names | {"scheme": "dark2"}}
     means = [{"op": "mean", "field": name, "as": name} for name in ("minutes", "fid")]
