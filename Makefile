@@ -37,7 +37,7 @@ reference: $(INSTALLED)   ## the reference models by minutes of training, docs/r
 bench: $(INSTALLED)       ## how fast it is beside others, on this machine: an hour on two cores
 	$(BIN)/python tests/bench/speed.py --out reports/leaderboard/SPEED.md
 
-gpu:                      ## on a GPU: are its numbers the CPU's, and how fast; nine minutes, nothing is installed
+gpu:                      ## on a GPU: are its numbers the CPU's, and how fast; ten minutes, nothing is installed
 	$(GPU_PYTHON) tests/bench/gpu.py --out reports/leaderboard/GPU.md $(GPU_OPTIONS)
 
 lint: $(INSTALLED)

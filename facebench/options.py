@@ -55,6 +55,11 @@ def seed_option(help_text: str) -> Decorator:
     return number("--seed", 0, help_text, click.IntRange(0, 2**32 - 1))
 
 
+device_option = click.option(
+    "--device", metavar="DEVICE", help="Torch device.  [default: a GPU if there is one]"
+)
+"""Of every command that draws or scores, see :func:`facebench.distributed.device.find_device`."""
+
 limit_options = option_group(
     number(
         "--time-limit",

@@ -107,6 +107,7 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
             stack.enter_context(patch.object(torch.cuda, name, _always(answer)))
         stack.enter_context(patch.object(torch.cuda, "synchronize", _arrive))
         stack.enter_context(patch.object(torch.cuda, "Event", _Event))
+        stack.enter_context(patch("facebench.training.recorded.can_record", _always(False)))
         stack.enter_context(patch.object(torch, "Generator", _Generator))
         stack.enter_context(patch.object(torch.autograd, "backward", backward))
         stack.enter_context(patch.object(torch.autograd, "grad", grad))

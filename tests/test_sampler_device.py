@@ -156,6 +156,17 @@ def test_images_of_a_gpu_are_those_of_the_cpu(make: Callable[[Path], str], place
         assert gpu.operations > 5
 
 
+@pytest.mark.parametrize("command", ["sample", "interpolate", "traverse --directions 0-2"])
+def test_pictures_are_drawn_on_the_gpu_where_there_is_one(command: str, place: Path) -> None:
+    words = [*command.split(), f"a={save_vae(place)}", "--out"]
+    with pretended_gpu() as gpu:
+        CliRunner().invoke(cli, [*words, "cpu.png", "--device", "cpu"], catch_exceptions=False)
+        assert not gpu.operations
+        CliRunner().invoke(cli, [*words, "gpu.png"], catch_exceptions=False)
+        assert gpu.operations > 5
+    assert Path("gpu.png").read_bytes() == Path("cpu.png").read_bytes()
+
+
 def test_a_vae_finds_its_way_back_on_a_gpu(place: Path) -> None:
     model = parse_model(f"a={save_vae(place)}")
     images = drawn("vae:run")

@@ -17,6 +17,7 @@ Losses = tuple[Any, Any]
 """Of the discriminator and of the generator: scalar tensors of the backend."""
 Tensors = list[Any]
 Function = Callable[..., Any]
+_PLAYERS = ("discriminator", "generator")
 
 
 class Backend(ABC):
@@ -161,6 +162,24 @@ class _Torch(Backend):
     def average(self, gradients: Tensors) -> Tensors:
         self.group.average(gradients)
         return gradients
+
+    def compiled(self, step: Function, jit: bool) -> Function:
+        from facebench.training.recorded import recorded
+
+        if self.group.size > 1:
+            return step
+
+        def named(batch: Mapping[str, Any]) -> dict[str, Any]:
+            return dict(zip(_PLAYERS, step(batch), strict=True))
+
+        play = recorded(named, self.device)
+
+        def taken(batch: Mapping[str, Any]) -> Losses:
+            there = {name: self.tensor(values) for name, values in batch.items()}
+            losses = play(there)
+            return losses[_PLAYERS[0]], losses[_PLAYERS[1]]
+
+        return taken
 
     @contextmanager
     def updating(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from facebench.training.images import to_network
 from facebench.training.learner import ImageRows, choose, generator
 from facebench.training.network_learner import NetworkLearner
 from facebench.training.parallel import Group
+from facebench.training.recorded import Tensors
 from facebench_flow.model import Flow, build, save
 
 
@@ -29,25 +30,26 @@ class FlowLearner(NetworkLearner):
             objective.compile()
         self.objective = group.wrap(objective)
 
-    def step(self, number: int) -> dict[str, Any]:
-        """Take one step; return the velocity's mean squared error."""
-        loss = self.objective(*self._batch(number)).mean()
-        self.descend(number, loss)
-        return {"loss": loss.detach()}
-
     def save(self, path: Path) -> None:
         """Write the averaged network."""
         save(self.average, path)
 
-    def _batch(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+    def batch(self, number: int) -> Tensors:
         """Return this process's share of the images, noise and times of step `number`."""
         rng, count = generator(self.config["seed"], number), self.config["batch_size"]
         choice = choose(len(self.images), count, rng)
         noise = rng.standard_normal((count, *self.average.shape), dtype=np.float32)
         mine = self.group.share
-        times = logit_normal(rng, count)[mine]
-        images = to_network(self.images.take(choice.share(mine)))
-        return images, send(noise[mine], self.device), send(times, self.device)
+        return {
+            "x": to_network(self.images.take(choice.share(mine))),
+            "z": send(noise[mine], self.device),
+            "t": send(logit_normal(rng, count)[mine], self.device),
+        }
+
+    def losses(self, batch: Tensors) -> tuple[Tensor, Tensors]:
+        """Return the velocity's mean squared error."""
+        loss = self.objective(**batch).mean()
+        return loss, {"loss": loss}
 
 
 class _Objective(torch.nn.Module):

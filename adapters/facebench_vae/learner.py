@@ -12,6 +12,7 @@ from facebench.training.images import to_network
 from facebench.training.learner import ImageRows, choose, generator
 from facebench.training.network_learner import NetworkLearner
 from facebench.training.parallel import Group
+from facebench.training.recorded import Tensors
 from facebench_vae.model import VAE, Elbo, save
 
 
@@ -29,26 +30,28 @@ class VAELearner(NetworkLearner):
             objective.compile()
         self.objective = group.wrap(objective)
 
-    def step(self, number: int) -> dict[str, Any]:
-        """Take one step up the objective; return the ELBO of its batch and what it is made of."""
-        images, noise = self._batch(number)
-        weight = self.config["beta"] * warm_up(number, self.config["kl_warmup"])
-        elbo: Elbo = self.objective(images, noise)
-        self.descend(number, -(elbo.reconstruction - weight * elbo.kl).mean())
-        return means(elbo)
-
     def save(self, path: Path) -> None:
         """Write the averaged network."""
         save(self.average, path)
 
-    def _batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return this process's share of the images and of the noise of step `number`."""
+    def batch(self, number: int) -> Tensors:
+        """Return this process's share of the images and noise of step `number`, and its weight."""
         rng, count = generator(self.config["seed"], number), self.config["batch_size"]
         choice = choose(len(self.images), count, rng)
         noise = rng.standard_normal((count, self.config["latent_dim"]), dtype=np.float32)
+        weight = self.config["beta"] * warm_up(number, self.config["kl_warmup"])
         mine = self.group.share
-        images = self.images.take(choice.share(mine))
-        return to_network(images), send(noise[mine], self.device)
+        return {
+            "x": to_network(self.images.take(choice.share(mine))),
+            "noise": send(noise[mine], self.device),
+            "weight": torch.full((), weight, device=self.device),
+        }
+
+    def losses(self, batch: Tensors) -> tuple[Tensor, Tensors]:
+        """Return the negative ELBO, and what it is made of."""
+        elbo: Elbo = self.objective(batch["x"], batch["noise"])
+        loss = -(elbo.reconstruction - batch["weight"] * elbo.kl).mean()
+        return loss, means(elbo)
 
 
 class _Objective(torch.nn.Module):

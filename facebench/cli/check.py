@@ -5,7 +5,7 @@ import sys
 import click
 
 from facebench.errors import RowFailed
-from facebench.options import limit_options, seed_option
+from facebench.options import device_option, limit_options, seed_option
 
 
 @click.command()
@@ -16,7 +16,7 @@ from facebench.options import limit_options, seed_option
 )  # fmt: skip
 @seed_option("Seed of the first image.")
 @limit_options
-@click.option("--device", metavar="DEVICE", help="Torch device.  [default: a GPU if there is one]")
+@device_option
 @click.option("--strict", is_flag=True, help="Let notes fail too.")
 def check(
     model: str,

@@ -7,7 +7,13 @@ import click
 
 from facebench.metrics.modes import DEFAULT, MODES
 from facebench.metrics.table import METRICS
-from facebench.options import Decorator, limit_options, option_group, seed_option
+from facebench.options import (
+    Decorator,
+    device_option,
+    limit_options,
+    option_group,
+    seed_option,
+)
 
 FACE_MODEL = "dlib"
 """What needs no download."""
@@ -114,9 +120,7 @@ _of_the_machine = option_group(
     ),
     weights_options,
     limit_options,
-    click.option(
-        "--device", metavar="DEVICE", help="Torch device.  [default: a GPU if there is one]"
-    ),
+    device_option,
 )
 engine_options = option_group(
     seed_option("Seed of the first image."), _batch_size, _precision, _of_the_machine

@@ -12,7 +12,7 @@ import numpy as np
 from facebench.data.grid import grid
 from facebench.errors import BadInput, as_failure
 from facebench.files import atomic_folder, atomic_path
-from facebench.options import seed_option
+from facebench.options import device_option, seed_option
 
 if TYPE_CHECKING:
     from facebench.sampler import Images, LatentSampler
@@ -35,6 +35,7 @@ class _CommandOfOneModel(click.Command):
 
 def _picture_options(command: Command) -> Command:
     for option in (
+        device_option,
         click.option(
             "--gap", default=2, show_default=True, type=click.IntRange(0, 100), metavar="PIXELS",
             help="Width of the white lines between pictures of a grid.",
@@ -95,6 +96,7 @@ def sample(
     seeds: list[int],
     columns: int | None,
     label: str | None,
+    device: str | None,
 ) -> None:
     """Draw pictures from MODEL: a grid, or a folder of them.
 
@@ -109,7 +111,7 @@ def sample(
     """
     from facebench.samplers.latent_walks import decode, in_batches, latent_sampler, truncated
 
-    sampler = _open(model)
+    sampler = _open(model, device)
     if label is not None:
         images = in_batches(_of_class(sampler, label, truncation), seeds)
     elif truncation == 1:
@@ -128,7 +130,13 @@ def sample(
 @_list_option("--seeds", "0-4", "Seeds to pass through, as in 3,14,15.")
 @_steps_option(8, least=1, help_text="Pictures from one seed to the next.")
 def interpolate(
-    model: str, out: Path, truncation: float, gap: int, seeds: list[int], steps: int
+    model: str,
+    out: Path,
+    truncation: float,
+    gap: int,
+    seeds: list[int],
+    steps: int,
+    device: str | None,
 ) -> None:
     """Go from seed to seed through MODEL's latent space: a strip, or a film.
 
@@ -142,7 +150,7 @@ def interpolate(
     """
     from facebench.samplers.latent_walks import between, latent_sampler, truncated
 
-    sampler = latent_sampler(_open(model), model)
+    sampler = latent_sampler(_open(model, device), model)
     if len(seeds) < 2:
         raise BadInput("--seeds names one seed only: two are needed to go between.")
     if _is_film(out):
@@ -178,6 +186,7 @@ def traverse(
     steps: int,
     reach: float,
     seed: int,
+    device: str | None,
 ) -> None:
     """Change a face along directions of MODEL's latent space, from -3 to +3 sigma.
 
@@ -190,7 +199,7 @@ def traverse(
     """
     from facebench.samplers import latent_walks as walks
 
-    sampler = walks.latent_sampler(_open(model), model)
+    sampler = walks.latent_sampler(_open(model, device), model)
     (z,) = walks.truncated(sampler, [seed], truncation)
     if principal:
         components = walks.principal(sampler, max(directions) + 1)
@@ -202,10 +211,11 @@ def traverse(
     _save_rows(sampler, rows, there_and_back, out, gap)
 
 
-def _open(text: str) -> Any:
+def _open(text: str, device: str | None) -> Any:
+    from facebench.distributed.device import find_device
     from facebench.plugins.model_spec import parse_model
 
-    return parse_model(text).open()
+    return parse_model(text).open(find_device(device))
 
 
 def _of_class(sampler: Any, label: str, truncation: float) -> Callable[[Any], "Images"]:

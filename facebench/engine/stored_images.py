@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import groupby
+from itertools import chain, groupby
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class DatasetSource:
 
 _DECODERS = 8
 """Threads that decode pictures, at most."""
+_AT_ONCE = 16
+"""Pictures that a thread is given together, at most: of arrays, asking costs more than one."""
 _AHEAD = 2
 """Batches that are decoded while one is looked at."""
 
@@ -90,19 +92,29 @@ class PictureSource:
         for each in seeds:
             check_seeds(self.pictures.path, len(self.pictures), each)
         with ThreadPoolExecutor(min(_DECODERS, own_cores()), "facebench-decoder") as threads:
-            pending: deque[list[Future[np.ndarray]]] = deque()
+            pending: deque[list[Future[list[np.ndarray]]]] = deque()
             for each in seeds:
-                pending.append([threads.submit(self.pictures.picture, seed) for seed in each])
+                pending.append([threads.submit(self._decoded, few) for few in _parts(each)])
                 if len(pending) > _AHEAD:
-                    yield _in_runs([future.result() for future in pending.popleft()])
+                    yield _in_runs(pending.popleft())
             while pending:
-                yield _in_runs([future.result() for future in pending.popleft()])
+                yield _in_runs(pending.popleft())
 
     def close(self) -> None:
         """Do nothing."""
 
+    def _decoded(self, seeds: Sequence[int]) -> list[np.ndarray]:
+        return [self.pictures.picture(seed) for seed in seeds]
 
-def _in_runs(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+
+def _parts(seeds: Seeds) -> list[Seeds]:
+    """Return what each thread is given together, some for all of them where there are enough."""
+    length = max(1, min(_AT_ONCE, len(seeds) // _DECODERS))
+    return [seeds[start : start + length] for start in range(0, len(seeds), length)]
+
+
+def _in_runs(decoded: Sequence[Future[list[np.ndarray]]]) -> list[np.ndarray]:
+    pictures = chain.from_iterable(few.result() for few in decoded)
     return [np.stack(list(run)) for _, run in groupby(pictures, lambda image: image.shape)]
 
 

@@ -22,7 +22,7 @@ from facebench.features.compiled import Compiled
 from facebench.features.extractor import Extractor, ImageBatch, Tensors, in_batches
 from facebench.features.resize import Resize
 from facebench.features.torch_fidelity import load_network
-from facebench.numerics.precision import Precision, arithmetic
+from facebench.numerics.precision import Precision, arithmetic, layout
 from facebench.weights import WeightSource
 
 SIZE = (299, 299)
@@ -60,6 +60,7 @@ class InceptionFeatures(Extractor):
         self.arithmetic = f"{precision} compiled" if compiled and precision != "fp32" else precision
         self._compiled = compiled
         self._precision = precision
+        self._layout = layout(precision, device)
         self._resize = RESIZES[resize]
         self.device = device
         if load:
@@ -80,12 +81,12 @@ class InceptionFeatures(Extractor):
         module = load_network("inception", FeatureExtractorInceptionV3, self.layer, self._file)
         fold_batch_norms(module)
         blocks = project_before_pooling(_up_to(_ENDS[self.layer], module))
-        blocks = blocks.to(self.device).to(memory_format=torch.channels_last)
+        blocks = blocks.to(self.device).to(memory_format=self._layout)
         classifier = module.fc.weight.to(self.device)
         return Compiled(blocks) if self._compiled else blocks, classifier
 
     def _network(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n _"], ...]:
-        x = self._resize(images).contiguous(memory_format=torch.channels_last)
+        x = self._resize(images).contiguous(memory_format=self._layout)
         with arithmetic(self._precision, self.device):  # only here: the rest costs nothing
             maps = self._loaded[0](x)
         features = maps.float().mean((2, 3))

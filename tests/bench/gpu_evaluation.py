@@ -6,14 +6,24 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from gpu_networks import inception, weights
-from gpu_timing import DEVICE, SIDE, Bench, Case, NotMeasured, Row, Watch, in_turns, noise, rate
-from gpu_training import options
+from gpu_timing import (
+    DEVICE,
+    Bench,
+    Case,
+    NotMeasured,
+    Row,
+    Watch,
+    in_turns,
+    noise,
+    noise_data,
+    rate,
+)
+from gpu_training import learner_of
 
 from facebench.numerics.precision import Precision
 
@@ -104,7 +114,7 @@ def extraction(model: Any, bench: Bench, num: int, watch: Watch, **given: Any) -
         os.environ["FACEBENCH_CACHE"] = cache
         found = evaluate(
             {NAME: model},
-            reference(bench),
+            noise_data(bench.folder / "reference", bench.sizes.reference),
             num=num,
             split="all",
             metrics="fid",
@@ -126,17 +136,6 @@ def batch_size() -> int:
     return choose_batch_size(DEVICE)
 
 
-def reference(bench: Bench) -> Path:
-    """Return a prepared data set of noise, made when it is first asked for."""
-    from facebench.data.prepare import prepare
-
-    folder = bench.folder / "reference"
-    if not folder.exists():
-        np.save(bench.folder / "real.npy", noise(bench.sizes.reference))
-        prepare(bench.folder / "real.npy", folder, size=SIDE, holdout=0)
-    return folder
-
-
 def function(bench: Bench) -> Callable[[list[int]], np.ndarray]:
     """Return a sampler of this process that has its images ready."""
     pool = noise(POOL)
@@ -152,15 +151,12 @@ def image_file(bench: Bench) -> str:
 
 def vae_folder(bench: Bench) -> str:
     """Return the VAE, untrained, which draws on the card from a process of its own."""
-    from facebench_vae.model import VAE, save
     from facebench_vae.sampler import MODEL_FILE
-    from facebench_vae.train import command
 
-    folder, config = bench.folder / "vae", options(command)
+    folder, learner = bench.folder / "vae", learner_of("vae", (), bench)
     folder.mkdir(exist_ok=True)
-    shape = {name: config[name] for name in ("size", "latent_dim", "width")}
-    (folder / "config.json").write_text(json.dumps(shape), encoding="utf-8")
-    save(VAE(**shape), folder / MODEL_FILE)
+    (folder / "config.json").write_text(json.dumps(learner.config), encoding="utf-8")
+    learner.save(folder / MODEL_FILE)
     return f"vae:{folder}"
 
 

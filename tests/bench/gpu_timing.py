@@ -38,8 +38,8 @@ class Sizes:
     width: int = 2048
     """Of features."""
     logits: int = 1008
-    learnt: Mapping[str, int] = field(default_factory=dict)
-    """What the trainers' own options are changed by."""
+    learnt: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What is added to a trainer's own options."""
     steps: int = 50
     """Training steps between two looks at the losses, as the trainers take them."""
     reference: int = 1024
@@ -58,7 +58,11 @@ TINY = Sizes(
     few=48,
     width=8,
     logits=12,
-    learnt={"batch_size": 4, "width": 4},
+    learnt={
+        "vae": ["--batch-size", "4", "--width", "4"],
+        "dcgan": ["--batch-size", "4", "--width", "4"],
+        "flow": ["--batch-size", "4"],
+    },
     steps=2,
     reference=4,
     evaluated=4,
@@ -196,3 +200,14 @@ def covered(spans: Sequence[tuple[float, float]]) -> float:
 def noise(count: int, side: int = SIDE) -> np.ndarray:
     """Return seeded images, ``uint8`` (count, 3, side, side)."""
     return np.random.default_rng(0).integers(0, 256, (count, 3, side, side), np.uint8)
+
+
+def noise_data(folder: Path, count: int) -> Path:
+    """Return a prepared data set of noise, made when it is first asked for."""
+    from facebench.data.prepare import prepare
+
+    if not folder.exists():
+        pictures = folder.with_suffix(".npy")
+        np.save(pictures, noise(count))
+        prepare(pictures, folder, size=SIDE, holdout=0)
+    return folder

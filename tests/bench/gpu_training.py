@@ -1,32 +1,45 @@
-"""Training steps on the card."""
+"""Training steps on the card, of learners as their commands make them."""
 
-from collections.abc import Callable, Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Sequence
 from functools import partial
+from importlib import import_module
+from tempfile import mkdtemp
 from typing import Any
+from unittest import mock
 
 import numpy as np
-from gpu_timing import DEVICE, SIDE, Bench, Case, Row, Watch, Work, in_turns, noise, rates
+from gpu_timing import Bench, Case, Row, Watch, Work, in_turns, noise_data, rates
 
 POOL = 2048  # images to learn
+COMMANDS = (
+    "vae",
+    "vae --mixed-precision",
+    "dcgan --backend torch",
+    "dcgan --backend torch --mixed-precision",
+    "dcgan --backend torch --loss r3",
+    "flow",
+    "flow --network large",
+    "flow --network large --mixed-precision",
+    "flow --network large --mixed-precision --compile",
+)
+"""What is typed after `facebench train`, beside --data and --out."""
 
 
 def headings(bench: Bench) -> list[str]:
     """Return the table's."""
-    return ["model", "arithmetic", "images a step", "steps/s (slowest–fastest turn)", "card idle"]
+    return ["facebench train", "images a step", "steps/s (slowest–fastest turn)", "card idle"]
 
 
 def cases(bench: Bench) -> list[Case]:
-    """Return the trainers, with weights in float32 and arithmetic in it or in bfloat16."""
-    return [
-        Case(f"{model} step in {'bf16' if mixed else 'fp32'}", partial(steps, make, mixed))
-        for model, make in (("VAE", vae), ("DCGAN", dcgan))
-        for mixed in (False, True)
-    ]
+    """Return the trainers: in float32 but where bfloat16 is asked for."""
+    return [Case(f"train {each}", partial(steps, each)) for each in COMMANDS]
 
 
-def steps(make: Callable[[Mapping[str, Any]], Any], mixed: bool, bench: Bench) -> Iterator[Row]:
+def steps(command: str, bench: Bench) -> Iterator[Row]:
     """Time training steps, the losses looked at once in so many."""
-    learner, taken = make({**bench.sizes.learnt, "mixed_precision": mixed}), 0
+    trainer, *words = shlex.split(command)
+    learner, taken = learner_of(trainer, words, bench), 0
 
     def some(count: int) -> None:
         nonlocal taken
@@ -38,10 +51,18 @@ def steps(make: Callable[[Mapping[str, Any]], Any], mixed: bool, bench: Bench) -
 
     count = bench.sizes.steps
     times = in_turns({"": partial(some, count)}, bench)[""]
-    name = type(learner).__name__.removesuffix("Learner")
-    arithmetic = "bf16, weights in fp32" if mixed else "fp32"
-    cells = [name, arithmetic, str(learner.images_per_step), rates(count, times)]
+    cells = [command, str(learner.images_per_step), rates(count, times)]
     yield Row([*cells, idle(partial(some, count), bench)])
+
+
+def learner_of(trainer: str, words: Sequence[str], bench: Bench) -> Any:
+    """Return what a trainer's command would fit."""
+    module, made = import_module(f"facebench_{trainer}.train"), []
+    data, out = noise_data(bench.folder / "training", POOL), mkdtemp(dir=bench.folder)
+    small = bench.sizes.learnt.get(trainer, ())
+    with mock.patch.object(module, "fit", lambda run, learner, *rest, **more: made.append(learner)):
+        module.command(["--data", str(data), "--out", out, *words, *small], standalone_mode=False)
+    return made[0]
 
 
 def idle(work: Work, bench: Bench) -> str:
@@ -50,33 +71,3 @@ def idle(work: Work, bench: Bench) -> str:
     watch.start()
     work()
     return watch.stop()
-
-
-def vae(changed: Mapping[str, Any]) -> Any:
-    """Return the VAE's learner, with the trainer's own options."""
-    from facebench.training.parallel import ALONE
-    from facebench_vae.learner import VAELearner
-    from facebench_vae.train import command
-
-    config = {**options(command), **changed}
-    return VAELearner(config, noise(POOL), DEVICE, ALONE)
-
-
-def dcgan(changed: Mapping[str, Any]) -> Any:
-    """Return the DCGAN's learner on torch, with the trainer's own options."""
-    from facebench_dcgan.train import LABEL_NOISE, LR, command
-    from facebench_keras.runtime import start_keras
-
-    start_keras("torch")
-    from facebench_dcgan.learner import DCGANLearner
-
-    config = {**options(command), **changed, "label_noise": LABEL_NOISE, "lr": LR}
-    return DCGANLearner(config, noise(POOL))
-
-
-def options(command: Any) -> dict[str, Any]:
-    """Return what a trainer's run has if nothing is asked for."""
-    import click
-
-    context = click.Context(command)
-    return {each.name: each.get_default(context) for each in command.params} | {"size": SIDE}
