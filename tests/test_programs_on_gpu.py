@@ -117,7 +117,11 @@ def test_an_evaluations_scores_are_the_cpus(home: Path) -> None:
     pytest.importorskip("msgspec")
     import facebench
 
-    given = {"num": 80, "extractor": "random,portrait", "metrics": "fid,kid,precision,coverage"}
+    given: dict[str, Any] = {
+        "num": 80,
+        "extractor": "random,portrait",
+        "metrics": "fid,kid,precision,coverage",
+    }
     scores = [
         facebench.evaluate({"fast": fast}, home / "data", device=device, **given).results[0]
         for device in ("cuda", "cpu")
@@ -137,7 +141,7 @@ def test_translators_scores_are_the_cpus(home: Path) -> None:
     pytest.importorskip("msgspec")
     from facebench.pairs.evaluate import evaluate_pairs
 
-    given = {"extractor": "random", "metrics": "psnr,ssim,fid", "baselines": True}
+    given: dict[str, Any] = {"extractor": "random", "metrics": "psnr,ssim,fid", "baselines": True}
     scores = [
         evaluate_pairs({"enlarged": enlarged}, home / "pairs", device=device, **given).results
         for device in ("cuda", "cpu")

@@ -50,11 +50,11 @@ class NetworkLearner(ABC):
     def losses(self, batch: Tensors) -> tuple[Tensor, Tensors]:
         """Return what is minimised, and what is told of the step."""
 
-    def step(self, number: int) -> Tensors:
+    def step(self, number: int) -> dict[str, Any]:
         """Take one step; return what `losses` tells of it."""
         told = self._differentiated(self.batch(number))
         self._descend(number)
-        return told
+        return dict(told)
 
     def sampler(self) -> LatentSampler:
         """Return the sampler of the averaged network."""
