@@ -61,7 +61,7 @@ TINY = Sizes(
     learnt={
         "vae": ["--batch-size", "4", "--width", "4"],
         "dcgan": ["--batch-size", "4", "--width", "4"],
-        "flow": ["--batch-size", "4"],
+        "flow": ["--batch-size", "4", "--network", "small"],
     },
     steps=2,
     reference=4,
