@@ -20,7 +20,7 @@ from facebench.training.torch_state import Parts, arrays_of, restore
 class NetworkLearner(ABC):
     """One network, the moving average of its weights and Adam; a subclass says what is minimised.
 
-    `config` has ``steps``, ``batch_size``, ``lr`` and ``ema``.
+    `config` has ``steps``, ``batch_size``, ``lr``, ``ema`` and ``compile``.
     """
 
     control_scale = 1.0
@@ -36,7 +36,7 @@ class NetworkLearner(ABC):
         self.adam = torch.optim.Adam(model.parameters(), config["lr"], fused=fused)
         self._parts: Parts = {"model": model, "average": self.average, "adam": self.adam}
         self._differentiated: Function = self._differentiate
-        if group.size == 1:
+        if group.size == 1 and not config["compile"]:  # of which few kernels are left to ask for
             self._differentiated = recorded(self._differentiate, self.device)
 
     @abstractmethod
