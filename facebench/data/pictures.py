@@ -102,7 +102,7 @@ def _of_pixels(path: Path, array: UInt8[np.ndarray, "n 3 h w"]) -> Pictures:
     def load(index: int) -> Image.Image:
         return Image.fromarray(array[index].transpose(1, 2, 0))
 
-    return Pictures(names, load, partial(file_digest, path))
+    return Pictures(names, load, partial(file_digest, path), array=array)
 
 
 def _of_folder(path: Path, labels: str) -> Pictures:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
 from PIL import Image
 
 from facebench.data.beside import Attributes
@@ -33,6 +33,8 @@ class Pictures:
     """What each picture's person has, where the source itself says it."""
     read: Callable[[int], bytes] | None = None
     """Return a picture's file as it is encoded; None for arrays of pixels, which are not."""
+    array: UInt8[np.ndarray, "n 3 h w"] | None = None
+    """All of them, where the source is one array."""
 
     def labelled(self, labels: Sequence[str] | None) -> "Pictures":
         """Return them with `labels`, which are in the digest from now on; the same without."""

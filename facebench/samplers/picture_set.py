@@ -173,6 +173,8 @@ def _of_pictures(path: Path, pictures: Pictures, note: str) -> PictureSet:
             return read(index)
 
     def load(index: int) -> np.ndarray:
+        if pictures.array is not None:
+            return np.asarray(pictures.array[index])
         try:
             if read is None:
                 with reading:
