@@ -1,13 +1,27 @@
 """Options that commands of the core and of plug-ins have in common, and short ways to make more."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 Decorator = Callable[[Any], Any]
+
+
+class FiniteRange(click.FloatRange):
+    """Click's FloatRange, whose bounds nan passes, and inf where there is none; this is finite."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Return the number, or refuse it."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 COUNT = click.IntRange(1)
-POSITIVE = click.FloatRange(0, min_open=True)
+POSITIVE = FiniteRange(0, min_open=True)
 
 
 def number(
@@ -18,7 +32,7 @@ def number(
     metavar: str = "",
     show_default: bool | str = True,
 ) -> Decorator:
-    """Return the option `name` that takes a number of `kind`: click's IntRange or FloatRange."""
+    """Return the option `name` that takes a number of `kind`: click's IntRange, or FiniteRange."""
     return click.option(
         name,
         default=default,

@@ -23,6 +23,26 @@ def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tu
             yield from _commands(below, (*path, name))
 
 
+def _parameters(command: click.Command) -> Iterator[click.Parameter]:
+    yield from command.params
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from _parameters(below)
+
+
+def test_no_number_of_any_command_may_be_nan_or_without_end() -> None:
+    kinds = [each.type for each in _parameters(cli)]
+    numbers = [kind for kind in kinds if isinstance(kind, click.types.FloatParamType)]
+    assert len(numbers) > 20
+    for kind in numbers:
+        for text in ("nan", "inf", "-inf", "1e999"):
+            with pytest.raises(click.BadParameter):
+                kind.convert(text, None, None)  # type: ignore[arg-type]
+
+
 def _facebench(
     *words: object, cwd: Path | None = None, cache: Path | None = None
 ) -> subprocess.CompletedProcess[str]:

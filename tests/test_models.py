@@ -513,6 +513,8 @@ def test_pipelines_that_are_not_unconditional_are_refused(
         ("python:nets.py", "takes a function"),
         ("python+takes=x:nets:grey", "no takes='x'"),
         ("python+takes=seeds:nets:by_seed@w.pt", "takes one argument"),
+        ("python+takes=seeds+layout=NHWC:nets:by_seed", "fit range=uint8: range=sigmoid does"),
+        ("python+takes=seeds+range=tanh+layout=NHWC:nets:by_seed", "range=sigmoid does"),
         ("sklearn-pca:w.pt", "is not a PCA"),
         ("onnx:w.pt", "is not an ONNX model"),
         ("keras:w.pt", "is not a Keras model"),

@@ -1,5 +1,6 @@
 """Pairs on disk, and answers as pictures: what is paired by name, and what is refused."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from PIL import Image
 from facebench.errors import BadInput
 from facebench.pairs.answers import open_answers
 from facebench.pairs.bicubic import Bicubic
-from facebench.pairs.evaluate import reference
+from facebench.pairs.evaluate import UNSPLIT, reference
 from facebench.pairs.nearest import NearestMean
 from facebench.pairs.pair_set import PairSet, open_pairs
 
@@ -84,8 +85,35 @@ def test_grey_and_transparent_pictures_are_converted_as_elsewhere(pairs: Path) -
     np.testing.assert_array_equal(found.sources[1], wanted)
 
 
+def test_what_is_done_to_pictures_is_said(pairs: Path) -> None:
+    assert reference(open_pairs(pairs, "holdout")).note == UNSPLIT
+    draw(pairs / "sources" / "c.png", mode="RGBA")
+    (pairs / "targets" / "notes.txt").write_text("")
+    found = open_pairs(pairs, "holdout")
+    assert (found.converted, found.looks.formats) == (1, {"PNG": 3})
+    assert reference(found).note == (
+        "1 other files among the pairs are left out; 1 pictures among the pairs are turned by EXIF,"
+        f" or laid over white where they are transparent; {UNSPLIT}"
+    )
+
+
+def test_names_are_one_whoever_spelt_their_accents(pairs: Path) -> None:
+    draw(pairs / "sources" / (unicodedata.normalize("NFD", "é") + ".png"))
+    draw(pairs / "targets" / (unicodedata.normalize("NFC", "é") + ".png"), (12, 8))
+    assert open_pairs(pairs, "holdout").names == (
+        "a",
+        "c",
+        "sub/b",
+        "\N{LATIN SMALL LETTER E WITH ACUTE}",
+    )
+
+
 def _add(name: str, size: tuple[int, int] = (6, 4)) -> Callable[[Path], object]:
     return lambda pairs: draw(pairs / name, size)
+
+
+def _unread(pairs: Path) -> None:
+    (pairs / "targets" / "a.png").rename(pairs / "targets" / "a.heic")
 
 
 def _empty(pairs: Path) -> None:
@@ -115,10 +143,14 @@ def _other_split(pairs: Path) -> None:
         (_add("sources/z.png", (7, 4)), "z is in sources and not in targets"),
         (_add("sources/c.png", (7, 4)), "sources: c.png is of 7×4 pixels, where 6×4 are needed"),
         (_add("targets/a.png", (6, 4)), "targets: a.png is of 6×4 pixels, where 12×8 are needed"),
+        (
+            _unread,
+            r"a is in sources and not in targets \(a.heic \[.*PNG\] is left out",
+        ),
         (_add("sources/a.bmp"), r"two pictures called a \(a.bmp and a.png\)"),
         (_broken, "sources: a.png is not a picture that Pillow can read"),
         (_no_sources, "There is no file or folder .*sources"),
-        (_empty, "targets holds no pictures"),
+        (_empty, r"targets holds no pictures .*: give files so named\.?$"),
         (_other_split, "has the split train and no holdout"),
     ],
 )
@@ -168,10 +200,17 @@ def test_several_answers_to_a_source_are_in_folders_by_number(tmp_path: Path, pa
     np.testing.assert_array_equal(answers, np.stack([drawn[n] for n in order[::2]]))
 
 
+def _from_one(folder: Path) -> None:
+    for name in ("a.png", "c.png", "sub/b.png"):
+        (folder / "1" / name).parent.mkdir(exist_ok=True, parents=True)
+        (folder / name).rename(folder / "1" / name)
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
         (lambda w: (w / "a.png").unlink(), "a is missing, and answers go by the sources' names"),
+        (_from_one, r"a, c, sub/b are missing, .* \(1/a, 1/c, 1/sub/b are there\): add them"),
         (lambda w: draw(w / "z.png", (12, 8)), "z is no answer to a source"),
         (lambda w: draw(w / "c.png", (6, 4)), "c.png is of 6×4 pixels, where 12×8 are needed"),
         (lambda w: draw(w / "a.bmp", (12, 8)), r"two pictures called a"),
@@ -188,6 +227,19 @@ def test_answers_that_are_not_one_for_each_source_are_refused(
     assert real.pairs is not None
     with pytest.raises(BadInput, match=says):
         list(open_answers(tmp_path / "w", real.pairs).batches([range(3)]))
+
+
+def test_too_few_answers_and_an_array_of_them_have_a_way_out(tmp_path: Path, pairs: Path) -> None:
+    for name in ("a", "c", "sub/b"):
+        draw(tmp_path / "w" / f"{name}.png", (12, 8))
+    two = reference(open_pairs(pairs, "holdout"), answers=2)
+    assert two.pairs is not None
+    with pytest.raises(BadInput, match="add them, or ask for fewer by --seeds-per-source"):
+        open_answers(tmp_path / "w", two.pairs)
+    for name, save in (("w.npy", np.save), ("w.npz", np.savez)):
+        save(tmp_path / name, np.zeros((3, 3, 8, 12), np.uint8))
+        with pytest.raises(BadInput, match="is an array, whose images have no names to go by"):
+            open_answers(tmp_path / name, two.pairs)
 
 
 def test_bicubic_is_pillows_and_leaves_sources_of_the_targets_size() -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,44 @@ def test_metrics_that_need_more_are_refused_before_anything_is_computed(tasks: P
         facebench.evaluate(
             Brighter(), tasks / "x4" / "train" / "targets", metrics="psnr", extractor="random"
         )
+
+
+def test_what_makes_answers_and_targets_hard_to_compare_is_said(
+    tasks: Path, tmp_path: Path
+) -> None:
+    targets = tasks / "x4" / "holdout" / "targets"
+    for file in targets.glob("*.png"):
+        (tmp_path / "jpeg").mkdir(exist_ok=True)
+        Image.open(file).save(tmp_path / "jpeg" / f"{file.stem}.JPG")
+    evaluation = facebench.evaluate_pairs(
+        {"true": f"images:{targets}", "jpeg": f"images:{tmp_path / 'jpeg'}"},
+        tasks / "x4",
+        extractor="random",
+        metrics="psnr",
+    )
+    true, jpeg = (result.notes for result in evaluation.results)
+    assert "its images are the real ones themselves" in true
+    assert any("its images are JPEG files and the real ones PNG" in note for note in jpeg)
+
+
+def test_a_broken_training_pair_is_the_nearest_ones_alone(tasks: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pairs"
+    shutil.copytree(tasks / "x4", folder)
+    (folder / "train" / "targets" / "3.png").write_bytes(b"")
+    evaluation = facebench.evaluate_pairs(
+        {"good": Brighter()}, folder, extractor="random", metrics="psnr", baselines=True
+    )
+    assert [result.model for result in evaluation.results] == ["good", "bicubic"]
+    assert "3.png" in str(evaluation.failures["nearest"])
+
+
+def test_other_numbers_and_modules_are_refused_in_one_sentence(tasks: Path) -> None:
+    for name, value in (("seeds_per_source", 2.5), ("seed", 0.5), ("batch_size", 1.5)):
+        options: dict[str, Any] = {name: value}
+        with pytest.raises(BadInput, match=f"{name}={value!r} is not a whole number"):
+            facebench.evaluate_pairs(Brighter(), tasks / "x4", extractor="random", **options)
+    with pytest.raises(BadInput, match=r"translate\(sources, seeds\), or is a function of both"):
+        facebench.evaluate_pairs(torch.nn.Identity(), tasks / "x4", extractor="random")
 
 
 @pytest.mark.processes

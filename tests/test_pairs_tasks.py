@@ -190,6 +190,22 @@ def test_tasks_and_options_that_do_not_fit_are_refused(
         options_of(task, given, 0)
 
 
+@pytest.mark.parametrize(
+    ("task", "given", "says"),
+    [
+        ("denoising", {"sigma": float("nan")}, "--sigma nan is not above 0 and at most 255"),
+        ("denoising", {"sigma": float("inf")}, "--sigma inf is not above 0"),
+        ("denoising", {"sigma": 1e39}, "is not above 0 and at most 255"),
+        ("super-resolution", {"factor": 0}, "--factor 0 makes nothing smaller"),
+    ],
+)
+def test_values_that_make_no_sources_are_refused(
+    task: str, given: dict[str, float], says: str
+) -> None:
+    with pytest.raises(BadInput, match=says):
+        options_of(task, given, 0)
+
+
 def test_options_are_those_that_matter() -> None:
     assert options_of("inpainting", {"sigma": None}, 7) == {"place": "centre"}
     assert options_of("inpainting", {"place": "random"}, 7) == {"place": "random", "seed": 7}

@@ -19,6 +19,7 @@ from hostile_files import FILES
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+import facebench
 from facebench.data.prepare import synthesize
 from facebench.errors import BadInput
 from facebench.files import read_json
@@ -281,6 +282,24 @@ def test_the_command_says_what_it_did(data: Path, tmp_path: Path) -> None:
     output = train(data, tmp_path / "run", "--steps 1").output
     assert "Held-back answers are " in output and " grey levels off on average" in output
     assert f"{tmp_path / 'run' / 'model.safetensors'}" in output
+
+
+@pytest.mark.processes
+def test_a_score_of_pairs_that_were_learnt_is_called_so(data: Path, tmp_path: Path) -> None:
+    for side in ("sources", "targets"):
+        (tmp_path / "few" / side).mkdir(parents=True)
+        for file in sorted((data / "train" / side).iterdir())[:5]:
+            shutil.copy(file, tmp_path / "few" / side)
+    output = train(tmp_path / "few", tmp_path / "run", "--steps 1 --batch-size 2").output
+    assert "Answers to the sources that were learnt, for of so few none is held back" in output
+    assert lines(tmp_path / "run")[-1]["learnt_error"] > 0
+    evaluation = facebench.evaluate_pairs(
+        f"same=pix2pix:{tmp_path / 'run'}", tmp_path / "few", extractor="random", metrics="psnr"
+    )
+    [result] = evaluation.results
+    assert "it was trained on these very images, so its values tell nothing of others" in (
+        result.notes
+    )
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(

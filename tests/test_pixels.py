@@ -49,6 +49,30 @@ def test_unbounded_outputs_are_pointed_to_a_range_that_clips(
     assert Pixels("0..1", "NCHW").images(values).max() == 255
 
 
+@pytest.mark.parametrize(
+    ("stated", "values", "named"),
+    [
+        ("tanh", UNIT - 0.02, r"range=0\.\.1 does; .* say range=-1\.\.1"),
+        ("tanh", UNIT * 1.1 - 0.1, r"range=0\.\.1 does"),
+        ("uint8", UNIT * 2.2 - 1.1, r"range=-1\.\.1 does; .* say range=0\.\.255"),
+        ("uint8", UNIT * 1.5, r"range=0\.\.1 does"),
+        ("uint8", (UNIT > 0.5).astype(np.int64), "range=sigmoid does"),
+    ],
+)
+def test_a_part_of_the_stated_range_is_a_misfit_unless_it_is_meant(
+    stated: str, values: np.ndarray, named: str
+) -> None:
+    with pytest.raises(BadInput, match=named):
+        Pixels(stated, "NCHW").check(values)
+    low, high = RANGES[stated]
+    Pixels(f"{low:g}..{high:g}", "NCHW").check(values)
+
+
+def test_dark_bytes_and_a_network_before_its_training_are_no_misfits() -> None:
+    Pixels("uint8", "NCHW").check(np.ones((6, 3, 4, 5), np.uint8))
+    Pixels("tanh", "NCHW").check(UNIT * 0.1 - 0.05)
+
+
 def test_layouts_are_turned_or_refused_with_the_one_that_fits() -> None:
     last = UNIT.transpose(0, 2, 3, 1)
     expected = Pixels("sigmoid", "NCHW").images(UNIT)

@@ -229,6 +229,25 @@ def test_what_cannot_translate_is_refused_in_one_sentence(place: Path) -> None:
         opened("torchscript", place / "n.pt", range="sigmoid", input_range="tanh")
 
 
+def test_a_function_of_numbers_in_another_range_is_refused(place: Path) -> None:
+    code = "nets.py:floats"
+    for stated in ("uint8", "tanh"):
+        with pytest.raises(BadInput, match=f"does not fit range={stated}: range=sigmoid does"):
+            opened("python", Path(code), code, range=stated, layout="NHWC")
+
+
+class Masked(Net):
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x * mask)
+
+
+def test_a_second_input_like_an_image_is_noise_only_where_that_is_said(place: Path) -> None:
+    save_onnx(Masked().eval(), (torch.zeros(2, 3, 6, 5), torch.ones(2, 1, 6, 5)), place / "m.onnx")
+    with pytest.raises(BadInput, match=r"two inputs like images.*python:.*\+size=1x64x64"):
+        opened("onnx", place / "m.onnx")
+    assert opened("onnx", place / "m.onnx", size="1x6x5").translate(SOURCES, SEEDS).shape[0] == 7
+
+
 class Samples:
     def sample(self, seeds: Any) -> np.ndarray:
         return np.zeros((len(seeds), 3, 4, 4), np.uint8)

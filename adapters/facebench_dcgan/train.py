@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from facebench.distributed.launch import processes_option
 from facebench.distributed.torchrun import world_size
 from facebench.errors import BadInput
-from facebench.options import POSITIVE, choice, number, option_group
+from facebench.options import POSITIVE, FiniteRange, choice, number, option_group
 from facebench.training.data import require_power_of_two, train_images
 from facebench.training.loop import fit
 from facebench.training.options import Plan, plan_options, steps_option, trainer_options
@@ -96,21 +96,21 @@ FLAGS = {
     None,
     "The discriminator is asked for random answers within FLOAT of 1 for real images and of "
     "0 for generated ones, so that it never grows sure.",
-    click.FloatRange(0, 0.5),
+    FiniteRange(0, 0.5),
     show_default=f"{LABEL_NOISE} with nonsaturating, else 0",
 )
 @number(
     "--smoothing",
     0.0,
     "It is asked for answers smaller by FLOAT for real images alone (Salimans et al. 2016).",
-    click.FloatRange(0, 0.5),
+    FiniteRange(0, 0.5),
 )
 @number(
     "--ema",
     0.999,
     "Decay of the moving average of the generator's weights, which is kept; 0 keeps the "
     "weights themselves.",
-    click.FloatRange(0, 1, max_open=True),
+    FiniteRange(0, 1, max_open=True),
 )
 @option_group(*(click.option(f"--{name}", is_flag=True, help=FLAGS[name]) for name in FLAGS))
 @choice(

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from facebench.distributed.launch import processes_option
-from facebench.options import POSITIVE, choice, number
+from facebench.options import POSITIVE, FiniteRange, choice, number
 from facebench.training.data import require_power_of_two, train_images
 from facebench.training.loop import fit
 from facebench.training.options import Plan, plan_options, steps_option, trainer_options
@@ -43,7 +43,7 @@ BATCHES = {"small": 16, "large": 64}
     "--ema",
     0.999,
     "Decay of the moving average of the weights, which is kept; 0 keeps the weights themselves.",
-    click.FloatRange(0, 1, max_open=True),
+    FiniteRange(0, 1, max_open=True),
 )
 @choice("--solver", ["heun", "euler"], "How samples move; Heun's steps are two of Euler's.")
 @number(

@@ -13,19 +13,23 @@ from facebench.sampler import Images
 from facebench.samplers.pixels import Pixels
 from facebench.translator import Answers
 from facebench_models.feeding import as_array, images_of
-from facebench_models.network import Loaded, NetworkSampler
+from facebench_models.network import PROBE, Loaded, NetworkSampler
 
 
 class SeedsSampler:
     """A function from a list of seeds to pixels."""
 
     def __init__(self, function: Callable[[list[int]], Any], pixels: Pixels, output: str):
+        """Check on a few images that the function gives what `pixels` say."""
         self._function, self._pixels, self._output = function, pixels, output
+        _check(pixels, lambda count: self._values([*PROBE[:count]]))
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of `seeds`."""
-        output = self._function(list(seeds))
-        return self._pixels.images(as_array(images_of(output, self._output)))
+        return self._pixels.images(self._values(list(seeds)))
+
+    def _values(self, seeds: list[int], **asked: list[str]) -> np.ndarray:
+        return as_array(images_of(self._function(seeds, **asked), self._output))
 
 
 class LabelsSampler(SeedsSampler):
@@ -38,8 +42,7 @@ class LabelsSampler(SeedsSampler):
     def sample(self, seeds: Sequence[int], labels: Sequence[str] | None = None) -> Images:
         """Return the images of `seeds`, of the classes that `labels` name if they are given."""
         asked = {} if labels is None else {"labels": list(labels)}
-        output = self._function(list(seeds), **asked)
-        return self._pixels.images(as_array(images_of(output, self._output)))
+        return self._pixels.images(self._values(list(seeds), **asked))
 
 
 class LatentsSampler(NetworkSampler):
@@ -92,33 +95,49 @@ def open_function(
 class FunctionTranslator:
     """A function from sources and a list of seeds to pixels."""
 
-    def __init__(self, function: Callable[..., Any], pixels: Pixels, output: str):
+    def __init__(self, function: Callable[..., Any], pixels: Pixels, output: str, sources: Images):
+        """Check on some `sources` that the function gives what `pixels` say."""
         self._function, self._pixels, self._output = function, pixels, output
+        _check(pixels, lambda count: self._values(sources[:count], [*range(len(sources[:count]))]))
 
     def translate(self, sources: Images, seeds: Sequence[int]) -> Answers:
         """Return the function's answers."""
-        output = self._function(sources, list(seeds))
-        return self._pixels.images(as_array(images_of(output, self._output)))
+        return self._pixels.images(self._values(sources, list(seeds)))
+
+    def _values(self, sources: Images, seeds: list[int]) -> np.ndarray:
+        return as_array(images_of(self._function(sources, seeds), self._output))
 
 
 def open_translation(
-    path: Path, *, code: str = "", range: str = "uint8", layout: str = "NCHW", output: str = ""
+    path: Path,
+    *,
+    code: str = "",
+    range: str = "uint8",
+    layout: str = "NCHW",
+    output: str = "",
+    sources: Images,
 ) -> FunctionTranslator:
     """Return the translator of a function of the user's own.
 
     It is given sources, ``uint8`` RGB (n, 3, h, w), and as many seeds; where `path` is of a file
     and not `code` once more, that is its third argument. The rest is as in `open_function`, of the
-    answers.
+    answers, which some `sources` are tried for.
     """
     if not code:
         raise BadInput(
             "python: takes a function: python:MODULE:FUNCTION, python:FILE.py:FUNCTION, or …@PATH."
         )
     run = _with_path(code, import_function(code), None if code == str(path) else path, 2)
-    return FunctionTranslator(run, Pixels(range, layout), output)
+    return FunctionTranslator(run, Pixels(range, layout), output, sources)
 
 
 open_function.translator = open_translation  # type: ignore[attr-defined]
+
+
+def _check(pixels: Pixels, drawn: Callable[[int], np.ndarray]) -> None:
+    """Refuse numbers of another range than is said; bytes, as most give, show it by one image."""
+    if drawn(1).dtype != np.uint8:
+        pixels.check(drawn(len(PROBE)))
 
 
 def _takes_labels(function: Callable[..., Any]) -> bool:

@@ -16,7 +16,7 @@ from facebench.samplers.latents import check_distribution, draw, parse_shape
 from facebench.samplers.pixels import Pixels
 from facebench_models.feeding import as_array, batched, plain
 
-_PROBE = tuple(range(16))
+PROBE = tuple(range(16))
 """Seeds that are sampled once when a model is opened, to see that its range is the stated one."""
 
 
@@ -70,7 +70,7 @@ class NetworkSampler(LatentSampler):
         self._latent = check_distribution(latent)
         self.latent_dim = math.prod(self._shape)
         self.files = loaded.files
-        z = self._shaped(self.draw(_PROBE))
+        z = self._shaped(self.draw(PROBE))
         self._network, probe = batched(loaded.run, z, output, batch if _is_number(batch) else None)
         self._pixels.check(probe)
 

@@ -58,7 +58,7 @@ class NetworkTranslator:
         self._pixels = Pixels(range, layout)
         self._taken = Pixels(input_range or range, layout)
         self._latent = check_distribution(latent)
-        self._image, noise, self._channels = _inputs(path, loaded, layout)
+        self._image, noise, self._channels = _inputs(path, loaded, layout, is_told=bool(size))
         self._noise = parse_shape(size) if size else noise
         batch = loaded.latents[0] if loaded.latents else None
         known = batch if isinstance(batch, int) and batch > 0 else None
@@ -116,10 +116,13 @@ def _first(sources: Images) -> range:
     return range(len(sources))
 
 
-def _inputs(path: Path, loaded: Loaded, layout: str) -> tuple[int, tuple[int, ...], int]:
+def _inputs(
+    path: Path, loaded: Loaded, layout: str, is_told: bool
+) -> tuple[int, tuple[int, ...], int]:
     """Return which input the source is, the shape of the other, and how many channels it has.
 
-    What the file does not say is a single source, of three channels.
+    What the file does not say is a single source, of three channels. A second input like an image
+    may be a mask or another face, and is noise only where that `is_told`.
     """
     shapes = [each for each in (loaded.latents, *loaded.others) if each]
     axis = 1 if layout == "NCHW" else 3
@@ -133,6 +136,12 @@ def _inputs(path: Path, loaded: Loaded, layout: str) -> tuple[int, tuple[int, ..
     colour = [i for i in places if shapes[i][axis] == 3]
     image = (colour or places or [0])[0]
     noise = [shape[1:] for i, shape in enumerate(shapes) if i != image]
+    if len(places) > 1 and not is_told:
+        raise BadInput(
+            f"{path} takes two inputs like images, and a mask or another face is not there to give "
+            "it: let a function of your own (python:) make it of the source, or say that it is "
+            "noise by +size=, as in +size=1x64x64."
+        )
     if noise and not all(isinstance(side, int) and side > 0 for side in noise[0]):
         raise BadInput(f"{path} does not say how large its noise is: add +size=, as in +size=100.")
     return image, tuple(noise[0]) if noise else (), shapes[image][axis] if shapes else 3

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from facebench.distributed.launch import processes_option
-from facebench.options import POSITIVE, choice, number
+from facebench.options import POSITIVE, FiniteRange, choice, number
 from facebench.training.data import hold_back
 from facebench.training.loop import fit
 from facebench.training.options import Plan, data_options, plan_options, steps_option
@@ -15,7 +15,11 @@ from facebench.training.recorder import mean_absolute_error
 from facebench.training.run import Run
 from facebench_pix2pix.translator import MODEL_FILE
 
-_SHARE = click.FloatRange(0, 1, max_open=True)
+_WHOSE = {
+    "held_back": "Held-back answers",
+    "learnt": "Answers to the sources that were learnt, for of so few none is held back,",
+}
+_SHARE = FiniteRange(0, 1, max_open=True)
 
 
 @click.command("pix2pix")
@@ -33,7 +37,7 @@ _SHARE = click.FloatRange(0, 1, max_open=True)
     "--l1",
     100.0,
     "Weight of the mean absolute error beside the discriminator's judgement, which has 1.",
-    click.FloatRange(min=0),
+    FiniteRange(min=0),
 )
 @number(
     "--dropout",
@@ -105,9 +109,10 @@ def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> N
         """Say how far the answers are off, and how far the sources are."""
         targets, given = scored.targets[:], learner.enlarged(scored.sources[:])
         error, before = (mean_absolute_error(targets, each) for each in (learner.answers(), given))
-        run.log(learner.steps, held_back_error=error, sources_error=before)
+        which = "held_back" if run.config["held_back"] else "learnt"
+        run.log(learner.steps, **{f"{which}_error": error}, sources_error=before)
         click.echo(
-            f"Held-back answers are {error:.2f} grey levels off on average; their sources, "
+            f"{_WHOSE[which]} are {error:.2f} grey levels off on average; their sources, "
             f"enlarged where they are smaller, {before:.2f}."
         )
 

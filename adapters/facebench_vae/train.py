@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from facebench.distributed.launch import processes_option
-from facebench.options import POSITIVE, choice, number
+from facebench.options import POSITIVE, FiniteRange, choice, number
 from facebench.training.data import require_power_of_two, train_images
 from facebench.training.loop import fit
 from facebench.training.options import Plan, plan_options, steps_option, trainer_options
@@ -49,7 +49,7 @@ from facebench_vae.sampler import MODEL_FILE
     1.0,
     "Weight of the KL in what is maximised (Higgins et al. 2017); the ELBO that is told has "
     "weight 1.",
-    click.FloatRange(min=0),
+    FiniteRange(min=0),
 )
 @number(
     "--kl-warmup",
@@ -68,7 +68,7 @@ from facebench_vae.sampler import MODEL_FILE
     "--ema",
     0.999,
     "Decay of the moving average of the weights, which is kept; 0 keeps the weights themselves.",
-    click.FloatRange(0, 1, max_open=True),
+    FiniteRange(0, 1, max_open=True),
 )
 @number(
     "--lr",

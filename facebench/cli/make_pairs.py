@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from facebench.options import POSITIVE, number, seed_option
-from facebench.pairs.tasks import TASKS
+from facebench.options import FiniteRange, number, seed_option
+from facebench.pairs.tasks import NOISIEST, TASKS
 from facebench.progress import bar
 from facebench.text import printable
 
@@ -34,7 +34,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     "--sigma",
     None,
     "denoising: standard deviation of the noise.  [default: 25]",
-    POSITIVE,
+    FiniteRange(0, NOISIEST, min_open=True),
     metavar="LEVELS",
 )
 @seed_option("Seed of the random boxes and of the noise.")

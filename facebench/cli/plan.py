@@ -15,6 +15,7 @@ from facebench.cli.compare import find_result, results_option
 from facebench.metrics.description import DIRECTIONS
 from facebench.metrics.paired_text import value_text
 from facebench.metrics.table import is_known, metric, title
+from facebench.options import FiniteRange
 from facebench.results.result import Result
 from facebench.results.speeds import SCORING, find_speed, in_words, speed_of, work_of
 from facebench.text import in_one_line
@@ -36,7 +37,7 @@ _ENDLESS = 1e9
 @click.option("--metrics", metavar="KEY,...", help="Only these.  [default: all that there are]")
 @click.option(
     "--difference",
-    type=float,
+    type=FiniteRange(),
     metavar="NUMBER",
     help="The difference to be told, in the unit of the one metric that --metrics names.  "
     "[default: the one seen between A and B]",
@@ -45,7 +46,7 @@ _ENDLESS = 1e9
     "--power",
     default=0.8,
     show_default=True,
-    type=click.FloatRange(0.5, 0.999),
+    type=FiniteRange(0.5, 0.999),
     help="The share of repetitions in which it shall be told.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every number in full.")

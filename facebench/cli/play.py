@@ -12,7 +12,7 @@ import numpy as np
 from facebench.data.grid import grid
 from facebench.errors import BadInput, as_failure
 from facebench.files import atomic_folder, atomic_path
-from facebench.options import device_option, seed_option
+from facebench.options import FiniteRange, device_option, seed_option
 
 if TYPE_CHECKING:
     from facebench.sampler import Images, LatentSampler
@@ -41,7 +41,7 @@ def _picture_options(command: Command) -> Command:
             help="Width of the white lines between pictures of a grid.",
         ),
         click.option(
-            "--truncation", default=1.0, show_default=True, type=click.FloatRange(min=0),
+            "--truncation", default=1.0, show_default=True, type=FiniteRange(min=0),
             metavar="FLOAT",
             help="Scale latents by FLOAT: less than 1 gives more typical and less varied faces.",
         ),
@@ -172,7 +172,7 @@ def interpolate(
 )  # fmt: skip
 @_steps_option(7, least=2, help_text="Pictures per direction.")
 @click.option(
-    "--reach", default=3.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
+    "--reach", default=3.0, show_default=True, type=FiniteRange(min=0, min_open=True),
     metavar="SIGMAS", help="How far to go to either side, in standard deviations.",
 )  # fmt: skip
 @seed_option("Seed of the face to change; --truncation 0 takes the mean face.")

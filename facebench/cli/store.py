@@ -16,6 +16,7 @@ from rich.table import Table
 
 from facebench.cache.paths import cache_folder
 from facebench.cache.store import DAY, FeatureStore, StoredFile, read_key, remove
+from facebench.options import FiniteRange
 from facebench.progress import bar
 
 _DIGEST = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
@@ -84,7 +85,7 @@ def verify(removing: bool) -> None:
 
 @store.command()
 @click.option(
-    "--older-than", "days", type=click.FloatRange(0), metavar="DAYS",
+    "--older-than", "days", type=FiniteRange(0), metavar="DAYS",
     help="Remove what was written more than DAYS days ago.",
 )  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="Remove every record.")

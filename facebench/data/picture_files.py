@@ -18,6 +18,7 @@ _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}
 _WHOLE = (".npz", ".zip", ".tgz", ".tar.gz", ".h5", ".hdf5")
 """What files are called that may hold all pictures, and are not looked into in a folder."""
 _NAMED = 3  # files in a message
+_FILES_OR_ARRAY = "give files so named, or one .npy or .npz array of all"
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,14 @@ def open_images(path: Path) -> ImageFiles:
     check_kind(path)
     files = sorted_out(open_folder(path) if path.is_dir() else open_archive(path))
     if not files.names:
-        raise no_pictures(path, files)
+        raise no_pictures(path, files, "give files so named")
     return files
 
 
-def no_pictures(path: Path, files: ImageFiles) -> BadInput:
+def no_pictures(path: Path, files: ImageFiles, way_out: str = _FILES_OR_ARRAY) -> BadInput:
     """Return the refusal of a source that holds only what is left out."""
     but = f", only {listed(files.left_out)}" if files.left_out else ""
     whole = [name for name in files.left_out if name.lower().endswith(_WHOLE)]
-    way_out = "give files so named, or one .npy or .npz array of all"
     if whole and path.is_dir():
         way_out = f"give {path / whole[0]}"
     return BadInput(f"{path} holds no pictures ({', '.join(sorted(suffixes()))}){but}: {way_out}.")

@@ -197,7 +197,8 @@ def _sampler(name: str, value: Any) -> Sampler | Translator:
     raise BadInput(
         f"{name} is of type {type(value).__name__}, which is not a sampler: give an object with "
         "sample(seeds), such as a facebench.sampler.LatentSampler around your network, or a "
-        "function of a list of seeds; both return uint8 images (n, 3, height, width)."
+        "function of a list of seeds; both return uint8 images (n, 3, height, width). What "
+        "translates images has translate(sources, seeds), or is a function of both."
     )
 
 

@@ -109,20 +109,20 @@ def evaluate(
     _require_folder(out)
     chosen, keys = parse_entries(models), split_keys(metrics)
     check_classes(chosen, keys or ())
-    count, place, limits = _whole("num", num), find_device(device), limits or Limits()
+    count, place, limits = whole("num", num), find_device(device), limits or Limits()
     context = make_context(
         open_real(
-            reference, split, count, limits, place, (_whole("seed", seed) or 0) + (count or 0)
+            reference, split, count, limits, place, (whole("seed", seed) or 0) + (count or 0)
         ),
         num=count,
         plain=plain,
-        seed=_whole("seed", seed) or 0,
+        seed=whole("seed", seed) or 0,
         extractor=extractor,
         face_model=face_model,
         metrics=keys,
         mode=mode,
         sanity=sanity,
-        batch_size=_whole("batch_size", batch_size),
+        batch_size=whole("batch_size", batch_size),
         precision=precision,
         compiled=compiled,
         weights=weight_source(weights, track),
@@ -217,7 +217,7 @@ def split_keys(metrics: str | Iterable[str] | None) -> Sequence[str] | None:
     return metrics if metrics is None else list(metrics)
 
 
-def _whole(name: str, value: SupportsIndex | float | None) -> int | None:
+def whole(name: str, value: SupportsIndex | float | None) -> int | None:
     """Return a number of a caller's as an int, or raise BadInput naming it."""
     if value is None:
         return None

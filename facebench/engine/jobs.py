@@ -20,7 +20,7 @@ from facebench.engine.entries import Entry, ObjectRow, PicturesRow
 from facebench.engine.extract import extract
 from facebench.engine.given_statistics import StatisticsRow, StatisticsSource
 from facebench.engine.model_source import ModelSource
-from facebench.engine.pairing import SourceRow
+from facebench.engine.pairing import SourceRow, TrustedSource
 from facebench.engine.phase_costs import Meter
 from facebench.engine.real_images import RealImages
 from facebench.engine.sanity import SanityRow
@@ -34,6 +34,7 @@ from facebench.metrics.pair_scores import PairScores
 from facebench.plugins.model_spec import Model
 from facebench.results.speeds import Work
 from facebench.sampler import Images, Sampler
+from facebench.samplers.picture_set import PictureSet
 from facebench.translator import Asked, as_sampler
 
 
@@ -205,15 +206,10 @@ NO_IMAGES = np.empty((0, 3, 1, 1), np.uint8)
 def side_of(job: Job, extracted: Extracted) -> Side:
     """Return what must be known of the images of a job when they are compared with others."""
     source, count = job.source, len(job.seeds)
-    if isinstance(source, PictureSource):
-        looks = source.pictures.looks
-        return Side(
-            count,
-            frozenset(looks.sizes),
-            frozenset(looks.formats),
-            source.pictures.content,
-            looks.converted,
-        )
+    files = source.pictures if isinstance(source, PictureSource) else source
+    if isinstance(files, PictureSet | TrustedSource) and files.looks:
+        sizes, formats = frozenset(files.looks.sizes), frozenset(files.looks.formats)
+        return Side(count, sizes, formats, files.content, files.looks.converted)
     return Side(count, extracted.sizes, is_prepared=isinstance(source, DatasetSource))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from facebench.engine.sources import Batch, Key, Seeds
 from facebench.sampler import Images
+from facebench.samplers.picture_set import Looks
 from facebench.translator import Answers, Asked
 
 EXAMPLES = 8
@@ -48,6 +49,10 @@ class TrustedSource:
     digest: str
     """The sha256 of what they depend on, whatever code makes them."""
     note: str = ""
+    looks: Looks | None = None
+    """What the files are like that they are read of, if they are."""
+    content: str = ""
+    """The digest of these."""
     preview_side = 0
 
     def labels_of(self, seeds: Sequence[int]) -> np.ndarray | None:

@@ -13,6 +13,7 @@ from facebench.engine.jobs import Extracted, row_job, run, side_of
 from facebench.engine.latent_steps import Steps, steps_of
 from facebench.engine.metric_choice import check_count
 from facebench.engine.phase_costs import Meter
+from facebench.engine.real_images import RealImages
 from facebench.engine.reference import Reference
 from facebench.engine.results_folder import keep
 from facebench.engine.scores import Scores, compute_metrics, recorded
@@ -20,6 +21,7 @@ from facebench.engine.sources import SamplerSource
 from facebench.engine.stored_images import Described
 from facebench.engine.visuals import Sampled
 from facebench.errors import BadInput, RowFailed
+from facebench.files import read_json
 from facebench.metrics import double_precision
 from facebench.metrics.face_sets import FaceSet
 from facebench.metrics.table import Metric
@@ -50,7 +52,7 @@ def evaluate_row(
     if len(rows) == len(context.metrics) and not scores.failed:
         keep_scoring_speed(meter.seconds[SCORING], len(job.seeds), context)
     said = (
-        *(job.source.note, _on_classes(job.source)),
+        *(job.source.note, _on_classes(job.source), _on_training(entry, context.real)),
         *remarks(side, real.side, counts=context.plain),
         on_mode(context.mode, side, real.side),
         *left_out,
@@ -131,6 +133,20 @@ def _scores(
 def _on_classes(source: Described | StatisticsSource) -> str:
     """Return what must be said of the classes that a sampler was asked for."""
     return source.note_on_classes if isinstance(source, SamplerSource) else ""
+
+
+def _on_training(entry: Entry, real: RealImages) -> str:
+    """Say where the record of a training run shows that it learnt the real images themselves."""
+    if real.is_apart or not isinstance(entry, Model):
+        return ""
+    config = (entry.path if entry.path.is_dir() else entry.path.parent.parent) / "config.json"
+    try:
+        recorded = read_json(config) if config.is_file() else None
+    except BadInput:  # a file of somebody else's
+        return ""
+    if isinstance(recorded, dict) and str(recorded.get("data")).startswith(f"{real.digest}["):
+        return "it was trained on these very images, so its values tell nothing of others"
+    return ""
 
 
 def _on_faces(fake: FaceSet | None, real: FaceSet | None) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from facebench.engine.pairing import Pairing, TrustedSource
 from facebench.errors import BadInput
-from facebench.pairs.pair_set import NamedPictures, named_pictures, told
+from facebench.pairs.named_pictures import NamedPictures, named_pictures, said_of, told
 
 
 def open_answers(path: Path, pairs: Pairing) -> TrustedSource:
@@ -23,11 +23,12 @@ def open_answers(path: Path, pairs: Pairing) -> TrustedSource:
     """
     pictures = named_pictures(path)
     names = _by_number(pictures, pairs)
+    looks = pictures.looks([name for each in names for name in each])
     content = sha256(f"{pictures.files.digest()} {sorted(pictures.names)}".encode()).hexdigest()
     digest = f"answers {content} {pairs.asked.digest} {pairs.digest}"
-    others = len(pictures.files.left_out)
-    note = f"{others} other files among its answers are left out" if others else ""
-    return TrustedSource(_Answers(pictures, names, pairs).images, digest, note)
+    note = said_of(len(pictures.left_out), looks.converted, "its answers")
+    answers = _Answers(pictures, names, pairs).images
+    return TrustedSource(answers, digest, note, looks, pictures.files.digest())
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +56,10 @@ def _by_number(pictures: NamedPictures, pairs: Pairing) -> list[list[str]]:
     missing = [name for each in numbered for name in each if name not in pictures.names]
     if missing:
         form = "NAME.png" if count == 1 else f"0/NAME.png to {count - 1}/NAME.png"
+        fewer = "" if count == 1 else ", or ask for fewer by --seeds-per-source"
         raise BadInput(
             f"{pictures.path}: {told(missing)} missing, and answers go by the sources' names, as "
-            f"{form}: add them."
+            f"{form} ({told(sorted(pictures.names))} there): add them{fewer}."
         )
     _refuse_strangers(pictures, {name for each in numbered for name in each}, {*sources})
     return numbered

@@ -6,16 +6,18 @@ targets are the real images: the engine is that of ``facebench eval``.
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import SupportsIndex
 
 from facebench.distributed.device import find_device
 from facebench.engine.context import make_context
 from facebench.engine.entries import Models
-from facebench.engine.evaluate import Evaluation, evaluate_rows, split_keys, weight_source
+from facebench.engine.evaluate import Evaluation, evaluate_rows, split_keys, weight_source, whole
 from facebench.engine.pairing import Pairing
 from facebench.engine.real_images import UNCROPPED, RealImages
 from facebench.errors import BadInput
 from facebench.metrics.modes import DEFAULT
 from facebench.numerics.precision import Precision
+from facebench.pairs.named_pictures import said_of
 from facebench.pairs.pair_set import PairSet, open_pairs
 from facebench.pairs.rows import baselines as baseline_rows
 from facebench.pairs.rows import pair_rows, targets
@@ -28,6 +30,7 @@ from facebench.weights import WeightSource
 
 FEWEST = 2
 """Pairs: no distance is defined for one."""
+UNSPLIT = "the pairs are not split, so a model may have learnt these very ones"
 
 
 def evaluate_pairs(
@@ -35,13 +38,13 @@ def evaluate_pairs(
     pairs: Path | str,
     *,
     out: Path | str | None = None,
-    seeds_per_source: int = 1,
+    seeds_per_source: SupportsIndex | float = 1,
     baselines: bool = False,
     extractor: str | None = None,
     face_model: str | None = None,
     metrics: str | Iterable[str] | None = None,
-    seed: int = 0,
-    batch_size: int | None = None,
+    seed: SupportsIndex | float = 0,
+    batch_size: SupportsIndex | float | None = None,
     precision: Precision = "fp32",
     compiled: bool | None = None,
     weights: WeightSource | Mapping[str, Path | str] | None = None,
@@ -80,22 +83,24 @@ def evaluate_pairs(
     Raises:
         BadInput: for what concerns all rows: the pairs, the models' names, the options.
     """
-    if seeds_per_source < 1:
+    answers = whole("seeds_per_source", seeds_per_source) or 0
+    if answers < 1:
         raise BadInput(f"--seeds-per-source {seeds_per_source} is less than one answer.")
+    first = whole("seed", seed) or 0
     pair_set = open_pairs(Path(pairs), "holdout")
-    real = reference(pair_set, seeds_per_source, seed)
+    real = reference(pair_set, answers, first)
     assert real.pairs is not None, "they were given"
     context = make_context(
         real,
         num=len(real.pairs.asked.numbers),
         plain=False,
-        seed=seed,
+        seed=first,
         extractor=extractor,
         face_model=face_model,
         metrics=split_keys(metrics),
         mode=DEFAULT,
         sanity=False,
-        batch_size=batch_size,
+        batch_size=whole("batch_size", batch_size),
         precision=precision,
         compiled=compiled,
         weights=weight_source(weights, track),
@@ -117,7 +122,8 @@ def reference(pair_set: PairSet, answers: int = 1, seed: int = 0) -> RealImages:
     size = pair_set.targets.shape[2], pair_set.targets.shape[3]
     asked = Asked(pair_set.sources, size, answers, seed)
     pairs = Pairing(asked, pair_set.targets, pair_set.names, pair_set.digest, pair_set.task)
-    source, left_out = targets(pairs), len(pair_set.left_out)
+    source = targets(pairs, pair_set)
+    said = said_of(len(pair_set.left_out), pair_set.converted, "the pairs")
     return RealImages(
         name=printable(pair_set.folder.resolve().name),
         digest=pair_set.digest,
@@ -128,6 +134,6 @@ def reference(pair_set: PairSet, answers: int = 1, seed: int = 0) -> RealImages:
         seeds=range(len(pair_set)),
         source=lambda: source,
         is_shuffled=False,
-        note=f"{left_out} other files among the pairs are left out" if left_out else "",
+        note="; ".join(filter(None, [said, UNSPLIT if pair_set.part == "all" else ""])),
         pairs=pairs,
     )

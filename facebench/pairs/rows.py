@@ -52,26 +52,32 @@ def baselines(pairs: Pairing, pair_set: PairSet) -> list[SourceRow]:
     height, width = pairs.asked.size
     is_of_one_size = pairs.asked.sources.shape[2:] == (height, width)
     name = "identity" if is_of_one_size else "bicubic"
-    rows = [_baseline(name, f"to {width}×{height}", Bicubic(pairs.asked.size), pairs)]
+    enlarged = _translated(name, f"to {width}×{height}", Bicubic(pairs.asked.size), pairs)
+    rows = [SourceRow(name, BASELINE, Path(name), name, lambda: enlarged)]
     train = pair_set.folder / "train"
     if pair_set.part == "holdout" and train.is_dir():
-        known = open_pairs(pair_set.folder, "train")
-        of = f"mean of {NEIGHBOURS} of {len(known)} training pairs {known.digest}"
-        rows.append(_baseline("nearest", of, NearestMean(known), pairs))
+        opened = cache(partial(_nearest, pair_set, pairs))
+        rows.append(SourceRow("nearest", BASELINE, Path("nearest"), "nearest", opened))
     return rows
 
 
-def _baseline(name: str, of: str, translator: Translator, pairs: Pairing) -> SourceRow:
+def _nearest(pair_set: PairSet, pairs: Pairing) -> TrustedSource:
+    known = open_pairs(pair_set.folder, "train")
+    of = f"mean of {NEIGHBOURS} of {len(known)} training pairs {known.digest}"
+    return _translated("nearest", of, NearestMean(known), pairs)
+
+
+def _translated(name: str, of: str, translator: Translator, pairs: Pairing) -> TrustedSource:
     digest = sha256(f"{name} {of} {pairs.asked.digest}".encode()).hexdigest()
-    asked = AskedTranslator(translator, pairs.asked)
-    source = TrustedSource(asked.sample, digest)
-    return SourceRow(name, BASELINE, Path(name), name, lambda: source)
+    return TrustedSource(AskedTranslator(translator, pairs.asked).sample, digest)
 
 
-def targets(pairs: Pairing) -> TrustedSource:
+def targets(pairs: Pairing, pair_set: PairSet) -> TrustedSource:
     """Return the source of the targets, which count from 0."""
 
     def images(places: Sequence[int]) -> np.ndarray:
         return pairs.targets[[*places]]
 
-    return TrustedSource(images, f"targets {pairs.digest}")
+    return TrustedSource(
+        images, f"targets {pairs.digest}", looks=pair_set.looks, content=pair_set.content
+    )

@@ -23,6 +23,8 @@ Sources = UInt8[np.ndarray, "n 3 source_h source_w"]
 """Like `Images`, in a size of their own."""
 FILL = 127
 """The grey level of a box that is to be painted: there is no other sign of where it is."""
+NOISIEST = 255
+"""Standard deviation of noise at most: more leaves nothing of a picture."""
 CANNY_SIGMA, CANNY_LOW, CANNY_HIGH = 1.0, 8.0, 16.0
 """Pixels that are smoothed over; grey levels a pixel from which an edge goes on, and begins."""
 
@@ -172,7 +174,8 @@ def options_of(task: str, given: Mapping[str, Any], seed: int) -> dict[str, Any]
         seed: of what is random, which not every task is.
 
     Raises:
-        BadInput: there is no such task, or an option is given that is another task's.
+        BadInput: there is no such task, an option is given that is another task's, or its value
+            makes no sources.
     """
     if task not in TASKS:
         raise BadInput(f"There is no task {task!r}; there are: {', '.join(TASKS)}.")
@@ -182,6 +185,10 @@ def options_of(task: str, given: Mapping[str, Any], seed: int) -> dict[str, Any]
             (home,) = (each for each, known in TASKS.items() if name in known.options)
             raise BadInput(f"--{name} is for --task {home}, not for {task}: leave it out.")
     options = {**TASKS[task].options, **wanted}
+    if not 0 < options.get("sigma", NOISIEST) <= NOISIEST:
+        raise BadInput(f"--sigma {options['sigma']} is not above 0 and at most {NOISIEST}.")
+    if options.get("factor", 2) < 2:
+        raise BadInput(f"--factor {options['factor']} makes nothing smaller: give 2 or more.")
     is_random = TASKS[task].draws and options.get("place") != "centre"
     return options | ({"seed": seed} if is_random else {})
 

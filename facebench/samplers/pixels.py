@@ -17,6 +17,8 @@ RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "uint8": (0.0, 255.0)}
 LAYOUTS = ("NCHW", "NHWC")
 _SLACK = 0.01  # of a range's width: half precision and float32 sums overshoot a little
 _FEW_LEVELS = 8  # what goes beyond is counted in grey levels
+_NARROWER = {"tanh": ("sigmoid", "0..1"), "uint8": ("tanh", "sigmoid", "-1..1", "0..1")}
+"""What several images do not lie in by chance, where another range is stated."""
 _LARGEST = 16384  # pixels a side
 
 
@@ -79,12 +81,13 @@ class Pixels:
         """Refuse a probe of several images that fits another range better than the stated one.
 
         A single image may lie anywhere in its range, so this must not depend on the batch: it is
-        for a fixed probe, once.
+        for a fixed probe, once. Bytes are grey levels, however dark.
         """
         self.images(values)
-        narrower = {"tanh": ("sigmoid",), "uint8": ("tanh", "sigmoid")}.get(self.range, ())
-        if likely_range(values) in narrower:
-            raise self._misfit(values)
+        if values.dtype != np.uint8 and likely_range(values) in _NARROWER.get(self.range, ()):
+            low, high = self._bounds
+            text = str(self._misfit(values)).rstrip(".")
+            raise BadInput(f"{text}; if it is meant so, say range={low:g}..{high:g}.")
 
     def _channels_first(self, values: Any) -> Any:
         shape = tuple(values.shape)
@@ -131,18 +134,18 @@ def _is_real(values: Any) -> bool:
 def likely_range(values: Any) -> str:
     """Return the narrowest named range that all `values` fit, else one that would clip little.
 
-    >>> likely_range(np.array([0.0, 0.9])), likely_range(np.array([-0.7, 0.9]))
-    ('sigmoid', 'tanh')
+    What is hardly ever below 0 is about [0, 1], of a network without a bounded last layer.
+
+    >>> [likely_range(np.array([low, 0.9])) for low in (0.0, -0.7, -0.02)]
+    ['sigmoid', 'tanh', '0..1']
     """
     low, high = float(values.min()), float(values.max())
-    for name in ("sigmoid", "tanh"):
-        bottom, top = RANGES[name]
-        slack = _SLACK * (top - bottom)
-        if bottom - slack <= low and high <= top + slack:
-            return name
     if high > _FEW_LEVELS:
         return "uint8" if low > -1 and high < 256 else "0..255"
-    return "-1..1" if low < -0.5 else "0..1"
+    name, clips = ("sigmoid", "0..1") if -low <= high / 4 else ("tanh", "-1..1")
+    bottom, top = RANGES[name]
+    slack = _SLACK * (top - bottom)
+    return name if bottom - slack <= low and high <= top + slack else clips
 
 
 def _no_range(text: str) -> BadInput:

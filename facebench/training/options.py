@@ -8,7 +8,15 @@ from typing import Any, Literal
 
 import click
 
-from facebench.options import POSITIVE, Decorator, choice, number, option_group, seed_option
+from facebench.options import (
+    POSITIVE,
+    Decorator,
+    FiniteRange,
+    choice,
+    number,
+    option_group,
+    seed_option,
+)
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _EXPORT = (
@@ -60,7 +68,7 @@ minutes_option = number(
     None,
     "Train for so long at most: how many steps fit in, up to --steps, is measured first. Slow "
     "machines train less, not longer. Loading before and the last pictures after come on top.",
-    click.FloatRange(0, _A_YEAR, min_open=True),
+    FiniteRange(0, _A_YEAR, min_open=True),
 )
 """``--minutes`` of training, without what comes before and after."""
 
