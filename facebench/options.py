@@ -10,16 +10,19 @@ Decorator = Callable[[Any], Any]
 
 
 class FiniteRange(click.FloatRange):
-    """Click's FloatRange, whose bounds nan passes, and inf where there is none; this is finite."""
+    """Click's FloatRange, which nan passes; here numbers are finite, and float32 can hold them."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         """Return the number, or refuse it."""
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
+        if number and not _TINY < abs(number) < 1 / _TINY:
+            self.fail(f"{value} is beyond what is computed with.", param, ctx)
         return number
 
 
+_TINY = 1e-30
 COUNT = click.IntRange(1)
 POSITIVE = FiniteRange(0, min_open=True)
 

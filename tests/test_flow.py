@@ -242,7 +242,7 @@ def test_bits_of_gaussian_images_are_their_cross_entropy(gaussian: Flow) -> None
     rng = np.random.default_rng(0)
     pixels = 127.5 + 127.5 * SPREAD * rng.standard_normal((8, 3, SIZE, SIZE))
     images = np.rint(pixels).clip(0, 255).astype(np.uint8)
-    bits = bits_per_dimension(gaussian, images, steps=100)
+    bits = bits_per_dimension(gaussian, images)
     levels = (images - 127.5) / 127.5
     expected = -norm.logpdf(levels, scale=scale()).mean((1, 2, 3)) / math.log(2) + math.log2(127.5)
     assert bits.shape == (8,)
@@ -261,6 +261,9 @@ def test_training_lowers_the_error_and_the_bits(run: Path, data: Path) -> None:
     learnt = measured["train_bits_per_dimension"]
     assert measured["held_back_bits_per_dimension"] == pytest.approx(learnt, rel=0.2)
     assert learnt < bits_per_dimension(build(CONFIG), images_of(data)[:32]).mean() - 0.2
+    model, some = load(run / "model.safetensors"), images_of(data)[:4]
+    bits, finer = bits_per_dimension(model, some), bits_per_dimension(model, some, steps=512)
+    np.testing.assert_allclose(bits, finer, rtol=0.01)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(

@@ -38,6 +38,37 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path, tiny_dataset: Datas
     assert (tmp_path / "run" / "metrics.jsonl").read_text().count("loss") == 1
 
 
+@pytest.mark.parametrize(
+    "name", ["samples/drums.wav", "checkpoints/notes.txt", "model.x", "README.md", "dataset.json"]
+)
+def test_a_folder_of_something_else_is_left_as_it_is(
+    name: str, tmp_path: Path, tiny_dataset: Dataset
+) -> None:
+    mine = tmp_path / "mine" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("precious")
+    with pytest.raises(BadInput, match=r"holds other things than a run .*: give --out a new or an"):
+        open_run(tmp_path / "mine", tiny_dataset)
+    assert mine.read_text() == "precious"
+    assert not (tmp_path / "mine" / "config.json").exists()
+
+
+def test_a_folder_with_hidden_files_is_empty(tmp_path: Path, tiny_dataset: Dataset) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".DS_Store").write_text("")
+    run = open_run(tmp_path / "run", tiny_dataset)
+    (run.samples).mkdir()
+    (run.samples / "step-final.png").write_text("")
+    assert run.grids() == []
+
+
+def test_a_configuration_of_another_tool_is_no_run(tmp_path: Path, tiny_dataset: Dataset) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text('{"hidden_size": 4}')
+    with pytest.raises(BadInput, match="does not describe a run: give another"):
+        open_run(tmp_path / "run", tiny_dataset)
+
+
 def test_other_options_are_refused(tmp_path: Path, tiny_dataset: Dataset) -> None:
     run = open_run(tmp_path / "run", tiny_dataset)
     before = (run.folder / "config.json").read_text()

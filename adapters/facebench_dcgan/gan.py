@@ -14,10 +14,13 @@ from facebench_dcgan.adam import ScheduledAdam
 from facebench_dcgan.augment import augment
 from facebench_dcgan.backend import Backend, Losses, find_backend, numbered
 from facebench_dcgan.losses import discriminator_loss, generator_loss, gradient_penalty
+from facebench_dcgan.model import MOMENTUM
 from facebench_dcgan.networks import discriminators, generators, normalises
 from facebench_dcgan.relativistic import relativistic_losses
 
 SETTLING_PASSES = 100
+_MOVING = "moving_mean", "moving_variance"
+"""What BatchNorm's statistics are called."""
 Batch = Mapping[str, Any]
 """Arrays of one step: ``real`` (n, s, s, 3) in [-1, 1], ``z`` (n, d), ``targets`` (2, n, 1), and,
 where the options ask for them, ``changes`` (2, n, 7), ``mix`` (n, 1, 1, 1), ``alpha`` (n, 1, 1, 1),
@@ -150,15 +153,21 @@ def settle(network: Any, backend: Backend, latent_dim: int, stage: int, alpha: f
     """Measure the BatchNorm statistics of `network`, the averaged generator at `stage`.
 
     They are measured and not averaged along, for averages of statistics fit no one network: at
-    64x64, after 1,000 steps, they made images 25 grey levels brighter.
+    64x64, after 1,000 steps, they made images 25 grey levels brighter. Nothing of what was measured
+    before is left in them, so it does not matter how often that was.
     """
+    statistics = [v for v in network.non_trainable_variables if v.name in _MOVING]
     shape = (SETTLING_PASSES, 64, latent_dim)
     fade = None
     if stage not in (-1, 0):
         fade = backend.tensor(np.full((64, 1, 1, 1), alpha, np.float32))
     with backend.updating():
+        for each in statistics:
+            each.assign(each * 0)
         for z in np.random.default_rng(0).standard_normal(shape, dtype=np.float32):
             _call(network, backend.tensor(z), fade)
+        for each in statistics:  # as Adam corrects its moments, which begin at 0, too
+            each.assign(each / (1 - MOMENTUM**SETTLING_PASSES))
 
 
 def _adam(config: Mapping[str, Any], variables: list[Any]) -> Any:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import keras
 
 Norm = Literal["batch", "layer", "none"]
+MOMENTUM = 0.95
+"""Of BatchNorm's statistics; Keras' own, 0.99, would need many more batches to measure them by."""
 
 
 def build_generators(
@@ -165,8 +167,7 @@ def _normed(norm: Norm, active: Any) -> tuple[Any, ...]:
 def _batch_norm() -> Any:
     from keras import layers
 
-    # Keras' own momentum, 0.99, would forget its initial values too slowly for GAN.settle.
-    return layers.BatchNormalization(momentum=0.95, epsilon=1e-5)
+    return layers.BatchNormalization(momentum=MOMENTUM, epsilon=1e-5)
 
 
 def _normal() -> Any:

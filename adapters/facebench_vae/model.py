@@ -20,9 +20,10 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from facebench.errors import BadInput
+from facebench.errors import BadInput, cause
 from facebench.files import atomic_path, read_json
 from facebench.sampler import Images, tensor_to_uint8
+from facebench.training.checkpoints import MISFITS
 from facebench.training.images import to_network as to_network
 from facebench_vae.likelihood import LIKELIHOODS
 
@@ -159,10 +160,9 @@ def load(path: Path) -> VAE:
         if not prior & weights.keys():  # written before priors could be fitted
             weights |= {name: getattr(model, name) for name in prior}
         model.load_state_dict(weights)
-    except (KeyError, OSError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
-        reason = str(error).partition("\n")[0]
+    except (*MISFITS, OSError, SafetensorError) as error:
         raise BadInput(
-            f"{path} and its config.json are not one VAE, or damaged: {reason}."
+            f"{path} and its config.json are not one VAE, or damaged: {cause(error)}."
         ) from error
     return model.eval()
 

@@ -20,8 +20,9 @@ from facebench import __version__
 from facebench.cache import paths
 from facebench.cli.lazy_groups import LazyGroup
 from facebench.cli.terminal import tolerate_any_terminal
-from facebench.errors import BadInput, RowFailed, RunFailed
+from facebench.errors import BadInput, RowFailed, RunFailed, cause, is_out_of_memory
 
+_SMALLER = "take smaller batches, a smaller network, or fewer or smaller images"
 _PACKAGE = str(Path(__file__).parents[1])
 _COMMANDS = {
     "data": "facebench.cli.data:data",
@@ -89,6 +90,11 @@ def main() -> None:
         _leave_quietly()
     except OSError as error:  # a full disk, a folder that may not be written
         click.echo(f"Error: {_place(error)}{error.strerror or error}{_way_out(error)}.", err=True)
+        sys.exit(2)
+    except Exception as error:
+        if not (isinstance(error, MemoryError) or is_out_of_memory(error)):
+            raise
+        click.echo(f"Error: The memory does not suffice ({cause(error)}): {_SMALLER}.", err=True)
         sys.exit(2)
 
 

@@ -20,6 +20,9 @@ from facebench.files import atomic_path, read_json
 from facebench.plugins.run_checkpoints import PATTERN
 from facebench.training.learner import Diverged, State
 
+MISFITS = ArithmeticError, LookupError, RuntimeError, TypeError, ValueError
+"""What is raised where arrays, or a configuration, do not fit a network."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -125,14 +128,19 @@ class KeptModel:
     @contextmanager
     def fitting(self) -> Iterator[None]:
         """Turn what is raised where arrays do not fit the network into one sentence."""
-        try:
+        with fitting(self.path, self.config_path, "name another checkpoint"):
             yield
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            reason = cause(error)
-            raise BadInput(
-                f"{self.path} and {self.config_path} are not of one run, or damaged ({reason}): "
-                "name another checkpoint."
-            ) from error
+
+
+@contextmanager
+def fitting(path: Path, config_path: Path, way_out: str) -> Iterator[None]:
+    """Turn what is raised where the arrays of `path` do not fit the network into one sentence."""
+    try:
+        yield
+    except MISFITS as error:
+        raise BadInput(
+            f"{path} and {config_path} are not of one run, or damaged ({cause(error)}): {way_out}."
+        ) from error
 
 
 def open_checkpoint(path: Path, adapter: str) -> KeptModel:

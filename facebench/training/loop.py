@@ -6,6 +6,7 @@ from collections.abc import Callable
 import click
 
 from facebench.training import report
+from facebench.training.checkpoints import fitting
 from facebench.training.interrupt import interruptible
 from facebench.training.learner import Learner
 from facebench.training.options import Plan
@@ -41,7 +42,8 @@ def fit(
     origin = run.checkpoints.newest(learner.steps, run.most_seconds)
     origin = origin if plan.resume else None
     if origin:
-        learner.restore(origin.read())
+        with fitting(origin.path, run.config_path, "begin anew with --restart, or another --out"):
+            learner.restore(origin.read())
     done = origin.step if origin else 0
     group.require_same_step(done)  # from here on the first process may remove what was there
     with group.all_alive():

@@ -91,7 +91,7 @@ def join_group(device: str, batch_size: int) -> Group:
     if batch_size % size or batch_size // size < 2:
         raise BadInput(
             f"--batch-size {batch_size} does not split into {size} processes of 2 or more images: "
-            f"give a multiple of {size}."
+            f"give a multiple of {size}, {2 * size} or more."
         )
     return Group(*meet(SIGNALS_BY if device == "cpu" else f"{SIGNALS_BY},cuda:nccl"))
 

@@ -13,6 +13,7 @@ from facebench.data.grid import grid
 from facebench.errors import BadInput
 from facebench.files import atomic_path, read_json, write_json, write_text
 from facebench.sampler import Images
+from facebench.text import shown
 from facebench.training.checkpoints import Checkpoints
 from facebench.training.data import held_back, hold_back
 from facebench.training.options import Plan
@@ -62,16 +63,32 @@ class Run:
         self.length, self.at_most = length, options.get(length)
         self.minutes, self.is_settled = minutes, minutes is None
         self.config_path = folder / "config.json"
-        recorded = read_json(self.config_path) if self.config_path.exists() else None
-        if recorded is not None and not isinstance(recorded, dict):
-            raise BadInput(f"{self.config_path} does not describe a run: give another --out.")
+        recorded = self._recorded()
         if minutes is not None:
             self.config |= {"minutes": minutes, "at_most": self.at_most}
             self._take_over(recorded or {})
         self.resized = self._differs_in_length(recorded)
-        self.finished = self.model_path.exists() and not self.resized
+        self.finished = recorded is not None and self.model_path.exists() and not self.resized
         if recorded is None:
             self.write_options()
+
+    def _recorded(self) -> dict[str, Any] | None:
+        """Return the options of the run that is there, or refuse a folder of something else."""
+        if self.config_path.exists():
+            recorded = read_json(self.config_path)
+            if isinstance(recorded, dict) and "adapter" in recorded:
+                return recorded
+            raise BadInput(f"{self.config_path} does not describe a run: give another --out.")
+        if self.folder.exists() and not self.folder.is_dir():
+            raise BadInput(f"{self.folder} is a file: give another --out.")
+        names = sorted(each.name for each in self.folder.glob("*"))
+        # Hidden files, and what another process of the same run has just begun, are no reason.
+        if others := [name for name in names if name[0] != "." and name != self.config_path.name]:
+            raise BadInput(
+                f"{self.folder} holds other things than a run ({shown(others[0])}), which training "
+                "would overwrite: give --out a new or an empty folder."
+            )
+        return None
 
     def _take_over(self, recorded: dict[str, Any]) -> None:
         """Take the number of steps that was settled when the same was asked for."""
@@ -106,7 +123,8 @@ class Run:
         """Return whether there is nothing to do, and say so."""
         if not (self.finished and plan.resume):
             return False
-        click.echo(f"{self.model_path} is already trained with these options.")
+        as_it_is = " It stays as it was exported." if plan.export == "best" else ""
+        click.echo(f"{self.model_path} is already trained with these options.{as_it_is}")
         return True
 
     def begin(self) -> None:
@@ -154,7 +172,7 @@ class Run:
 
     def grids(self) -> list[Path]:
         """Return the control grids, in the order of their steps."""
-        return sorted(self.samples.glob("step-*.png"), key=_step)
+        return sorted(filter(_is_grid, self.samples.glob("step-*.png")), key=_step)
 
     def save_grid(self, name: str, images: Images, columns: int | None = None) -> Path:
         """Save `images` as the PNG grid ``samples/NAME.png``."""
@@ -166,6 +184,10 @@ class Run:
 
 def _step(grid: Path) -> int:
     return int(grid.stem.removeprefix("step-"))
+
+
+def _is_grid(path: Path) -> bool:
+    return path.stem.removeprefix("step-").isdecimal()
 
 
 def _record(line: str) -> dict[str, Any]:

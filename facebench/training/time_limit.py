@@ -27,6 +27,8 @@ class TimeLimit:
     """What is left of `minutes` of training, of which some seconds are used; or no limit."""
 
     def __init__(self, minutes: int | float | None, used: float = 0.0):
+        if minutes is not None:  # it brings torch, and loading that is no time of training
+            from facebench.training import random_state  # noqa: F401
         self.minutes = minutes
         self._end = math.inf if minutes is None else time.monotonic() + 60 * minutes - used
 
@@ -49,6 +51,8 @@ class TimeLimit:
         from facebench.training.random_state import own_randomness  # here, for it brings torch
 
         wanted, kept = learner.steps - done, learner.state()
+        if wanted <= 0:
+            return done
         with own_randomness():  # a framework may draw from its own generators
             seconds = self._measure(learner, wanted, group)
         learner.restore(kept)
@@ -56,7 +60,8 @@ class TimeLimit:
         fitting: int = group.gather(max(int(min(wanted, room)), 1))[0]
         if group.leads:
             many = "all" if fitting == wanted else "as many as"
-            told = f"{done + fitting} steps, {seconds:.2g} seconds each: {many} fit into"
+            each = "each" if fitting > 1 else "when one was tried"
+            told = f"{done + fitting} steps, {seconds:.2g} seconds {each}: {many} fit into"
             click.echo(f"{told} {self.minutes:g} minutes.", err=True)
         return done + fitting
 
