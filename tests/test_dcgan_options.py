@@ -318,6 +318,40 @@ def test_both_backends_have_equal_losses_for_20_steps(keras_process: Process) ->
         assert (lag == 0) == (name == "last")  # an average follows the weights at a distance
 
 
+# Prints how far BatchNorm's measured statistics move when they were something else before, and the
+# spread of what the last of its layers gives by them.
+SETTLED = """
+import json, sys
+import numpy as np
+from facebench_keras.runtime import start_keras
+
+keras = start_keras(sys.argv[1])
+from keras import Model, ops
+from facebench_dcgan.gan import GAN
+
+gan, said = GAN(json.loads(sys.argv[2])), []
+for before in (0, 7):
+    for each in gan.average.non_trainable_variables:
+        if each.name.startswith("moving"):
+            each.assign(ops.zeros_like(each) + before)
+    network = gan.settle()
+    said.append([np.asarray(ops.convert_to_numpy(w)) for w in network.non_trainable_variables])
+last = [each for each in network.layers if "BatchNorm" in type(each).__name__][-1]
+z = np.random.default_rng(1).standard_normal((512, 8), dtype=np.float32)
+values = np.asarray(ops.convert_to_numpy(Model(network.inputs, last.output)(z, training=False)))
+moved = max(float(np.abs(a - b).max()) for a, b in zip(*said, strict=True))
+print(json.dumps([len(said[0]), moved, float(values.std((0, 1, 2)).mean())]))
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_was_measured_before_leaves_no_trace(backend: str, keras_process: Process) -> None:
+    [line] = keras_process(SETTLED, backend, json.dumps(PLAIN), backend=backend)
+    count, moved, spread = json.loads(line)
+    assert count >= 4 and moved == 0
+    assert spread == pytest.approx(1, abs=0.05)  # by what is measured, as BatchNorm has it
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
 def pieces(request: pytest.FixtureRequest, keras_process: Process) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(
