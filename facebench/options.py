@@ -17,12 +17,12 @@ class FiniteRange(click.FloatRange):
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
-        if number and not _TINY < abs(number) < 1 / _TINY:
+        if number and not _TINY <= abs(number) <= _LARGEST:
             self.fail(f"{value} is beyond what is computed with.", param, ctx)
         return number
 
 
-_TINY = 1e-30
+_TINY, _LARGEST = 1e-38, 3e38
 COUNT = click.IntRange(1)
 POSITIVE = FiniteRange(0, min_open=True)
 

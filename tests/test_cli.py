@@ -35,7 +35,7 @@ def _parameters(command: click.Command) -> Iterator[click.Parameter]:
 
 def test_no_number_of_any_command_may_be_nan_or_without_end() -> None:
     kinds = [each.type for each in _parameters(cli)]
-    numbers = [kind for kind in kinds if isinstance(kind, click.types.FloatParamType)]
+    numbers = [kind for kind in kinds if isinstance(kind, click.FloatRange)]
     assert len(numbers) > 20
     for kind in numbers:
         for text in ("nan", "inf", "-inf", "1e999"):

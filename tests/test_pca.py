@@ -302,6 +302,12 @@ def test_a_finished_run_is_not_fitted_again(data: Path, run: Path) -> None:
     assert (run / "model.npz").stat().st_mtime_ns == before
 
 
+def test_images_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
+    images = np.full((30, 3, 8, 8), 90, np.uint8)
+    with pytest.raises(BadInput, match="All images to learn are the same"):
+        PCALearner({"components": 2, "solver": "covariance"}, images)
+
+
 def test_other_options_into_the_same_folder_are_refused(data: Path, run: Path) -> None:
     error = train(data, run, "--components", 7).exception
     assert isinstance(error, BadInput) and "give another --out" in str(error)

@@ -281,6 +281,7 @@ with pretended_gpu() if device == "cuda" else nullcontext() as gpu:
             def watched(*inputs, **options):
                 graphs.append(networks[-1](*inputs, **options).requires_grad)
 
+            watched.non_trainable_variables = networks[-1].non_trainable_variables
             learner.gan.averages = [watched]
             learner.gan.settle()
             learner.gan.averages = networks

@@ -233,7 +233,9 @@ def test_a_function_of_numbers_in_another_range_is_refused(place: Path) -> None:
     code = "nets.py:floats"
     for stated in ("uint8", "tanh"):
         with pytest.raises(BadInput, match=f"does not fit range={stated}: range=sigmoid does"):
-            opened("python", Path(code), code, range=stated, layout="NHWC")
+            opened("python", Path(code), code, range=stated, layout="NHWC").translate(
+                SOURCES, SEEDS
+            )
 
 
 class Masked(Net):

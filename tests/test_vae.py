@@ -2,6 +2,7 @@ import json
 import math
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from scipy.stats import logistic, norm
 
 from facebench.errors import BadInput
+from facebench.files import read_json, write_json
 from facebench.sampler import latents
 from facebench.training.parallel import join_group
 from facebench_vae import VAESampler
@@ -205,6 +207,16 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     model = (run / "model.safetensors").read_bytes()
     assert (tmp_path / "again" / "model.safetensors").read_bytes() == model
     assert (tmp_path / "other" / "model.safetensors").read_bytes() != model
+
+
+def test_a_checkpoint_of_another_network_is_refused(data: Path, run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "run"
+    shutil.copytree(run, other)
+    (other / "model.safetensors").unlink()
+    write_json(other / "config.json", read_json(run / "config.json") | {"width": 8})
+    error = train(data, other, "--width", 8).exception
+    assert isinstance(error, BadInput)
+    assert "not of one run, or damaged" in str(error) and "--restart" in str(error)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])

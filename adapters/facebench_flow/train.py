@@ -75,12 +75,12 @@ def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> N
     require_power_of_two(dataset, "U-Net")
     device = choose_device(device)
     options["batch_size"] = options["batch_size"] or BATCHES[options["network"]]
+    group = join_group(device, options["batch_size"])
     run = Run(out, "flow", MODEL_FILE, dataset, **options)
     if run.is_already_trained(plan):
         return
     from facebench_flow.fit import finish
     from facebench_flow.learner import FlowLearner
 
-    group = join_group(device, run.config["batch_size"])
     learner = FlowLearner(run.config, run.images, device, group)
     fit(run, learner, plan, group, finish=lambda: finish(run, learner))

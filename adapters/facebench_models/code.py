@@ -16,20 +16,39 @@ from facebench_models.feeding import as_array, images_of
 from facebench_models.network import PROBE, Loaded, NetworkSampler
 
 
+class _Read:
+    """Makes images of what a function gives; once, of more than bytes, looks at several together.
+
+    Few images alone do not show which range they are of, so these are always the same: a `probe`.
+    """
+
+    def __init__(self, pixels: Pixels, output: str, probe: Callable[[], Any]):
+        self._pixels, self._output, self._probe = pixels, output, probe
+        self._is_known = False
+
+    def images(self, given: Any) -> Answers:
+        """Return images, or raise BadInput for what is none or of another range than is said."""
+        values = self._values(given)
+        images = self._pixels.images(values)
+        if not (self._is_known or values.dtype == np.uint8):
+            self._pixels.check(self._values(self._probe()))
+        self._is_known = True
+        return images
+
+    def _values(self, given: Any) -> np.ndarray:
+        return as_array(images_of(given, self._output))
+
+
 class SeedsSampler:
     """A function from a list of seeds to pixels."""
 
     def __init__(self, function: Callable[[list[int]], Any], pixels: Pixels, output: str):
-        """Check on a few images that the function gives what `pixels` say."""
-        self._function, self._pixels, self._output = function, pixels, output
-        _check(pixels, lambda count: self._values([*PROBE[:count]]))
+        self._function = function
+        self._read = _Read(pixels, output, lambda: function([*PROBE]))
 
     def sample(self, seeds: Sequence[int]) -> Images:
         """Return the images of `seeds`."""
-        return self._pixels.images(self._values(list(seeds)))
-
-    def _values(self, seeds: list[int], **asked: list[str]) -> np.ndarray:
-        return as_array(images_of(self._function(seeds, **asked), self._output))
+        return self._read.images(self._function(list(seeds)))
 
 
 class LabelsSampler(SeedsSampler):
@@ -42,7 +61,7 @@ class LabelsSampler(SeedsSampler):
     def sample(self, seeds: Sequence[int], labels: Sequence[str] | None = None) -> Images:
         """Return the images of `seeds`, of the classes that `labels` name if they are given."""
         asked = {} if labels is None else {"labels": list(labels)}
-        return self._pixels.images(self._values(list(seeds), **asked))
+        return self._read.images(self._function(list(seeds), **asked))
 
 
 class LatentsSampler(NetworkSampler):
@@ -96,16 +115,13 @@ class FunctionTranslator:
     """A function from sources and a list of seeds to pixels."""
 
     def __init__(self, function: Callable[..., Any], pixels: Pixels, output: str, sources: Images):
-        """Check on some `sources` that the function gives what `pixels` say."""
-        self._function, self._pixels, self._output = function, pixels, output
-        _check(pixels, lambda count: self._values(sources[:count], [*range(len(sources[:count]))]))
+        """Wrap `function`; some `sources` are kept to see that it gives what `pixels` say."""
+        self._function = function
+        self._read = _Read(pixels, output, lambda: function(sources, [*range(len(sources))]))
 
     def translate(self, sources: Images, seeds: Sequence[int]) -> Answers:
         """Return the function's answers."""
-        return self._pixels.images(self._values(sources, list(seeds)))
-
-    def _values(self, sources: Images, seeds: list[int]) -> np.ndarray:
-        return as_array(images_of(self._function(sources, seeds), self._output))
+        return self._read.images(self._function(sources, list(seeds)))
 
 
 def open_translation(
@@ -132,12 +148,6 @@ def open_translation(
 
 
 open_function.translator = open_translation  # type: ignore[attr-defined]
-
-
-def _check(pixels: Pixels, drawn: Callable[[int], np.ndarray]) -> None:
-    """Refuse numbers of another range than is said; bytes, as most give, show it by one image."""
-    if drawn(1).dtype != np.uint8:
-        pixels.check(drawn(len(PROBE)))
 
 
 def _takes_labels(function: Callable[..., Any]) -> bool:

@@ -95,12 +95,12 @@ def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> N
     dataset = targets_of(pairs, SIZES)
     device = choose_device(device)
     options["source_size"] = pairs.sources.shape[-1]
+    group = join_group(device, options["batch_size"])
     run = Run(out, "pix2pix", MODEL_FILE, dataset, **options)
     if run.is_already_trained(plan):
         return
     from facebench_pix2pix.learner import Pix2PixLearner
 
-    group = join_group(device, run.config["batch_size"])
     sources, scored_sources = hold_back(pairs.sources, run.config["seed"])
     learnt, scored = PairRows(sources, run.images), PairRows(scored_sources, run.scored)
     learner = Pix2PixLearner(run.config, learnt, scored, device, group)

@@ -103,12 +103,12 @@ def command(data: Path, out: Path, device: str, plan: Plan, **options: Any) -> N
     dataset = train_images(data)
     require_power_of_two(dataset, "VAE")
     device = choose_device(device)
+    group = join_group(device, options["batch_size"])
     run = Run(out, "vae", MODEL_FILE, dataset, **options)
     if run.is_already_trained(plan):
         return
     from facebench_vae.fit import finish
     from facebench_vae.learner import VAELearner
 
-    group = join_group(device, run.config["batch_size"])
     learner = VAELearner(run.config, run.images, device, group)
     fit(run, learner, plan, group, finish=lambda: finish(run, learner))

@@ -37,7 +37,7 @@ _ENDLESS = 1e9
 @click.option("--metrics", metavar="KEY,...", help="Only these.  [default: all that there are]")
 @click.option(
     "--difference",
-    type=FiniteRange(),
+    type=float,
     metavar="NUMBER",
     help="The difference to be told, in the unit of the one metric that --metrics names.  "
     "[default: the one seen between A and B]",
