@@ -45,7 +45,7 @@ def rates(config: Mapping[str, Any], step: int) -> Rates:
 
 
 def default_gamma(size: int) -> float:
-    """Return the first gamma for images of `size` pixels: the paper's 2 at 64, by its cube.
+    """Return the first gamma for images of `size` pixels: the paper's 2 at 64, by `size` cubed.
 
     >>> default_gamma(64)
     2.0

@@ -8,7 +8,7 @@ from facebench_flow.learner import FlowLearner
 from facebench_flow.likelihood import bits_per_dimension
 
 MEASURED = 16
-"""Images of each part that are measured, at most: one takes as long as 32 in training."""
+"""Images of each part that are measured, at most: one takes as long as 128 in training."""
 
 
 def finish(run: Run, learner: FlowLearner) -> None:

@@ -25,7 +25,8 @@ class PCALearner:
         self.pixels = Pixels(images)
         if not self.pixels.variance > 0:
             raise BadInput(
-                "All images to learn are the same, so there is nothing to learn of them."
+                "All images to learn are the same, so there is nothing to learn of them: give "
+                "others."
             )
         self.basis = np.zeros((0, 0), np.float32)
         if not self.exact:
